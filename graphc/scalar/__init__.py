@@ -1,0 +1,1 @@
+"""Pointwise mathematics, the home of sympy: symbols, the function table, derivatives, freezing to typed terms."""
