@@ -1,0 +1,239 @@
+"""Binding: a user's data against the inputs of a graph. What does not fit is named by tensor, dim and line.
+
+    float inputs    float32 or float64 arrays, or Python numbers and lists; all are computed in the widest precision given
+    int inputs      any integer arrays, as int64; labels are checked to lie below their bound
+    bool inputs     bool arrays
+
+A symbolic dim gets its extent from the first array that has it, and every other must agree.
+"""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import sympy as sp
+
+from graphc.errors import BindingError, BindingTypeError, DimError
+from graphc.ir.access import bounds, inside
+from graphc.ir.nodes import Comprehension, Input, Node, Read, Scatter
+from graphc.ir.walk import topological
+from graphc.scalar.symbols import Extent, Placeholder
+from graphc.scalar.table import op
+
+__all__ = ["Bound", "Binder", "Requirement", "requirements", "known_labels"]
+
+
+@dataclass
+class Bound:
+    arrays: dict[Input, np.ndarray]
+    extents: dict[str, int]
+    dtype: np.dtype
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """low <= value must hold between extents when a program is called."""
+
+    expression: sp.Expr
+    message: str
+
+    def check(self, extents: Mapping[str, int]) -> None:
+        from graphc.ir.interpret import size_of
+        if size_of(self.expression, extents) < 0:
+            sizes = ", ".join(f"{k} = {v}" for k, v in extents.items())
+            raise BindingError(f"{self.message}, which does not hold for {sizes}")
+
+
+class Binder:
+    """What calling a graph checks, found once: `Binder(inputs, roots).bind({"X": ...})`."""
+
+    def __init__(self, inputs: Sequence[Input], roots: Sequence[Node]):
+        self.inputs = tuple(inputs)
+        self.labels = known_labels(roots)
+        self.requirements = requirements(roots)
+
+    def bind(self, given: Mapping[str, Any]) -> Bound:
+        """Check and convert data for all inputs."""
+        check_names(self.inputs, given)
+        extents: dict[str, int] = {}
+        owner: dict[str, str] = {}
+        converted = {i: convert(i, given[i.name]) for i in self.inputs}
+        dtype = common_dtype(self.inputs, converted)
+        arrays = {}
+        for i in self.inputs:
+            a = converted[i]
+            arrays[i] = a.astype(dtype, copy=False) if i.dtype == "float" else a
+            match_dims(i, arrays[i].shape, extents, owner)
+        for i in self.inputs:
+            check_labels(i, arrays[i], extents, self.labels.get(i, ()))
+        for r in self.requirements:
+            r.check(extents)
+        return Bound(arrays, extents, dtype)
+
+
+def check_names(inputs: Iterable[Input], given: Mapping[str, Any]) -> None:
+    names = [i.name for i in inputs]
+    missing = [n for n in names if n not in given]
+    extra = [n for n in given if n not in names]
+    if missing or extra:
+        parts = [f"missing: {', '.join(missing)}"] * bool(missing) + [f"unknown: {', '.join(extra)}"] * bool(extra)
+        raise BindingTypeError(f"{'; '.join(parts)}. The inputs are {', '.join(map(signature, inputs)) or 'none'}")
+
+
+def signature(i: Input) -> str:
+    return f"{i.name}[{', '.join(map(str, i.dims))}]" if i.dims else i.name
+
+
+def convert(i: Input, value: Any) -> np.ndarray:
+    """An input's data as an array of its kind; Python numbers are weak and take the precision of the arrays."""
+    if isinstance(value, bool | np.bool_) and i.dtype != "bool":
+        raise BindingTypeError(f"{signature(i)} needs {i.dtype} numbers, given a bool; write 1.0 or 0.0\n  declared at {i.origin}")
+    if type(value).__module__.split(".")[0] == "torch":
+        value = value.detach().cpu().numpy() if hasattr(value, "detach") else value
+    try:
+        a = np.asarray(value)
+    except Exception as error:
+        raise BindingTypeError(f"{signature(i)} needs an array, given {type(value).__name__}: {error}\n  declared at {i.origin}") from None
+    weak = not hasattr(value, "dtype")
+    if i.dtype == "float":
+        return _float(i, a, weak)
+    if i.dtype == "int":
+        if a.dtype.kind not in "iu" and not (weak and a.size == 0):
+            raise BindingTypeError(f"{signature(i)} needs integers, given {a.dtype}; convert with .astype(int) if the values are whole\n  "
+                                   f"declared at {i.origin}")
+        if a.dtype == np.uint64 and a.size and a.max() > np.iinfo(np.int64).max:
+            raise BindingError(f"{signature(i)} has a value above 2**63 - 1")
+        return a.astype(np.int64, copy=False)
+    if a.dtype != np.bool_:
+        raise BindingTypeError(f"{signature(i)} needs bool values, given {a.dtype}; compare first, as in x > 0\n  declared at {i.origin}")
+    return a
+
+
+def _float(i: Input, a: np.ndarray, weak: bool) -> np.ndarray:
+    if a.dtype.kind in "iu" and weak:
+        a = a.astype(np.float64)
+    if a.dtype not in (np.float32, np.float64):
+        way = "integer data: convert with .astype(float), or declare it with gc.labels" if a.dtype.kind in "iu" else \
+            "a ragged or non-numeric list" if a.dtype == object else "use float32 or float64"
+        raise BindingTypeError(f"{signature(i)} needs float32 or float64, given {a.dtype} ({way})\n  declared at {i.origin}")
+    if i.precision and not weak and a.dtype != i.precision:
+        raise BindingTypeError(f"{signature(i)} is declared {i.precision}, given {a.dtype}\n  declared at {i.origin}")
+    return a.astype(i.precision) if i.precision else _Weak(a) if weak else a
+
+
+class _Weak(np.ndarray):
+    """Marks data that came as Python numbers, whose precision gives way."""
+
+    def __new__(cls, a: np.ndarray) -> _Weak:
+        return np.asarray(a).view(cls)
+
+
+def common_dtype(inputs: Sequence[Input], converted: Mapping[Input, np.ndarray]) -> np.dtype:
+    strong = [converted[i].dtype for i in inputs if i.dtype == "float" and not isinstance(converted[i], _Weak)]
+    for i in inputs:
+        if isinstance(converted[i], _Weak):
+            converted[i] = converted[i].view(np.ndarray)                                         # type: ignore[index]
+    return np.result_type(*strong) if strong else np.dtype(np.float64)
+
+
+def match_dims(i: Input, shape: tuple[int, ...], extents: dict[str, int], owner: dict[str, str]) -> None:
+    """Learn extents from a shape; refuse one that disagrees."""
+    if len(shape) != len(i.dims):
+        raise BindingError(f"{signature(i)} has {len(i.dims)} axes, given an array of shape {shape}\n  declared at {i.origin}")
+    for k, (size, n) in enumerate(zip(i.dims, shape, strict=True)):
+        if isinstance(size, Extent):
+            known = extents.setdefault(size.name, n)
+            first = owner.setdefault(size.name, f"{i.name} (axis {k})")
+            if known != n:
+                raise BindingError(f"dim {size.name} is {known} in {first} and {n} in {i.name} (axis {k}, shape {shape})\n  declared at {i.origin}")
+    for k, (size, n) in enumerate(zip(i.dims, shape, strict=True)):
+        if isinstance(size, Extent):
+            continue
+        from graphc.ir.interpret import size_of
+        if size.free_symbols and not {s.name for s in size.free_symbols} <= set(extents):
+            raise DimError(f"{signature(i)}: the dim {size} uses names that no earlier input binds")
+        if size_of(size, extents) != n:
+            raise BindingError(f"{i.name} (axis {k}) is declared with size {size}{f' = {size_of(size, extents)}' if size.free_symbols else ''}, "
+                               f"given shape {shape}\n  declared at {i.origin}")
+
+
+def known_labels(roots: Sequence[Node]) -> dict[Input, tuple[int, ...]]:
+    """Label values that a formula treats apart: those it compares the labels with (`t != -100`)."""
+    found: dict[Input, set[int]] = {}
+    for node in topological(roots):
+        if not isinstance(node, Comprehension) or len(node.reads) != 1 or not isinstance(node.reads[0].operand, Input):
+            continue
+        i = node.reads[0].operand
+        for e in node.body.atoms(op("eq"), op("ne")):
+            for a, b in (e.args, e.args[::-1]):
+                if isinstance(a, Placeholder) and b.is_Integer:
+                    found.setdefault(i, set()).add(int(b))
+    return {i: tuple(sorted(v)) for i, v in found.items()}
+
+
+def check_labels(i: Input, a: np.ndarray, extents: Mapping[str, int], compared: Sequence[int]) -> None:
+    if i.below is None or not a.size:
+        return
+    from graphc.ir.interpret import size_of
+    if i.below.free_symbols and not {s.name for s in i.below.free_symbols} <= set(extents):
+        return
+    bound = size_of(i.below, extents)
+    low, high = a.min(), a.max()
+    if 0 <= low and high < bound:
+        return
+    wrong = (a < 0) | (a >= bound)
+    for value in (*i.ignore, *compared):
+        wrong &= a != value
+    if wrong.any():
+        at = tuple(int(x) for x in np.argwhere(wrong)[0])
+        where = f"{i.name}[{', '.join(map(str, at))}]" if at else i.name
+        raise BindingError(f"{where} = {a[at]} is not in [0, {i.below}{f' = {bound}' if i.below.free_symbols else ''}). Labels count from 0; "
+                           f"a value to leave out is declared with gc.labels(..., ignore=...) or ignore_index\n  declared at {i.origin}")
+
+
+def requirements(roots: Sequence[Node]) -> list[Requirement]:
+    """What must hold between extents: subscripts that stay inside, reductions that are not empty."""
+    found: dict[sp.Expr, Requirement] = {}
+    for node in topological(roots):
+        if isinstance(node, Input):
+            continue
+        if node.reduce in ("max", "min", "argmax", "argmin"):
+            for size in node.over:
+                if not size.is_Integer:
+                    found.setdefault(size - 1, Requirement(size - 1, f"{node.reduce} over dim {size} needs at least one element ({node.origin})"))
+        for k, read in enumerate(node.reads):
+            for e, size in zip(read.index, read.operand.dims, strict=True):
+                if isinstance(e, Read) or inside(e, size, node.ranges) is True or _guarded(node, k):
+                    continue
+                limits = bounds(e, node.ranges)
+                if limits is None:
+                    continue
+                empty = sp.Mul(*node.ranges.values())
+                if empty == 0:
+                    continue
+                for expression in (sp.expand(limits[0]), sp.expand(size - 1 - limits[1])):
+                    found.setdefault(expression, Requirement(expression, f"the subscript of {_name(read.operand)} must stay inside dim {size} ({node.origin})"))
+    return [r for e, r in found.items() if not (e.is_Integer and e >= 0)]
+
+
+def _name(node: Node) -> str:
+    return node.name if isinstance(node, Input) else node.origin.hint or node.origin.op or "a tensor"
+
+
+def _guarded(node: Comprehension | Scatter, k: int) -> bool:
+    """Whether the k-th read is used under a selection only."""
+    from graphc.scalar.symbols import placeholder
+    from graphc.scalar.table import op
+    where = op("where")
+
+    def bare(e: sp.Expr) -> bool:
+        if e == placeholder(k):
+            return True
+        if isinstance(e, where):
+            return bare(e.args[0])
+        return any(bare(a) for a in e.args)
+    return not bare(node.body)
