@@ -1,0 +1,307 @@
+r"""Reverse mode: the one rule.
+
+    y[i] = reduce over j  f(.., x[p(i, j)], ..)
+
+    x_bar[p] = sum over (i, j) with p(i, j) = p  of   y_bar[i] * w[i, j] * df/dx
+
+The access map p is turned round (`ir.access.solve`): indices that it determines are substituted, the others are summed;
+what cannot be solved is a condition, and a gather whose loops stay open becomes a Scatter. Un-broadcasting, both products
+of a matmul and the adjoint of every reduction are this line.
+
+Guards travel with the cotangent. Where y_bar is 0 because a `where` did not take this side, the next product is selected
+by the same condition, so 0 never meets an infinite derivative. A guard ends where a sum over its indices begins, and is not
+put inside a contraction, whose factors are values and not derivatives of functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import sympy as sp
+
+from graphc.ir.access import inside, rewrite, solve, symbols_of
+from graphc.ir.build import comprehension, constant, constant_value, identity, plain, prune
+from graphc.ir.nodes import Comprehension, Input, Node, Read, Scatter, Size
+from graphc.ir.walk import topological
+from graphc.passes.derivatives import LocalDerivative, depends_on, derived, local_derivative
+from graphc.scalar.derivative import is_where, times
+from graphc.scalar.symbols import OverIndex, Placeholder, axis_index, over_index, placeholder
+from graphc.scalar.table import op, where
+
+__all__ = ["pullback"]
+
+ZERO, ONE = sp.Integer(0), sp.Integer(1)
+
+
+@dataclass(frozen=True)
+class Guard:
+    """A condition outside which a cotangent is exactly 0: an expression over reads, in the cotangent's own axes.
+
+    `binding` while it is part of the access map that is being inverted, and so of the value.
+    """
+
+    condition: sp.Expr
+    reads: tuple[Read, ...] = ()
+    binding: bool = False
+
+    @property
+    def only_indices(self) -> bool:
+        return not self.reads
+
+
+@dataclass(frozen=True)
+class Cotangent:
+    """y_bar: its axes are the batch axes, then the dims of y."""
+
+    node: Node
+    guards: tuple[Guard, ...] = ()
+
+
+@dataclass
+class _Body:
+    """A body under construction: an expression over reads."""
+
+    expression: sp.Expr
+    reads: list[Read] = field(default_factory=list)
+
+    def read(self, read: Read) -> Placeholder:
+        self.reads.append(read)
+        return placeholder(len(self.reads) - 1)
+
+    def imported(self, expression: sp.Expr, reads: Sequence[Read]) -> sp.Expr:
+        """An expression over other reads, in terms of this body's."""
+        return expression.xreplace({placeholder(k): self.read(r) for k, r in enumerate(reads)}) if reads else expression
+
+
+def pullback(roots: Sequence[Node], seeds: Sequence[Node | None], wrt: Sequence[Node], batch: Sequence[Size] = ()) -> list[Node | None]:
+    """The cotangents of `wrt` for given cotangents of the roots; None where nothing depends. A seed None is the number 1.
+
+    With `batch` extents, seeds and results carry as many leading axes: a Jacobian is a pullback of the identity.
+    """
+    active = depends_on(list(roots), list(wrt))
+    pending: dict[Node, list[Cotangent]] = {}
+    for root, seed in zip(roots, seeds, strict=True):
+        pending.setdefault(root, []).append(_seed(root, seed))
+    found: dict[Node, Node] = {}
+    for y in reversed(topological(roots)):
+        if y not in active or y not in pending:
+            continue
+        y_bar = _total(pending.pop(y), y, batch)
+        if y in wrt:
+            found[y] = y_bar.node
+        if isinstance(y, Input):
+            continue
+        for k, read in enumerate(y.reads):
+            if read.operand in active:
+                part = _contribution(y, k, y_bar, tuple(batch))
+                if part is not None:
+                    pending.setdefault(read.operand, []).append(part)
+    return [found.get(w) for w in wrt]
+
+
+def _seed(root: Node, seed: Node | None) -> Cotangent:
+    if seed is None:
+        return Cotangent(constant(ONE, derived(root.origin), dtype="float"))
+    value = constant_value(seed)
+    if value is not None and is_where(value) and value.args[2] == 0:
+        return Cotangent(seed, tuple(Guard(c) for c in _conjuncts(value.args[0])))
+    return Cotangent(seed)
+
+
+def _conjuncts(condition: sp.Expr) -> list[sp.Expr]:
+    if isinstance(condition, op("and_")):
+        return [c for a in condition.args for c in _conjuncts(a)]
+    return [condition]
+
+
+def _total(parts: list[Cotangent], y: Node, batch: Sequence[Size]) -> Cotangent:
+    """The sum of contributions; guarded where all are."""
+    name = y.name if isinstance(y, Input) else y.origin.hint
+    hint = f"{name}_bar" if name else ""
+    if len(parts) == 1:
+        return parts[0]
+    axes = [*batch, *y.dims]
+    body = sp.Add(*(placeholder(k) for k in range(len(parts))))
+    node = comprehension(axes, (), None, body, [plain(p.node) for p in parts], derived(y.origin, hint), "float")
+    if all(p.guards == parts[0].guards for p in parts):
+        return Cotangent(node, parts[0].guards)
+    if all(p.guards for p in parts):
+        union = _Body(ZERO)
+        either = [_all(union.imported(g.condition, g.reads) for g in p.guards) for p in parts]
+        condition = either[0]
+        for c in either[1:]:
+            condition = op("or_")(condition, c)
+        return Cotangent(node, (Guard(condition, tuple(union.reads)),))
+    return Cotangent(node)
+
+
+def _all(conditions) -> sp.Expr:                                            # type: ignore[no-untyped-def]
+    result = None
+    for c in conditions:
+        result = c if result is None else op("and_")(result, c)
+    assert result is not None
+    return result
+
+
+def _contribution(y: Comprehension | Scatter, k: int, y_bar: Cotangent, batch: tuple[Size, ...]) -> Cotangent | None:
+    local = local_derivative(y, k)
+    if local.expression == 0:
+        return None
+    return _Contribution(y, y.reads[k], local, y_bar, batch).build()
+
+
+class _Contribution:
+    """One edge of the reverse sweep. The loops of y are renamed to symbols of their own before the map is inverted."""
+
+    def __init__(self, y: Comprehension | Scatter, read: Read, local: LocalDerivative, y_bar: Cotangent, batch: tuple[Size, ...]):
+        self.y, self.x, self.local, self.y_bar, self.batch = y, read.operand, local, y_bar, batch
+        self.loop = {s: over_index(1000 + m) for m, s in enumerate(y.ranges)}
+        self.ranges = {self.loop[s]: size for s, size in y.ranges.items()}
+        self.index = tuple(rewrite(e, self.loop) for e in read.index)
+        self.origin = derived(y.origin, self._hint())
+
+    def _hint(self) -> str:
+        name = self.x.name if isinstance(self.x, Input) else self.x.origin.hint
+        return f"{name}_bar" if name else ""
+
+    def build(self) -> Cotangent | None:
+        b = len(self.batch)
+        dims = self.x.dims
+        at = tuple(ZERO if size == 1 else axis_index(b + m) for m, size in enumerate(dims))
+        at_ranges = {axis_index(b + m): size for m, size in enumerate(dims)}
+        solution = solve(self.index, at, self.ranges, at_ranges)
+        open_loops = set(solution.open)
+        if any(symbols_of(e) & open_loops for e, _ in solution.conditions):
+            return Cotangent(self.scatter())
+        value = {s: over_index(m) for m, s in enumerate(solution.open)}
+        value |= {s: rewrite(e, value) for s, e in solution.value.items()}
+        over = [self.ranges[s] for s in solution.open]
+        return self.gathered(value, over, solution.conditions, solution.within, at_ranges)
+
+    # --- the usual case: the map is inverted
+    def gathered(self, value, over, conditions, within, at_ranges) -> Cotangent | None:          # type: ignore[no-untyped-def]
+        body, place = self.product(value, [axis_index(m) for m in range(len(self.batch))])
+        guards = [Guard(self.moved(g.condition, place), tuple(self.moved_read(r, place) for r in g.reads)) for g in self.y_bar.guards]
+        for e, p in conditions:
+            e = rewrite(e, value)
+            guards.append(Guard(op("eq")(placeholder(0), p), (e,), True) if isinstance(e, Read) else Guard(op("eq")(e, p)))
+        for e, size in within:
+            guards += [Guard(c) for c in _in_range(rewrite(e, value), size, at_ranges | self.open_ranges(over))]
+        body, over, guards = self.eliminate(body, over, guards, at_ranges)
+        kept = [g for g in guards if g.only_indices or g.binding or self.needs(body)]
+        conditions_ = [body.imported(g.condition, g.reads) for g in kept]
+        own = body.expression
+        if is_where(own) and own.args[2] == 0 and not symbols_of(own.args[0]) & set(self.open_ranges(over)):
+            reads = [k for k in sorted(int(s.name[1:]) for s in own.args[0].free_symbols if isinstance(s, Placeholder))]
+            renumber = {placeholder(k): placeholder(m) for m, k in enumerate(reads)}
+            guards.append(Guard(own.args[0].xreplace(renumber), tuple(body.reads[k] for k in reads)))
+        for c in conditions_:
+            body.expression = where(c, body.expression, ZERO)
+        if body.expression == 0:
+            return None
+        axes = [*self.batch, *self.x.dims]
+        node = comprehension(axes, over, "sum" if over else None, body.expression, body.reads, self.origin, "float")
+        open_symbols = set(self.open_ranges(over))
+        outgoing = tuple(replace(g, binding=False) for g in guards if not self.touches(g, open_symbols))
+        return Cotangent(self.unwrapped(node, axes), outgoing)
+
+    def unwrapped(self, node: Node, axes: list[Size]) -> Node:
+        """A contribution that is y_bar itself, re-indexed, needs no node."""
+        from graphc.ir.build import is_view
+        return identity(node.reads[0], axes, self.origin) if is_view(node) else node
+
+    @staticmethod
+    def open_ranges(over: Sequence[Size]) -> dict[sp.Symbol, Size]:
+        return {over_index(m): size for m, size in enumerate(over)}
+
+    @staticmethod
+    def touches(g: Guard, symbols: set[sp.Symbol]) -> bool:
+        return bool(symbols & g.condition.free_symbols) or any(symbols & symbols_of(r) for r in g.reads)
+
+    def needs(self, body: _Body) -> bool:
+        """Whether the product could turn 0 into NaN: it multiplies by something, and is not a term of a contraction."""
+        d = self.local.expression
+        if not d.free_symbols or all(not isinstance(s, Placeholder) for s in d.free_symbols):
+            return False
+        factors = sp.Mul.make_args(d)
+        linear = all(isinstance(f, Placeholder) or f.is_number for f in factors)
+        return not (linear and self.y.reduce == "sum")
+
+    def product(self, value, batch) -> tuple[_Body, dict[sp.Symbol, sp.Expr]]:                   # type: ignore[no-untyped-def]
+        """y_bar * w * df/dx at the substituted loops; and where each symbol of y went."""
+        place = {s: value[t] for s, t in self.loop.items()}
+        body = _Body(ZERO)
+        local = body.imported(self.local.expression, [rewrite(r, place) for r in self.local.reads])
+        local = local.xreplace(place)
+        if isinstance(self.y, Scatter):
+            at = tuple(rewrite(e, place) for e in self.y.at)
+        else:
+            at = tuple(place[axis_index(m)] for m in range(len(self.y.axes)))
+        cotangent = self.y_bar.node
+        index = (*batch, *at)[len(batch) + len(at) - len(cotangent.dims):]
+        scale = constant_value(cotangent)
+        if scale is not None and not any(isinstance(e, Read) for e in index):
+            g = rewrite(scale, {axis_index(m): e for m, e in enumerate(index)}) if scale.free_symbols else scale
+            if is_where(g) and g.args[2] == 0:
+                g = g.args[1]                                             # its condition is a guard of the seed
+        else:
+            g = body.read(Read(cotangent, index))
+        body.expression = times(g, local)
+        return body, place
+
+    def moved(self, condition: sp.Expr, place: dict[sp.Symbol, sp.Expr]) -> sp.Expr:
+        b = len(self.batch)
+        shifted = {axis_index(b + m): place[axis_index(m)] for m in range(len(self.y.axes))}
+        return condition.xreplace(shifted)
+
+    def moved_read(self, read: Read, place: dict[sp.Symbol, sp.Expr]) -> Read:
+        b = len(self.batch)
+        return rewrite(read, {axis_index(b + m): place[axis_index(m)] for m in range(len(self.y.axes))})
+
+    def eliminate(self, body: _Body, over: list[Size], guards: list[Guard], at_ranges):          # type: ignore[no-untyped-def]
+        """sum over j of where(j == e, f(j), 0) is f(e)."""
+        for g in guards:
+            if not (g.only_indices and isinstance(g.condition, op("eq"))):
+                continue
+            for j, e in (g.condition.args, g.condition.args[::-1]):
+                if isinstance(j, OverIndex) and j not in e.free_symbols:
+                    k = int(j.name[1:])
+                    mapping = {j: e} | {over_index(m): over_index(m - 1) for m in range(k + 1, len(over))}
+                    rest = [Guard(h.condition.xreplace(mapping), tuple(rewrite(r, mapping) for r in h.reads), h.binding) for h in guards if h is not g]
+                    size, over = over[k], over[:k] + over[k + 1:]
+                    e = rewrite(e, mapping)
+                    ranges = at_ranges | {axis_index(m): s for m, s in enumerate(self.batch)} | self.open_ranges(over)
+                    rest += [Guard(c) for c in _in_range(e, size, ranges)]
+                    body.expression = body.expression.xreplace(mapping)
+                    body.reads = [rewrite(r, mapping) for r in body.reads]
+                    return self.eliminate(body, over, rest, at_ranges)
+        return body, over, guards
+
+    # --- a gather whose loops stay open
+    def scatter(self) -> Scatter:
+        b = len(self.batch)
+        value = {t: over_index(b + m) for m, t in enumerate(self.ranges)}
+        body, place = self.product(value, [over_index(m) for m in range(b)])
+        to_batch = {axis_index(m): over_index(m) for m in range(b)}
+        for g in self.y_bar.guards:
+            moved = Guard(self.moved(g.condition, place).xreplace(to_batch),
+                          tuple(rewrite(self.moved_read(r, place), to_batch) for r in g.reads))
+            body.expression = where(body.imported(moved.condition, moved.reads), body.expression, ZERO)
+        at = (*(over_index(m) for m in range(b)), *(rewrite(e, value) for e in self.index))
+        expression, reads = prune(body.expression, body.reads)
+        return Scatter((*self.batch, *self.x.dims), at, (*self.batch, *self.ranges.values()), expression, reads, "float", self.origin)
+
+
+def _in_range(e: sp.Expr, size: Size, ranges) -> list[sp.Expr]:             # type: ignore[no-untyped-def]
+    """The conditions for 0 <= e < size that are not known to hold."""
+    from graphc.ir.access import _nonnegative, bounds
+    if inside(e, size, ranges) is True:
+        return []
+    found = bounds(e, ranges)
+    conditions = []
+    if found is None or not _nonnegative(sp.expand(found[0]), ranges):
+        conditions.append(op("ge")(e, ZERO))
+    if found is None or not _nonnegative(sp.expand(size - 1 - found[1]), ranges):
+        conditions.append(op("lt")(e, size))
+    return conditions
