@@ -1,0 +1,72 @@
+"""graphc: a symbolic computational-graph compiler. Losses as mathematics; gradients as formulas; kernels to read.
+
+>>> import graphc as gc
+>>> X, Y, W, lam = gc.tensor("X", "n d"), gc.tensor("Y", "n c"), gc.param("W", "d c"), gc.scalar("lam")
+>>> L = gc.sum((X @ W - Y)**2) + lam * gc.sum(abs(W))
+>>> gc.formula(gc.grad(L, W))
+'2*X.T @ (X@W - Y) + lam*sign(W)'
+"""
+
+from graphc.errors import (
+    BindingError,
+    CacheError,
+    DifferentiationError,
+    DimError,
+    DtypeError,
+    FormulaError,
+    GraphcError,
+    InternalError,
+    RenderError,
+    TargetError,
+)
+from graphc.frontend.declare import dims, labels, param, scalar, size, tensor
+from graphc.frontend.derivatives import grad, hessian, hvp, jacobian, jvp, stop_gradient, vjp
+from graphc.frontend.evaluate import evaluate
+from graphc.frontend.functions import *  # noqa: F403
+from graphc.frontend.functions import __all__ as _functions
+from graphc.frontend.index import Index, array, indices
+from graphc.frontend.linear import cumprod, cumsum, dot, einsum, matmul, norm, outer, trace
+from graphc.frontend.reduce import (
+    Max,
+    Mean,
+    Min,
+    Prod,
+    Sum,
+    argmax,
+    argmin,
+    log_softmax,
+    logsumexp,
+    max,
+    mean,
+    min,
+    prod,
+    softmax,
+    std,
+    sum,
+    var,
+)
+from graphc.frontend.shape import (
+    arange,
+    broadcast_to,
+    concatenate,
+    expand_dims,
+    eye,
+    one_hot,
+    reshape,
+    squeeze,
+    stack,
+    swapaxes,
+    transpose,
+)
+from graphc.frontend.tensor import Dim, Tensor
+
+__version__ = "0.1.0"
+__all__ = [
+    *_functions,
+    "BindingError", "CacheError", "Dim", "DifferentiationError", "DimError", "DtypeError", "FormulaError", "GraphcError", "Index",
+    "InternalError", "Max", "Mean", "Min", "Prod", "RenderError", "Sum", "TargetError", "Tensor", "arange", "argmax", "argmin",
+    "array", "broadcast_to", "concatenate", "cumprod", "cumsum", "dims", "dot", "einsum", "evaluate", "expand_dims", "eye",
+    "grad", "hessian", "hvp", "indices", "jacobian", "jvp", "labels", "log_softmax", "logsumexp", "matmul",
+    "max", "mean", "min", "norm", "one_hot", "outer", "param", "prod", "reshape", "scalar", "size", "softmax", "squeeze",
+    "stack", "std", "stop_gradient", "sum", "swapaxes", "tensor", "trace", "transpose", "var", "vjp",
+]

@@ -1,0 +1,86 @@
+"""The pointwise functions that users call, one for each row of the table, and those composed of rows.
+
+A composed function is one node: its body is an expression over rows, and sympy differentiates it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sympy as sp
+
+from graphc.errors import FormulaError
+from graphc.frontend.elementwise import as_tensor, clip, elementwise, located, power, scalar_function, square, to_float, where
+from graphc.frontend.tensor import Tensor
+from graphc.scalar.symbols import literal
+from graphc.scalar.table import op
+
+__all__ = """exp expm1 log log1p log2 log10 sqrt cbrt square abs sign floor ceil round sin cos tan arcsin arccos arctan sinh cosh tanh erf erfc lgamma
+    digamma arcsinh arccosh arctanh sigmoid logsigmoid softplus relu leaky_relu elu selu gelu silu maximum minimum where clip power xlogy
+    logaddexp arctan2 hypot polygamma""".split()
+
+exp, expm1, log, log1p = (scalar_function(n) for n in ("exp", "expm1", "log", "log1p"))
+log2, log10, sqrt, cbrt = (scalar_function(n) for n in ("log2", "log10", "sqrt", "cbrt"))
+abs, sign, floor, ceil, round = (scalar_function(n) for n in ("abs", "sign", "floor", "ceil", "round"))
+sin, cos, tan = (scalar_function(n) for n in ("sin", "cos", "tan"))
+arcsin, arccos, arctan, arctan2 = (scalar_function(n) for n in ("arcsin", "arccos", "arctan", "arctan2"))
+sinh, cosh, tanh = (scalar_function(n) for n in ("sinh", "cosh", "tanh"))
+arcsinh, arccosh, arctanh = (scalar_function(n) for n in ("arcsinh", "arccosh", "arctanh"))
+erf, erfc, lgamma, digamma = (scalar_function(n) for n in ("erf", "erfc", "lgamma", "digamma"))
+sigmoid, logsigmoid, relu = (scalar_function(n) for n in ("sigmoid", "logsigmoid", "relu"))
+maximum, minimum, hypot = (scalar_function(n) for n in ("maximum", "minimum", "hypot"))
+xlogy, logaddexp = (scalar_function(n) for n in ("xlogy", "logaddexp"))
+
+
+def polygamma(order: int, x: Any) -> Tensor:
+    """The derivative of digamma of an order >= 0 (0: digamma itself)."""
+    if not isinstance(order, int) or order < 0:
+        raise located(FormulaError(f"polygamma's order is a whole number >= 0, not {order!r}"))
+    if order == 0:
+        return digamma(x)
+    return elementwise(lambda x: op("polygamma")(sp.Integer(order), x), [x], "polygamma")
+
+
+def softplus(x: Any, beta: float = 1.0) -> Tensor:
+    """log(1 + exp(beta*x)) / beta, exact for every x (torch switches to x above a threshold; that is an approximation).
+
+    Dugas et al., Incorporating second-order functional knowledge for better option pricing, NIPS 2000.
+    """
+    b = literal(beta)
+    return elementwise(lambda x: op("softplus")(b * x) / b, [to_float(as_tensor(x))], "softplus")
+
+
+def leaky_relu(x: Any, negative_slope: float = 0.01) -> Tensor:
+    """x where x > 0, else negative_slope*x; the derivative at 0 is the slope. Maas et al., ICML 2013."""
+    a = literal(negative_slope)
+    return elementwise(lambda x: op("where")(op("gt")(x, sp.Integer(0)), x, a * x), [to_float(as_tensor(x))], "leaky_relu")
+
+
+def elu(x: Any, alpha: float = 1.0) -> Tensor:
+    """x where x > 0, else alpha*(exp(x) - 1); the derivative at 0 is alpha. Clevert et al., ICLR 2016."""
+    a = literal(alpha)
+    return elementwise(lambda x: op("where")(op("gt")(x, sp.Integer(0)), x, a * op("expm1")(x)), [to_float(as_tensor(x))], "elu")
+
+
+def selu(x: Any) -> Tensor:
+    """scale * elu(x, alpha) with the two constants of Klambauer et al., Self-normalizing neural networks, NIPS 2017."""
+    alpha, scale = sp.Float("1.6732632423543772848170429916717"), sp.Float("1.0507009873554804934193349852946")
+    return elementwise(lambda x: op("where")(op("gt")(x, sp.Integer(0)), scale * x, scale * alpha * op("expm1")(x)), [to_float(as_tensor(x))], "selu")
+
+
+def gelu(x: Any, approximate: str = "none") -> Tensor:
+    """x * Phi(x), Phi the normal distribution function, by erfc so that its left tail keeps its digits; with approximate="tanh"
+    x/2 * (1 + tanh(sqrt(2/pi) * (x + 0.044715 x^3))). Hendrycks and Gimpel, 2016.
+    """
+    x = to_float(as_tensor(x))
+    if approximate == "tanh":
+        root = op("sqrt")(2 / sp.pi)
+        return elementwise(lambda x: x * op("sigmoid")(2 * root * (x + sp.Rational(44715, 1000000) * x**3)), [x], "gelu")
+    if approximate != "none":
+        raise located(FormulaError(f"gelu: approximate is 'none' or 'tanh', not {approximate!r}"))
+    return elementwise(lambda x: x * op("erfc")(-x / op("sqrt")(sp.Integer(2))) / 2, [x], "gelu")
+
+
+def silu(x: Any) -> Tensor:
+    """x * sigmoid(x)"""
+    return elementwise(lambda x: x * op("sigmoid")(x), [to_float(as_tensor(x))], "silu")
