@@ -1,0 +1,1 @@
+"""Loop programs: statements over named arrays, and lowering a schedule to them."""

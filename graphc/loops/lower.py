@@ -1,0 +1,301 @@
+"""Lowering: a schedule becomes a loop program.
+
+Each top loop is a kernel; matrix products and scalar work between them belong to the host program. A reduction gets its
+neutral element before its outermost reduced loop and is complete after it. Values that are kept live in arrays: a buffer of
+the host where several kernels use it, scratch of the kernel otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import sympy as sp
+
+from graphc.ir.access import same_size
+from graphc.ir.nodes import Input, Node, Read, Scatter, Size
+from graphc.loops.names import Letters, size_names
+from graphc.loops.statements import (
+    Accumulate,
+    Allocate,
+    Assign,
+    Call,
+    For,
+    HostProgram,
+    Kernel,
+    Note,
+    Product,
+    Statement,
+    Store,
+    Track,
+    load,
+    var,
+)
+from graphc.loops.uses import uses_of
+from graphc.scalar.term import Term, freeze
+from graphc.schedule.library import matrix_product
+from graphc.schedule.memory import kept_axes
+from graphc.schedule.plan import Compute, Item, Library, Loop, walk_computes
+
+__all__ = ["lower"]
+
+NEUTRAL = {"sum": 0, "prod": 1, "max": float("-inf"), "min": float("inf"), "argmax": float("-inf"), "argmin": float("inf")}
+INT_NEUTRAL = {"sum": 0, "prod": 1, "max": -(2**63), "min": 2**63 - 1, "argmax": -(2**63), "argmin": 2**63 - 1}
+
+
+def lower(items: Sequence[Item], inputs: Sequence[Input], roots: Sequence[Node], names: Mapping[Node, str],
+          meaning: Mapping[Node, str], checked: frozenset[Input] = frozenset()) -> HostProgram:
+    """`meaning` is the line of index notation for each node; `checked` are index inputs verified when the program is called."""
+    return _Lowering(items, inputs, roots, names, meaning, checked).program()
+
+
+class _Lowering:
+    def __init__(self, items, inputs, roots, names, meaning, checked):                           # type: ignore[no-untyped-def]
+        self.items, self.inputs, self.roots, self.names, self.meaning, self.checked = items, inputs, roots, names, meaning, checked
+        self.kept = kept_axes(items, roots)
+        self.letters = Letters(set(names.values()))
+        self.size_names = size_names([i.name for i in inputs] + list(names.values()), items, inputs)
+        self.arrays: dict[str, tuple[tuple[Size, ...], str]] = {}
+        self.scalars: dict[str, str] = {}
+        for i in inputs:
+            self.declare(i, range(len(i.dims)))
+        for node, axes in self.kept.items():
+            self.declare(node, sorted(axes))
+
+    def declare(self, node: Node, axes: Sequence[int]) -> None:
+        name = self.names[node]
+        if axes:
+            self.arrays[name] = (tuple(node.dims[m] for m in axes), node.dtype)
+        else:
+            self.scalars[name] = node.dtype
+
+    # --- the host program
+    def program(self) -> HostProgram:
+        body: list[Statement] = []
+        kernel_names = (f"{base}" for base in self.kernel_names())
+        for item in self.items:
+            if isinstance(item, Loop):
+                body.append(Call(self.kernel(item, next(kernel_names))))
+            elif isinstance(item, Library):
+                body.append(self.product(item.node))
+            else:
+                body += self.initialise(item) + self.compute(item)
+        body = self.finish(body)
+        inputs, outputs = tuple(self.names[i] for i in self.inputs), tuple(self.names[r] for r in self.roots)
+        return HostProgram(inputs, outputs, self.arrays, self.scalars, tuple(body), self.size_names)
+
+    def kernel_names(self):                                                                      # type: ignore[no-untyped-def]
+        """Kernels are called after the outermost dim that they run over: rows_n, rows_n_2, ..."""
+        taken: dict[str, int] = {}
+        for item in self.items:
+            if isinstance(item, Loop):
+                base = "over_" + "_".join(str(s) for s in sorted(item.extent.free_symbols, key=str)) if item.extent.free_symbols else f"over_{item.extent}"
+                taken[base] = taken.get(base, 0) + 1
+                yield base if taken[base] == 1 else f"{base}_{taken[base]}"
+
+    def product(self, node: Node) -> Product:
+        shape = matrix_product(node)
+        assert shape is not None
+        return Product(self.names[node], self.names[shape.a.operand], self.names[shape.b.operand], shape)
+
+    def finish(self, body: list[Statement]) -> list[Statement]:
+        """Put allocations first: scratch into the one kernel that uses it, buffers into the host."""
+        given = {self.names[n] for n in (*self.inputs, *self.roots)}
+        users: dict[str, list[int]] = {}
+        for k, statement in enumerate(body):
+            for name in uses_of([statement], self.arrays).arrays:
+                users.setdefault(name, []).append(k)
+        host: list[Statement] = []
+        for name, (sizes, kind) in self.arrays.items():
+            if name in given or name not in users:
+                continue
+            at = users[name]
+            first = body[at[0]]
+            if len(at) == 1 and isinstance(first, Call):
+                body[at[0]] = Call(replace(first.kernel, body=(Allocate(name, sizes, kind), *first.kernel.body)))
+            else:
+                host.append(Allocate(name, sizes, kind))
+        needed = self.scalars_needed(body)
+        body = [Call(self.signed(s.kernel, needed[k])) if isinstance(s, Call) else s for k, s in enumerate(body)]
+        return host + body
+
+    def scalars_needed(self, body: list[Statement]) -> list[set[str]]:
+        """For each statement of the host, the scalars that are read after it."""
+        outputs = {self.names[r] for r in self.roots}
+        needed: list[set[str]] = []
+        for statement in reversed(body):
+            needed.append(set(outputs))
+            outputs |= uses_of([statement], self.arrays).reads
+        return needed[::-1]
+
+    def signed(self, kernel: Kernel, needed: set[str]) -> Kernel:
+        """The kernel with its parameters and results."""
+        uses = uses_of(kernel.body, self.arrays)
+        arrays = tuple(n for n in self.arrays if n in uses.arrays and n not in uses.allocated)
+        scalars = tuple(n for n in self.scalars if n in uses.reads and n not in uses.assigned)
+        results = tuple(n for n in uses.assigned if n in needed)
+        known = {str(s) for n in arrays for s in self.arrays[n][0]}
+        sizes = tuple(dict.fromkeys(name for s, name in self.size_names.items() if (s in uses.sizes or name in uses.reads) and str(s) not in known))
+        return replace(kernel, arrays=arrays, scalars=scalars, sizes=sizes, results=results)
+
+    # --- kernels
+    def kernel(self, loop: Loop, name: str) -> Kernel:
+        body = self.loop(loop)
+        meaning = tuple(dict.fromkeys(self.meaning[c.node] for c in walk_computes([loop]) if not c.again))
+        return Kernel(name, (), (), (), tuple(body), (), meaning)
+
+    def block(self, items: Sequence[Item]) -> list[Statement]:
+        out: list[Statement] = []
+        for item in items:
+            if isinstance(item, Loop):
+                out += self.loop(item)
+            else:
+                assert isinstance(item, Compute)
+                out += self.initialise(item) if not item.reduced_loops() and item.node.reduce else []
+                out += self.compute(item)
+        return out
+
+    def loop(self, loop: Loop) -> list[Statement]:
+        """The loop, with what comes before and after it for the reductions that it carries."""
+        carried = [c for c in walk_computes([loop]) if c.reduced_loops() and min(c.reduced_loops(), key=c.path.index) is loop]
+        before: list[Statement] = []
+        after: list[Statement] = []
+        for c in carried:
+            before += self.initialise(c)
+            after += self.complete(c)
+        computes = next(walk_computes([loop]))
+        letter = self.letters.of(loop, computes.path.index(loop), computes.path)
+        return [*before, For(letter, loop.extent, tuple(self.block(loop.items))), *after]
+
+    # --- one node
+    def inside(self, c: Compute) -> list[tuple[int, Loop]]:
+        """The axes whose loops run inside the outermost reduced loop."""
+        reduced = c.reduced_loops()
+        if isinstance(c.node, Scatter) or not reduced:
+            return []
+        outermost = min(c.path.index(loop) for loop in reduced)
+        return [(m, loop) for m, loop in c.axis_loops() if c.path.index(loop) > outermost]
+
+    def place(self, c: Compute) -> tuple[Term, ...]:
+        """The index of a node's kept element at the point of its computation."""
+        loops = dict(c.axis_loops())
+        return tuple(self.index_var(loops[m]) for m in sorted(self.kept[c.node]))
+
+    def index_var(self, loop: Loop) -> Term:
+        return var(self.letters[loop], "int")
+
+    def running(self, c: Compute, suffix: str = "") -> Term:
+        """Where a reduction accumulates: a local variable, or the kept array if axes run inside."""
+        node, name = c.node, self.names[c.node]
+        if isinstance(node, Scatter):
+            place = {s: c.bound[s] for s in node.ranges}
+            return load(name, tuple(self.index(e, size, place) for e, size in zip(node.at, node.dims, strict=True)), node.dtype)
+        if self.inside(c):
+            return load(name + suffix, self.place(c), node.dtype)
+        if not self.kept[node]:
+            return var(name + suffix, node.dtype)
+        local = name + suffix + "_" + "".join(self.letters[loop] for m, loop in c.axis_loops() if m in self.kept[node])
+        self.scalars[local] = node.dtype
+        return var(local, node.dtype)
+
+    def neutral(self, node: Node) -> Term:
+        kind = node.dtype if node.reduce not in ("argmax", "argmin") else freeze(node.body, node.kinds).kind
+        table = NEUTRAL if kind == "float" else INT_NEUTRAL
+        return Term("const", (), table[node.reduce], kind)                                       # type: ignore[index]
+
+    def initialise(self, c: Compute) -> list[Statement]:
+        node = c.node
+        if isinstance(node, Input) or not node.reduce:
+            return []
+        note = Note(self.meaning[node])
+        if isinstance(node, Scatter):
+            name, letters = self.names[node], self.letters.fresh(len(node.dims))
+            index = tuple(var(x, "int") for x in letters)
+            return [note, *self.nest(letters, node.dims, Store(name, index, self.neutral(node)))]
+        for loop in c.path:
+            self.letters.of(loop, c.path.index(loop), c.path)
+        parts: list[Statement] = [note]
+        if node.reduce in ("argmax", "argmin"):
+            best = replace(self.running(c, "_best"), kind="float")
+            if best.op == "load":
+                self.arrays[best.value] = (self.arrays[self.names[node]][0], "float")
+            else:
+                self.scalars[best.value] = "float"
+            parts += self.set(c, best, self.neutral(node)) + self.set(c, self.running(c), Term("const", (), 0, "int"))
+            return parts
+        return parts + self.set(c, self.running(c), self.neutral(node))
+
+    def set(self, c: Compute, target: Term, value: Term) -> list[Statement]:
+        """target = value, over the axes that run inside the reduction."""
+        if target.op == "var":
+            return [Assign(target.value, value)]
+        loops = self.inside(c)
+        letters = [self.letters[loop] for _, loop in loops]
+        return self.nest(letters, [loop.extent for _, loop in loops], Store(target.value, target.args, value))
+
+    @staticmethod
+    def nest(letters: Sequence[str], extents: Sequence[Size], inner: Statement) -> list[Statement]:
+        body = inner
+        for letter, extent in reversed(list(zip(letters, extents, strict=True))):
+            body = For(letter, extent, (body,))
+        return [body]
+
+    def compute(self, c: Compute) -> list[Statement]:
+        node, name = c.node, self.names[c.node]
+        value = self.value(c)
+        if node.reduce in ("argmax", "argmin"):
+            best = replace(self.running(c, "_best"), kind=value.kind)
+            return [Track(node.reduce, self.running(c), best, value, self.flat_position(c))]
+        if node.reduce:
+            return [Accumulate(node.reduce, self.running(c), value)]
+        if self.kept[node] and not c.again:
+            return [Store(name, self.place(c), value)]
+        self.scalars[name] = node.dtype
+        return [Assign(name, value)]
+
+    def complete(self, c: Compute) -> list[Statement]:
+        """A reduction held in a local variable goes to its kept place."""
+        node = c.node
+        if isinstance(node, Scatter) or not self.kept.get(node) or self.inside(c):
+            return []
+        return [Store(self.names[node], self.place(c), self.running(c))]
+
+    def flat_position(self, c: Compute) -> Term:
+        flat: sp.Expr = sp.Integer(0)
+        for s, size in list(c.node.ranges.items())[len(c.node.axes):]:                           # type: ignore[union-attr]
+            flat = sp.expand(flat * size + s)
+        return self.term(freeze(flat, ()), c.bound, [])
+
+    # --- expressions
+    def value(self, c: Compute) -> Term:
+        node = c.node
+        frozen = freeze(node.body, node.kinds)                                                   # type: ignore[union-attr]
+        term = self.term(frozen, c.bound, node.reads)
+        if node.reduce in ("argmax", "argmin") or term.kind == node.dtype:
+            return term
+        return Term("cast", (term,), None, node.dtype)
+
+    def term(self, t: Term, bound: Mapping[sp.Symbol, Loop], reads: Sequence[Read]) -> Term:
+        if t.op == "read":
+            return self.read(reads[t.value], bound)
+        if t.op == "index":
+            return self.index_var(bound[t.value])
+        if t.op == "extent":
+            return var(self.size_names[t.value], "int")
+        return replace(t, args=tuple(self.term(a, bound, reads) for a in t.args))
+
+    def read(self, read: Read, bound: Mapping[sp.Symbol, Loop]) -> Term:
+        node, name = read.operand, self.names[read.operand]
+        axes = range(len(node.dims)) if isinstance(node, Input) else sorted(self.kept[node])
+        index = tuple(self.index(read.index[m], node.dims[m], bound) for m in axes)
+        return load(name, index, node.dtype) if index else var(name, node.dtype)
+
+    def index(self, e: object, size: Size, bound: Mapping[sp.Symbol, Loop]) -> Term:
+        if isinstance(e, Read):
+            inner = self.read(e, bound)
+            if isinstance(e.operand, Input) and e.operand in self.checked and e.operand.below is not None and same_size(e.operand.below, size):
+                return inner
+            return Term("checked", (inner, self.term(freeze(size, ()), bound, [])), None, "int")
+        return self.term(freeze(e, ()), bound, [])                                               # type: ignore[arg-type]
+
+

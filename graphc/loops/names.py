@@ -1,0 +1,56 @@
+"""Names of loop indices and sizes in a loop program."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import sympy as sp
+
+from graphc.ir.nodes import Input, Size
+from graphc.scalar.symbols import Extent
+from graphc.schedule.plan import Item, Loop, walk_computes
+
+__all__ = ["Letters", "size_names", "RESERVED"]
+
+RESERVED = frozenset("""math np real int64 range kernel njit run FLAGS inf nan checked abs round min max sum where
+    exp expm1 log log1p log2 log10 sqrt sin cos tan asin acos atan atan2 sinh cosh tanh asinh acosh atanh erf erfc lgamma hypot
+    sigmoid logsigmoid softplus logaddexp xlogy cbrt power digamma polygamma sign floor ceil rint relu maximum minimum square powi""".split())
+_LETTERS = "ijklpqruvw"
+
+
+class Letters:
+    """The index letter of each loop: i for an outermost loop, j inside it, and so on, never a name of the program."""
+
+    def __init__(self, taken: set[str]):
+        self.pool = [x for x in _LETTERS if x not in taken] + [f"i{k}" for k in range(1, 40) if f"i{k}" not in taken]
+        self.given: dict[Loop, str] = {}
+
+    def of(self, loop: Loop, depth: int, path: Sequence[Loop]) -> str:
+        return self.given.setdefault(loop, self.pool[depth])
+
+    def __getitem__(self, loop: Loop) -> str:
+        return self.given[loop]
+
+    def fresh(self, number: int) -> list[str]:
+        return self.pool[:number]
+
+
+def size_names(taken: Iterable[str], items: Sequence[Item], inputs: Sequence[Input]) -> dict[Extent, str]:
+    """A variable for each extent: its own name, unless a tensor has it."""
+    found: dict[Extent, str] = {}
+    used = set(taken) | RESERVED
+    sizes: list[Size] = [s for i in inputs for s in i.dims]
+    for c in walk_computes(list(items)):
+        sizes += [*c.node.dims, *getattr(c.node, "over", ()), c.node.body]                       # type: ignore[union-attr]
+        for read in c.node.reads:
+            sizes += [e for e in read.index if isinstance(e, sp.Expr)] + list(read.operand.dims)
+    for item in items:
+        if not isinstance(item, Loop) and hasattr(item, "node"):
+            sizes += [*item.node.dims, *getattr(item.node, "over", ())]
+    for size in sizes:
+        for s in sorted((x for x in size.free_symbols if isinstance(x, Extent)), key=str):
+            if s not in found:
+                name = s.name if s.name not in used and s.name.isascii() else f"size_{len(found)}" if not s.name.isascii() else f"size_{s.name}"
+                found[s] = name
+                used.add(name)
+    return found

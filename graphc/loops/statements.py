@@ -1,0 +1,124 @@
+"""The statements of a loop program. Expressions are the terms of graphc.scalar.term, with two more leaves:
+
+    load name (index ...)     an element of an array              var name      a local variable
+
+    kernel  ::= name, parameters, statements, results             one loop nest
+    program ::= inputs, outputs, statements over whole arrays     allocates buffers, calls kernels and matrix products
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from graphc.ir.nodes import Size
+from graphc.scalar.symbols import Extent
+from graphc.scalar.term import Term
+from graphc.schedule.library import MatrixProduct
+
+__all__ = ["Assign", "Store", "Accumulate", "Track", "For", "Note", "Allocate", "Product", "Call", "Statement", "Kernel", "HostProgram",
+           "load", "var"]
+
+
+def load(name: str, index: tuple[Term, ...], kind: str) -> Term:
+    return Term("load", index, name, kind)
+
+
+def var(name: str, kind: str) -> Term:
+    return Term("var", (), name, kind)
+
+
+@dataclass(frozen=True)
+class Assign:
+    name: str
+    value: Term
+
+
+@dataclass(frozen=True)
+class Store:
+    """name[index] = value"""
+
+    name: str
+    index: tuple[Term, ...]
+    value: Term
+
+
+@dataclass(frozen=True)
+class Accumulate:
+    """target = target op value; op: sum, prod, max, min"""
+
+    op: str
+    target: Term
+    value: Term
+
+
+@dataclass(frozen=True)
+class Track:
+    """The position of the greatest (least) value so far: if value beats best, best = value and target = position."""
+
+    op: str
+    target: Term
+    best: Term
+    value: Term
+    position: Term
+
+
+@dataclass(frozen=True)
+class For:
+    index: str
+    extent: Size
+    body: tuple[Statement, ...]
+
+
+@dataclass(frozen=True)
+class Note:
+    text: str
+
+
+@dataclass(frozen=True)
+class Allocate:
+    name: str
+    sizes: tuple[Size, ...]
+    kind: str
+
+
+@dataclass(frozen=True)
+class Product:
+    """out = a @ b, by the library"""
+
+    out: str
+    a: str
+    b: str
+    shape: MatrixProduct
+
+
+@dataclass(frozen=True)
+class Call:
+    """results = kernel(parameters)"""
+
+    kernel: Kernel
+
+
+Statement = Assign | Store | Accumulate | Track | For | Note | Allocate | Product | Call
+
+
+@dataclass(frozen=True)
+class Kernel:
+    name: str
+    arrays: tuple[str, ...]
+    scalars: tuple[str, ...]
+    sizes: tuple[str, ...]
+    body: tuple[Statement, ...]
+    results: tuple[str, ...]
+    meaning: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class HostProgram:
+    """`arrays` gives the sizes and the kind of every named array; `sizes` the variable of each extent."""
+
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    arrays: dict[str, tuple[tuple[Size, ...], str]]
+    scalars: dict[str, str]
+    body: tuple[Statement, ...]
+    sizes: dict[Extent, str]

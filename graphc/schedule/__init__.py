@@ -1,0 +1,1 @@
+"""Which nodes share which loops, which contractions are library calls, what is kept in memory."""

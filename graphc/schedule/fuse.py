@@ -1,0 +1,166 @@
+r"""Fusion: the greedy rule that turns a graph into loops.
+
+Among the nodes still to do, compute those with no index left; else open the loop that most of them share, take in every
+node whose operands are done, or are in the same loop and read at that index; go on inside with the index bound.
+
+Two nodes share a loop iff every edge between them reads that index at that index, and the operand is not being reduced over
+it. A map is not taken in before something in the loop needs it: what waits is not kept in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import sympy as sp
+
+from graphc.errors import InternalError
+from graphc.ir.access import reads_in, same_size
+from graphc.ir.nodes import Comprehension, Input, Node, Read, Scatter, Size
+from graphc.ir.walk import consumers, operands, topological
+from graphc.schedule.library import matrix_product
+from graphc.schedule.plan import Compute, Item, Library, Loop
+
+__all__ = ["fuse"]
+
+
+def fuse(roots: Sequence[Node]) -> list[Item]:
+    """The loop tree that computes the roots."""
+    return _Fusion(roots).run()
+
+
+class _Fusion:
+    def __init__(self, roots: Sequence[Node]):
+        order = topological(roots)
+        self.roots = set(roots)
+        self.users = consumers(order)
+        self.done: set[Node] = {n for n in order if isinstance(n, Input)}
+        self.todo = [n for n in order if not isinstance(n, Input)]
+        self.library = {n for n in self.todo if matrix_product(n) is not None}
+        self.operands = {n: operands(n) for n in self.todo}
+        self.bound: dict[Node, dict[sp.Symbol, Loop]] = {n: {} for n in self.todo}
+
+    def run(self) -> list[Item]:
+        return self.block(self.todo, ())
+
+    def block(self, pending: list[Node], path: tuple[Loop, ...]) -> list[Item]:
+        """The items of one loop body (or of the program)."""
+        items: list[Item] = []
+        while pending:
+            pending = self.ready(pending, path, items)
+            if not pending:
+                break
+            extent, joined = self.choose(pending)
+            loop = Loop(extent)
+            for node, symbol in joined.items():
+                self.bound[node][symbol] = loop
+            loop.items = self.block(list(joined), (*path, loop))
+            items.append(loop)
+            for node in joined:
+                reduced = [v for s, v in self.bound[node].items() if s.name[0] == "j"]
+                if not any(v in path for v in reduced):
+                    self.done.add(node)
+            pending = [n for n in pending if n not in joined]
+        return items
+
+    def ready(self, pending: list[Node], path: tuple[Loop, ...], items: list[Item]) -> list[Node]:
+        """Emit, in order, what can be computed here without another loop; return the rest."""
+        rest = []
+        for node in pending:
+            complete = all(o in self.done for o in self.operands[node])
+            if node in self.library:
+                if complete and not path:
+                    items.append(Library(node))
+                    self.done.add(node)
+                    continue
+            elif complete and len(self.bound[node]) == len(node.ranges):                         # type: ignore[union-attr]
+                items.append(Compute(node, self.bound[node], path))
+                if not any(s.name[0] == "j" for s in self.bound[node]):
+                    self.done.add(node)
+                continue
+            rest.append(node)
+        return rest
+
+    def choose(self, pending: list[Node]) -> tuple[Size, dict[Node, sp.Symbol]]:
+        """The extent that most nodes can share a loop over, and those nodes with the index that it runs."""
+        extents: list[Size] = []
+        for node in pending:
+            if node not in self.library:
+                extents += [e for s, e in node.ranges.items() if s not in self.bound[node] and e not in extents]   # type: ignore[union-attr]
+        best: tuple[tuple[bool, int, int], Size, dict[Node, sp.Symbol]] | None = None
+        for strict in (True, False):
+            for rank, extent in enumerate(extents):
+                able = self.join(pending, extent, strict)
+                needed = self.needed(able)
+                score = (bool(needed), len(needed or able), -rank)
+                if able and (best is None or score > best[0]):
+                    best = (score, extent, needed or able)
+            if best is not None:
+                return best[1], best[2]
+        raise InternalError(f"schedule: nothing can be computed of {[repr(n) for n in pending[:5]]}")
+
+    def join(self, pending: list[Node], extent: Size, strict: bool) -> dict[Node, sp.Symbol]:
+        """Who can share a loop over an extent. A node that reads nothing in the loop is `strict` about its order in memory: it
+        joins by its outermost index only."""
+        joined: dict[Node, sp.Symbol] = {}
+        for node in pending:
+            if node in self.library or any(o not in self.done and o not in joined for o in self.operands[node]):
+                continue
+            candidates = [s for s, e in node.ranges.items() if s not in self.bound[node] and same_size(e, extent)]  # type: ignore[union-attr]
+            if not candidates:
+                continue
+            wanted = self.required(node, joined)
+            if wanted is None:
+                continue
+            if not wanted:
+                leading = self.leading(node)
+                if not strict or same_size(node.ranges[leading], extent):                        # type: ignore[union-attr]
+                    joined[node] = leading if leading in candidates else candidates[0]
+            elif len(wanted) == 1 and (symbol := next(iter(wanted))) in candidates:
+                joined[node] = symbol
+        return joined
+
+    def leading(self, node: Node) -> sp.Symbol:
+        """The index, of those still to bind, that strides farthest through memory."""
+        free = [s for s in node.ranges if s not in self.bound[node]]                             # type: ignore[union-attr]
+        return min(free, key=lambda s: (_position(node, s), s.name[0] == "j", s.name))
+
+    @staticmethod
+    def required(node: Node, joined: dict[Node, sp.Symbol]) -> set[sp.Symbol] | None:
+        """The indices at which a node must run so that it reads operands in the loop at the loop's index; None: it cannot."""
+        wanted: set[sp.Symbol] = set()
+        for read in _all_reads(node):
+            if read.operand not in joined:
+                continue
+            symbol = joined[read.operand]
+            if symbol.name[0] == "j":
+                return None
+            e = read.index[int(symbol.name[1:])]
+            if isinstance(e, Read) or e not in node.ranges:                                      # type: ignore[union-attr]
+                return None
+            wanted.add(e)
+        return wanted
+
+    def needed(self, joined: dict[Node, sp.Symbol]) -> dict[Node, sp.Symbol]:
+        """Without the maps that nothing in the loop uses yet."""
+        keep: set[Node] = set()
+        for node in reversed(joined):
+            waits = isinstance(node, Comprehension) and node.reduce is None and node not in self.roots
+            users = self.users[node]
+            if not waits or any(u in keep for u in users) or any(u in self.library for u in users):
+                keep.add(node)
+        return {n: s for n, s in joined.items() if n in keep}
+
+
+def _all_reads(node: Node) -> list[Read]:
+    found = [r for read in node.reads for r in reads_in(read)]
+    if isinstance(node, Scatter):
+        found += [r for e in node.at if isinstance(e, Read) for r in reads_in(e)]
+    return found
+
+
+def _position(node: Node, symbol: sp.Symbol) -> int:
+    """The place of an index in the reads that it strides over; the result's axes count where there are none."""
+    places = [k for r in node.reads for k, e in enumerate(r.index) if e == symbol]
+    if places:
+        return min(places)
+    return int(symbol.name[1:])

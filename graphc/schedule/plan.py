@@ -1,0 +1,72 @@
+"""The schedule: a tree of loops in which every node is computed once, or again where that is cheaper than keeping it.
+
+    plan  ::= item ...
+    item  ::= Loop over an extent, with items inside | Compute a node at a point | Library: a matrix product
+
+`Compute.bound` says which loop runs each index of the node. A reduction is complete when its outermost reduced loop ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import sympy as sp
+
+from graphc.ir.nodes import Node, Size
+
+__all__ = ["Loop", "Compute", "Library", "Item", "walk_computes", "show_plan"]
+
+
+@dataclass(eq=False)
+class Loop:
+    extent: Size
+    items: list[Item] = field(default_factory=list)
+
+
+@dataclass(eq=False)
+class Compute:
+    """The value of a node at the point where `bound` puts its indices; `path` are the loops around."""
+
+    node: Node
+    bound: dict[sp.Symbol, Loop]
+    path: tuple[Loop, ...]
+    again: bool = False
+
+    def axis_loops(self) -> list[tuple[int, Loop]]:
+        return [(int(s.name[1:]), loop) for s, loop in self.bound.items() if s.name[0] == "i"]
+
+    def reduced_loops(self) -> list[Loop]:
+        return [loop for s, loop in self.bound.items() if s.name[0] == "j"]
+
+
+@dataclass(eq=False)
+class Library:
+    """A matrix product on whole arrays (see schedule.library)."""
+
+    node: Node
+
+
+Item = Loop | Compute | Library
+
+
+def walk_computes(items: list[Item]) -> Iterator[Compute]:
+    for item in items:
+        if isinstance(item, Loop):
+            yield from walk_computes(item.items)
+        elif isinstance(item, Compute):
+            yield item
+
+
+def show_plan(items: list[Item], names: dict[Node, str], indent: str = "") -> str:
+    """The tree as text."""
+    lines = []
+    for item in items:
+        if isinstance(item, Loop):
+            lines.append(f"{indent}for {item.extent}:")
+            lines.append(show_plan(item.items, names, indent + "    "))
+        elif isinstance(item, Library):
+            lines.append(f"{indent}{names[item.node]} = matrix product")
+        else:
+            lines.append(f"{indent}{names[item.node]}{' (again)' if item.again else ''}")
+    return "\n".join(lines)
