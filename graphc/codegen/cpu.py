@@ -1,0 +1,192 @@
+'''A loop program as a Python module for Numba.
+
+The module opens with the formula, its inputs and outputs. Each kernel is one loop nest; its docstring says in index notation what
+it computes. `run` is the host program: it calls kernels and matrix products, and is what a Program calls.
+'''
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from graphc.codegen.text import Printer
+from graphc.loops.statements import (
+    Accumulate,
+    Allocate,
+    Assign,
+    Call,
+    For,
+    HostProgram,
+    Kernel,
+    Note,
+    Product,
+    Statement,
+    Store,
+    Track,
+)
+from graphc.scalar.symbols import Extent
+
+__all__ = ["emit"]
+
+_TYPES = {"float": "real", "int": "int64", "bool": "boolean"}
+_NUMPY_TYPES = {"float": "real", "int": "np.int64", "bool": "np.bool_"}
+_REDUCE = {"sum": "+=", "prod": "*="}
+
+
+def emit(program: HostProgram, title: str, dtype: str) -> str:
+    """The module's source for float32 or float64."""
+    return _Module(program, dtype).text(title)
+
+
+class _Module:
+    def __init__(self, program: HostProgram, dtype: str):
+        self.program, self.dtype, self.sizes = program, dtype, program.sizes
+        self.print = Printer()
+
+    def text(self, title: str) -> str:
+        kernels = [s.kernel for s in self.program.body if isinstance(s, Call)]
+        parts = [self.kernel(k) for k in kernels] + [self.run()]
+        return "\n\n\n".join([self.header(title), *parts]) + "\n"
+
+    def header(self, title: str) -> str:
+        functions = sorted(self.print.functions)
+        std = [f for f in functions if f.startswith("math.")]
+        own = [f for f in functions if not f.startswith("math.")]
+        lines = ['"""' + title.replace("\\", "\\\\").replace('"""', "'''").rstrip(), '"""', ""]
+        lines += ["import math", ""] if std else []
+        lines += ["import numpy as np", f"from numba import boolean, int64, njit, {self.dtype} as real"]
+        if own:
+            lines += ["", f"from graphc.codegen.mathlib.{self.dtype} import {', '.join(own)}"]
+        lines += ["", "inf, nan = np.inf, np.nan",
+                  'FLAGS = {"reassoc", "contract"}        # sums may be reordered for SIMD; infinities and NaN keep their meaning',
+                  'kernel = njit(nogil=True, error_model="numpy", fastmath=FLAGS)']
+        return "\n".join(lines)
+
+    # --- functions
+    def kernel(self, k: Kernel) -> str:
+        lines = ["@kernel", f"def {k.name}({', '.join((*k.arrays, *k.scalars, *k.sizes))}):"]
+        lines += self.docstring(k.meaning)
+        lines += ["    " + x for x in self.shapes(k.arrays)]
+        lines += ["    " + x for x in self.block(k.body)]
+        if k.results:
+            lines.append(f"    return {', '.join(k.results)}")
+        return "\n".join(lines)
+
+    def docstring(self, meaning: Sequence[str]) -> list[str]:
+        text = [m.replace("\\", "\\\\").replace('"""', "'''") for m in meaning]
+        if not text:
+            return []
+        if len(text) == 1:
+            return [f'    """{text[0]}"""']
+        return [f'    """{text[0]}', *(f"    {m}" for m in text[1:]), '    """']
+
+    def shapes(self, arrays: Sequence[str], wanted: set[str] | None = None) -> list[str]:
+        """n, d = X.shape for the first array that shows each extent."""
+        known: set[str] = set()
+        lines = []
+        for name in arrays:
+            sizes = self.program.arrays[name][0]
+            new = [self.sizes[s] if isinstance(s, Extent) and self.sizes[s] not in known else "_" for s in sizes]
+            new = [x if new.index(x) == k or x == "_" else "_" for k, x in enumerate(new)]
+            if any(x != "_" for x in new):
+                known |= set(new) - {"_"}
+                if len(new) == 1:
+                    lines.append(f"{new[0]} = {name}.shape[0]")
+                else:
+                    lines.append(f"{', '.join(new)} = {name}.shape")
+        return lines
+
+    def run(self) -> str:
+        p = self.program
+        outputs = [f"{o}_out" if o in p.scalars else o for o in p.outputs]
+        shaped = {self.sizes[s] for name in p.inputs if name in p.arrays for s in p.arrays[name][0] if isinstance(s, Extent)}
+        extra = [s for s in p.sizes.values() if s not in shaped]
+        parameters = [*p.inputs, *outputs, *extra]
+        types = [self.type_of(i) for i in p.inputs] + [self.type_of(o, out=True) for o in p.outputs] + ["int64"] * len(extra)
+        lines = [f"@njit([({', '.join(types)}{',' if len(types) == 1 else ''})], nogil=True, error_model=\"numpy\", cache=True)",
+                 f"def run({', '.join(parameters)}):"]
+        lines += ["    " + x for x in self.shapes([i for i in p.inputs if i in p.arrays])]
+        lines += ["    " + x for x in self.block(p.body)]
+        lines += [f"    {o}_out[0] = {o}" for o in p.outputs if o in p.scalars]
+        return "\n".join(lines)
+
+    def type_of(self, name: str, out: bool = False) -> str:
+        if name in self.program.arrays:
+            sizes, kind = self.program.arrays[name]
+            return f"{_TYPES[kind]}[{', '.join([':'] * (len(sizes) - 1) + ['::1'])}]"
+        kind = _TYPES[self.program.scalars[name]]
+        return f"{kind}[::1]" if out else kind
+
+    # --- statements
+    def block(self, statements: Sequence[Statement]) -> list[str]:
+        lines: list[str] = []
+        note = ""
+        for s in statements:
+            if isinstance(s, Note):
+                note = s.text
+                continue
+            new = self.statement(s)
+            if note:
+                if len(new) == 1 and len(new[0]) + len(note) < 100:
+                    new[0] = f"{new[0]:<40}  # {note}"
+                else:
+                    new.insert(0, f"# {note}")
+                note = ""
+            lines += new
+        return lines
+
+    def statement(self, s: Statement) -> list[str]:
+        p = self.print
+        match s:
+            case Assign(name, value):
+                return [f"{name} = {p(value)}"]
+            case Store(name, index, value):
+                return [f"{name}[{', '.join(map(p, index))}] = {p(value)}"]
+            case Accumulate(op, target, value):
+                if op in _REDUCE:
+                    return [f"{p(target)} {_REDUCE[op]} {p(value)}"]
+                name = {"max": "maximum", "min": "minimum"}[op]
+                p.functions.add(name)
+                return [f"{p(target)} = {name}({p(target)}, {p(value)})"]
+            case Track(op, target, best, value, position):
+                sign = ">" if op == "argmax" else "<"
+                return [f"value = {p(value)}", f"if value {sign} {p(best)} or (value != value and {p(best)} == {p(best)}):",
+                        f"    {p(best)} = value", f"    {p(target)} = {p(position)}"]
+            case For(index, extent, body):
+                return [f"for {index} in range({p.size(extent, self.sizes)}):", *("    " + x for x in self.block(body))]
+            case Allocate(name, sizes, kind):
+                return [f"{name} = np.empty(({', '.join(p.size(x, self.sizes) for x in sizes)}{',' if len(sizes) == 1 else ''}), {_NUMPY_TYPES[kind]})"]
+            case Product():
+                return self.product(s)
+            case Call(kernel):
+                call = f"{kernel.name}({', '.join((*kernel.arrays, *kernel.scalars, *kernel.sizes))})"
+                return [f"{', '.join(kernel.results)} = {call}" if kernel.results else call]
+        raise TypeError(f"no text for {type(s).__name__}")
+
+    def product(self, s: Product) -> list[str]:
+        """np.dot on two-dimensional views; a loop over the batch."""
+        shape = s.shape
+        letters = [x for x in "bghu" if x not in (s.a, s.b, s.out)][:len(shape.batch)]
+        at = f"[{', '.join(letters)}]" if letters else ""
+
+        def matrix(name: str, first, second, transposed: bool) -> str:                           # type: ignore[no-untyped-def]
+            if transposed:
+                first, second = second, first
+            text = name + at
+            if len(first) != 1 or len(second) != 1:
+                text += f".reshape(({self.total(first)}, {self.total(second)}))"
+            return text + (".T" if transposed else "")
+        call = (f"np.dot({matrix(s.a, shape.rows, shape.inner, shape.transpose_a)}, {matrix(s.b, shape.inner, shape.columns, shape.transpose_b)}, "
+                f"{matrix(s.out, shape.rows, shape.columns, False)})")
+        for k, letter in reversed(list(enumerate(letters))):
+            head = f"for {letter} in range({self.print.size(shape.batch[k], self.sizes)}):"
+            call = f"{head}\n" + "\n".join("    " + line for line in call.split("\n"))
+        return call.split("\n")
+
+    def total(self, group) -> str:                                                               # type: ignore[no-untyped-def]
+        text = "*".join(self.print(self.print_size(s), 60) for s in group)
+        return text or "1"
+
+    def print_size(self, size):                                                                  # type: ignore[no-untyped-def]
+        from graphc.codegen.text import _named
+        from graphc.scalar.term import freeze
+        return _named(freeze(size, ()), self.sizes)

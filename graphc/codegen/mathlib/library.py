@@ -1,0 +1,186 @@
+"""The source of mathlib, for one precision. `real` is the type of every constant, so that nothing is promoted.
+
+digamma and polygamma: recurrence up to an argument where the asymptotic series converges, and reflection for x < 0
+(Abramowitz and Stegun, 6.3.18, 6.4.11, 6.4.7).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from numba import float64, njit
+
+__all__ = ["library", "NAMES"]
+
+NAMES = """sigmoid logsigmoid softplus logaddexp xlogy cbrt power sign int_sign floor ceil rint relu maximum minimum square powi
+    digamma polygamma checked""".split()
+
+# Bernoulli numbers B_2, B_4, ..., B_24
+BERNOULLI = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, -3617 / 510, 43867 / 798, -174611 / 330, 854513 / 138, -236364091 / 2730)
+
+
+def library(real: Any) -> dict[str, Callable[..., Any]]:
+    """All functions of mathlib in the precision `real`."""
+    jit = njit(error_model="numpy", inline="never", nogil=True)
+    zero, one, two = real(0), real(1), real(2)
+
+    @jit
+    def sigmoid(x):                                                        # 1 / (1 + exp(-x)), without overflow
+        e = math.exp(-abs(x))
+        return one / (one + e) if x >= zero else e / (one + e)
+
+    @jit
+    def logsigmoid(x):                                                     # log(sigmoid(x))
+        return (x if x < zero else zero * x if x == x and abs(x) < math.inf else x - x if x != x else zero) - math.log1p(math.exp(-abs(x)))
+
+    @jit
+    def softplus(x):                                                       # log(1 + exp(x))
+        return (x if x > zero or x != x else zero) + math.log1p(math.exp(-abs(x)))
+
+    @jit
+    def logaddexp(a, b):                                                   # log(exp(a) + exp(b))
+        if a == b:
+            return a + real(math.log(2))
+        difference = abs(a - b)
+        return (a if a > b else b) + math.log1p(math.exp(-difference)) if difference == difference else a + b
+
+    @jit
+    def xlogy(x, y):                                                       # x*log(y), 0 at x = 0 unless y is NaN
+        return zero if x == zero and y == y else x * math.log(y)
+
+    @jit
+    def cbrt(x):
+        if x == zero or x - x != zero:                                     # zeros, infinities, NaN
+            return x
+        root = math.copysign(real(math.pow(float64(abs(x)), 1 / 3)), x)
+        return root - (root - x / (root * root)) / real(3)
+
+    @jit
+    def power(x, p):
+        return math.pow(x, p)
+
+    @jit
+    def sign(x):
+        return one if x > zero else -one if x < zero else x * zero if x != x else zero
+
+    @jit
+    def int_sign(x):
+        return 1 if x > 0 else -1 if x < 0 else 0
+
+    @jit
+    def floor(x):
+        if not abs(x) < real(2**52):
+            return x
+        return math.copysign(real(math.floor(x)), x)
+
+    @jit
+    def ceil(x):
+        if not abs(x) < real(2**52):
+            return x
+        return math.copysign(real(math.ceil(x)), x)
+
+    @jit
+    def rint(x):                                                           # halves to even
+        if not abs(x) < real(2**52):
+            return x
+        low = real(math.floor(x))
+        rest = x - low
+        half = real(0.5)
+        up = rest > half or (rest == half and low - two * real(math.floor(low / two)) == one)
+        return math.copysign(low + one if up else low, x)
+
+    @jit
+    def relu(x):                                                           # max(x, 0), NaN kept
+        return x if x > zero or x != x else zero
+
+    @jit
+    def maximum(a, b):                                                     # NaN if either is
+        return a if a >= b or a != a else b
+
+    @jit
+    def minimum(a, b):
+        return a if a <= b or a != a else b
+
+    @jit
+    def square(x):
+        return x * x
+
+    @jit
+    def powi(x, n):                                                        # x**n for n >= 2
+        result = x
+        for _ in range(n - 1):
+            result = result * x
+        return result
+
+    @jit
+    def _tail(k, x):                                                       # |polygamma(k, x)| for x >= 15
+        inverse = 1.0 / (x * x)
+        if k == 0:
+            total = math.log(x) - 0.5 / x
+            term = inverse
+            for m in range(12):
+                total -= BERNOULLI[m] / (2.0 * (m + 1)) * term
+                term *= inverse
+            return total
+        factorial = math.gamma(float64(k))                                 # (k - 1)!
+        scale = math.pow(x, float64(-k))
+        total = factorial * scale + 0.5 * factorial * k * scale / x
+        term = factorial * k * scale * inverse                             # k! x^-(k+2)
+        ratio = (k + 1.0) / 2.0                                            # (k+1)! / (2! k!)
+        for m in range(12):
+            total += BERNOULLI[m] * ratio * term
+            term *= inverse
+            n = 2.0 * (m + 1)
+            ratio *= (k + n) * (k + n + 1.0) / ((n + 1.0) * (n + 2.0))
+        return total
+
+    @jit
+    def _positive(k, x):                                                   # polygamma(k, x) for x > 0
+        shift = 0.0
+        factorial = math.gamma(float64(k) + 1.0)
+        while x < 15.0 + k:
+            shift += factorial * math.pow(x, -(k + 1.0))
+            x += 1.0
+        if k == 0:
+            return _tail(0, x) - shift
+        return (_tail(k, x) + shift) * (1.0 if k % 2 == 1 else -1.0)
+
+    @jit
+    def digamma(x):
+        v = float64(x)
+        if v > 0.0:
+            return real(_positive(0, v)) if v < math.inf else x
+        if v == 0.0:
+            return real(-math.copysign(math.inf, v))
+        if not v > -math.inf or v == math.floor(v):
+            return real(math.nan)
+        fraction = v - math.floor(v)
+        return real(_positive(0, 1.0 - v) - math.pi / math.tan(math.pi * fraction))
+
+    @jit
+    def polygamma(k, x):
+        v = float64(x)
+        if v > 0.0:
+            return real(_positive(k, v)) if v < math.inf else zero
+        if v == math.floor(v):
+            return real(math.inf) if k % 2 == 1 else real(math.nan)
+        if v != v:
+            return x
+        result = 0.0                                                       # psi_k(x) = psi_k(x + n) - (-1)^k k! sum (x + m)^-(k+1)
+        steps = -math.floor(v)
+        factorial = math.gamma(float64(k) + 1.0)
+        parity = 1.0 if k % 2 == 1 else -1.0
+        for m in range(int(steps)):
+            result += parity * factorial / (v + m) ** (k + 1)
+        return real(result + _positive(k, v + steps))
+
+    @jit
+    def checked(k, n):                                                     # an index that was computed
+        if k < 0 or k >= n:
+            raise IndexError("a computed subscript is outside its dim")
+        return k
+
+    scope = locals()
+    return {name: scope[name] for name in NAMES}

@@ -1,0 +1,202 @@
+"""The pipeline as data: the table of contents of the package.
+
+    formula -> Graph -> canonicalise -> stabilise -> simplify -> CSE -> Schedule -> loop program -> source -> Program
+
+Differentiation is part of the formula: `compile(L)` asks `gc.grad` for the gradients of the parameters (after canonicalising and
+stabilising L), and hands the joined graph of value and gradients to the stages below.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from graphc.codegen.cpu import emit
+from graphc.errors import DifferentiationError, DimError, FormulaError, TargetError
+from graphc.frontend.derivatives import find_wrt, grad, parameters_of
+from graphc.frontend.elementwise import as_tensor, located
+from graphc.frontend.index import settle
+from graphc.frontend.tensor import Tensor, describe
+from graphc.ir.bind import known_labels
+from graphc.ir.build import X0
+from graphc.ir.formula import formula_of
+from graphc.ir.names import names_of
+from graphc.ir.nodes import Comprehension, Input, Node, Origin
+from graphc.ir.show import meaning_of, show
+from graphc.ir.verify import verify
+from graphc.ir.walk import inputs_of, topological
+from graphc.loops.lower import lower
+from graphc.loops.names import RESERVED
+from graphc.loops.statements import HostProgram
+from graphc.passes.canonical import canonicalise
+from graphc.passes.cse import share
+from graphc.passes.simplify import simplify
+from graphc.passes.squeeze import squeeze
+from graphc.passes.stable import stabilise
+from graphc.runtime.program import Program, Structure
+from graphc.scalar.symbols import axis_index
+from graphc.schedule.fuse import fuse
+from graphc.schedule.memory import recompute
+from graphc.schedule.plan import Item, show_plan
+
+__all__ = ["compile", "Program", "Compilation", "PASSES"]
+
+# Graph to graph, in order. Each keeps the meaning of every root; `verify` runs after each.
+PASSES: tuple[tuple[str, Callable[[Sequence[Node]], list[Node]]], ...] = (
+    ("share", share),
+    ("canonicalise", canonicalise),
+    ("stabilise", stabilise),
+    ("simplify", simplify),
+    ("squeeze", squeeze),
+    ("share again", share),
+)
+
+
+@dataclass
+class Compilation:
+    """One run of the pipeline; each stage is computed when first asked for."""
+
+    captured: list[Node]
+    names: list[str]
+    graphs: dict[str, list[Node]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        graph = self.captured
+        verify(graph, "capture")
+        self.graphs["capture"] = graph
+        for stage, function in PASSES:
+            graph = function(graph)
+            verify(graph, stage)
+            self.graphs[stage] = graph
+
+    @cached_property
+    def graph(self) -> list[Node]:
+        """The last graph; an output that is an input, or stands twice, is a copy."""
+        seen: set[Node] = set()
+        roots = []
+        for root in self.graphs[PASSES[-1][0]]:
+            if isinstance(root, Input) or root in seen:
+                root = _copy(root)
+            seen.add(root)
+            roots.append(root)
+        return roots
+
+    @cached_property
+    def inputs(self) -> list[Input]:
+        """The inputs of the formula as written: one that a pass has made needless is still given and checked."""
+        return [n for n in inputs_of(self.graphs["share"])]
+
+    @cached_property
+    def node_names(self) -> dict[Node, str]:
+        wanted = {r: n for r, n in zip(self.graph, self.names, strict=True) if n}
+        return names_of([*self.inputs, *(n for n in topological(self.graph) if n not in self.inputs)], reserved=RESERVED, preferred=wanted)
+
+    @cached_property
+    def schedule(self) -> list[Item]:
+        return recompute(fuse(self.graph), self.graph)
+
+    @cached_property
+    def loops(self) -> HostProgram:
+        compared = known_labels(self.graph)
+        checked = frozenset(i for i in self.inputs if i.below is not None and not i.ignore and not compared.get(i))
+        meaning = meaning_of(topological(self.graph), self.node_names)
+        return lower(self.schedule, self.inputs, self.graph, self.node_names, meaning, checked)
+
+    def source(self, dtype: str) -> tuple[str, tuple[str, ...]]:
+        """The module's text, and the extents that `run` takes besides arrays."""
+        shown = {s for i in self.inputs for s in i.dims}
+        return emit(self.loops, self.title(), dtype), tuple(s.name for s in self.loops.sizes if s not in shown)
+
+    def title(self) -> str:
+        """The formulas and declarations that open the module."""
+        lines = []
+        for root, captured in zip(self.graph, self.captured, strict=True):
+            name = self.node_names[root]
+            text = formula_of(captured, budget=400) if not isinstance(captured, Input) else captured.name
+            lines += [f"{name} = {text}" if "\n" not in text else f"{name}:\n{text}"]
+        declared = [f"{i.name}[{', '.join(map(str, i.dims))}]" if i.dims else i.name for i in self.inputs]
+        lines += ["", f"inputs   {', '.join(declared) or 'none'}", f"outputs  {', '.join(self.node_names[r] for r in self.graph)}"]
+        return "\n".join(lines)
+
+    def explain(self) -> str:
+        """Every stage as text."""
+        parts = [f"== {stage} ==\n{show(graph)}" for stage, graph in self.graphs.items()]
+        parts.append(f"== schedule ==\n{show_plan(self.schedule, self.node_names)}")
+        parts.append(f"== source ==\n{self.source('float64')[0]}")
+        return "\n\n".join(parts)
+
+
+def _copy(node: Node) -> Node:
+    from graphc.ir.nodes import Read
+    index = tuple(axis_index(k) for k in range(len(node.dims)))
+    return Comprehension(node.dims, (), None, X0, (Read(node, index),), node.dtype, Origin("copy", node.origin.file, node.origin.line))
+
+
+def compile(outputs: Any, wrt: Any = None, *, dtype: str | None = None, target: str = "cpu") -> Program:
+    """Compile tensors to a Program.
+
+    `compile(L)` of a scalar L gives (value, gradients by name) with respect to all parameters; `wrt` chooses tensors or names, and
+    `wrt=()` none. Without parameters, and for a tensor that is not a scalar, the value alone. `compile([L, g])` and
+    `compile({"loss": L, "H": H})` give their values in the same structure, and with `wrt` the first one's gradients beside them.
+    `dtype` fixes float32 or float64; without it a program takes the precision of the arrays.
+
+    >>> import graphc as gc
+    >>> W = gc.param("W", "d")
+    >>> f = gc.compile(gc.sum(W**2))
+    >>> loss, grads = f(W=[3.0, 4.0])
+    >>> float(loss), grads["W"]
+    (25.0, array([6., 8.]))
+    """
+    if target != "cpu":
+        raise located(TargetError(f"target {target!r} is not one of: cpu"))
+    if dtype not in (None, "float32", "float64"):
+        raise located(TargetError(f"dtype {dtype!r} is not float32 or float64"))
+    shape, tensors, names = _flatten(outputs)
+    if wrt is None:
+        wrt = parameters_of(tensors[0]) if isinstance(shape, int) and not tensors[0].ndim and tensors[0].dtype == "float" else []
+    chosen = find_wrt(tensors[0], wrt, "compile") if not _is_empty(wrt) else []
+    if chosen:
+        labels = [_label(w) for w in chosen]
+        if len(set(labels)) != len(labels):
+            raise located(DifferentiationError(f"wrt names a tensor twice: {', '.join(labels)}"))
+        gradients = grad(tensors[0], chosen)
+        shape = (shape, {label: len(tensors) + k for k, label in enumerate(labels)})
+        tensors = [*tensors, *gradients]
+        names = [*names, *(f"{label}_bar" for label in labels)]
+    compilation = Compilation([t.node for t in tensors], names)
+    return Program(compilation.inputs, compilation.graph, Structure(shape), compilation.source, compilation.explain, dtype)
+
+
+def _is_empty(wrt: Any) -> bool:
+    return isinstance(wrt, list | tuple) and not wrt
+
+
+def _label(w: Tensor) -> str:
+    return w.name or "value"
+
+
+def _flatten(outputs: Any) -> tuple[Any, list[Tensor], list[str]]:
+    """The structure of the outputs, the tensors, and the names wished for."""
+    if isinstance(outputs, dict):
+        tensors = [_output(t) for t in outputs.values()]
+        names = [k if isinstance(k, str) and k.isidentifier() else "" for k in outputs]
+        shape: Any = {k: n for n, k in enumerate(outputs)}
+    elif isinstance(outputs, list | tuple):
+        tensors, names = [_output(t) for t in outputs], [""] * len(outputs)
+        shape = type(outputs)(range(len(outputs))) if type(outputs) in (list, tuple) else list(range(len(outputs)))
+    else:
+        return 0, [_output(outputs)], [""]
+    if not tensors:
+        raise located(FormulaError("compile needs at least one tensor"))
+    return shape, tensors, names
+
+
+def _output(value: Any) -> Tensor:
+    t = settle(as_tensor(value, "output"))
+    if t.free:
+        raise located(DimError(f"{describe(t)} has the free indices ({', '.join(t.free)}); reduce them (gc.Sum) or make axes of them (gc.array)"))
+    return t
+
+

@@ -1,0 +1,1 @@
+"""Generated modules on disk, loaded; and Programs, which users call."""
