@@ -40,6 +40,7 @@ from graphc.scalar.symbols import axis_index
 from graphc.schedule.fuse import fuse
 from graphc.schedule.memory import recompute
 from graphc.schedule.plan import Item, show_plan
+from graphc.schedule.scan import Scan, find_scans
 
 __all__ = ["compile", "Program", "Compilation", "PASSES"]
 
@@ -81,7 +82,7 @@ class Compilation:
                 root = _copy(root)
             seen.add(root)
             roots.append(root)
-        return roots
+        return find_scans(roots)
 
     @cached_property
     def inputs(self) -> list[Input]:
@@ -101,7 +102,11 @@ class Compilation:
     def loops(self) -> HostProgram:
         compared = known_labels(self.graph)
         checked = frozenset(i for i in self.inputs if i.below is not None and not i.ignore and not compared.get(i))
-        meaning = meaning_of(topological(self.graph), self.node_names)
+        order = topological(self.graph)
+        as_written = {n.meaning: n for n in order if isinstance(n, Scan) and n.meaning is not None}
+        names = self.node_names | {m: self.node_names[n] for m, n in as_written.items()}
+        meaning = meaning_of([*order, *as_written], names)
+        meaning |= {n: meaning[m] for m, n in as_written.items()}
         return lower(self.schedule, self.inputs, self.graph, self.node_names, meaning, checked)
 
     def source(self, dtype: str) -> tuple[str, tuple[str, ...]]:

@@ -43,7 +43,7 @@ class _Module:
         self.print = Printer()
 
     def text(self, title: str) -> str:
-        kernels = [s.kernel for s in self.program.body if isinstance(s, Call)]
+        kernels = dict.fromkeys(s.kernel for s in self.program.body if isinstance(s, Call))
         parts = [self.kernel(k) for k in kernels] + [self.run()]
         return "\n\n\n".join([self.header(title), *parts]) + "\n"
 
@@ -151,21 +151,22 @@ class _Module:
                 sign = ">" if op == "argmax" else "<"
                 return [f"value = {p(value)}", f"if value {sign} {p(best)} or (value != value and {p(best)} == {p(best)}):",
                         f"    {p(best)} = value", f"    {p(target)} = {p(position)}"]
-            case For(index, extent, body):
-                return [f"for {index} in range({p.size(extent, self.sizes)}):", *("    " + x for x in self.block(body))]
+            case For(index, extent, body, reverse):
+                size = p.size(extent, self.sizes)
+                return [f"for {index} in range({f'{size} - 1, -1, -1' if reverse else size}):", *("    " + x for x in self.block(body))]
             case Allocate(name, sizes, kind):
                 return [f"{name} = np.empty(({', '.join(p.size(x, self.sizes) for x in sizes)}{',' if len(sizes) == 1 else ''}), {_NUMPY_TYPES[kind]})"]
             case Product():
                 return self.product(s)
-            case Call(kernel):
-                call = f"{kernel.name}({', '.join((*kernel.arrays, *kernel.scalars, *kernel.sizes))})"
-                return [f"{', '.join(kernel.results)} = {call}" if kernel.results else call]
+            case Call(kernel, arguments, results):
+                call = f"{kernel.name}({', '.join(arguments)})"
+                return [f"{', '.join(results)} = {call}" if results else call]
         raise TypeError(f"no text for {type(s).__name__}")
 
     def product(self, s: Product) -> list[str]:
         """np.dot on two-dimensional views; a loop over the batch."""
         shape = s.shape
-        letters = [x for x in "bghu" if x not in (s.a, s.b, s.out)][:len(shape.batch)]
+        letters = self.program.letters[:len(shape.batch)]
         at = f"[{', '.join(letters)}]" if letters else ""
 
         def matrix(name: str, first, second, transposed: bool) -> str:                           # type: ignore[no-untyped-def]

@@ -19,7 +19,7 @@ from graphc.ir.nodes import Read, Size
 from graphc.scalar.symbols import Extent
 from graphc.scalar.table import op
 
-__all__ = ["rewrite", "symbols_of", "reads_in", "floordiv", "mod", "bounds", "inside", "Solution", "solve", "same_size"]
+__all__ = ["rewrite", "normal", "symbols_of", "reads_in", "floordiv", "mod", "bounds", "inside", "Solution", "solve", "same_size"]
 
 
 def rewrite(index: Any, mapping: Mapping[sp.Symbol, Any]) -> Any:
@@ -28,7 +28,7 @@ def rewrite(index: Any, mapping: Mapping[sp.Symbol, Any]) -> Any:
         return Read(index.operand, tuple(rewrite(e, mapping) for e in index.index))
     if isinstance(index, sp.Symbol):
         return mapping.get(index, index)
-    return _normal(index.xreplace(dict(mapping)))
+    return normal(index.xreplace(dict(mapping)))
 
 
 def symbols_of(index: Any) -> set[sp.Symbol]:
@@ -49,11 +49,11 @@ def same_size(a: Size, b: Size) -> bool:
     return a == b or sp.expand(a - b) == 0
 
 
-def _normal(e: sp.Expr) -> sp.Expr:
+def normal(e: sp.Expr) -> sp.Expr:
     """Simplify // and % bottom up."""
     if e.is_Atom:
         return e
-    args = [_normal(a) for a in e.args]
+    args = [normal(a) for a in e.args]
     if isinstance(e, op("floordiv")):
         return floordiv(*args)
     if isinstance(e, op("mod")):
@@ -62,6 +62,8 @@ def _normal(e: sp.Expr) -> sp.Expr:
 
 
 def floordiv(a: sp.Expr, m: Size) -> sp.Expr:
+    if a.is_Integer and m.is_Integer and m != 0:
+        return sp.Integer(int(a) // int(m))
     quotient, rest = _split(a, m)
     if rest == 0:
         return quotient
@@ -71,6 +73,8 @@ def floordiv(a: sp.Expr, m: Size) -> sp.Expr:
 def mod(a: sp.Expr, m: Size) -> sp.Expr:
     if m == 1:
         return sp.Integer(0)
+    if a.is_Integer and m.is_Integer and m != 0:
+        return sp.Integer(int(a) % int(m))
     rest = _split(a, m)[1]
     return rest if rest.is_Integer and m.is_Integer and 0 <= rest < m or rest == 0 else op("mod")(rest, m)
 
@@ -118,12 +122,14 @@ def bounds(e: sp.Expr, ranges: Mapping[sp.Symbol, Size]) -> tuple[sp.Expr, sp.Ex
 def _greatest_quotient(high: sp.Expr, m: Size) -> sp.Expr:
     """floor(high / m), where high + 1 is often a multiple of m."""
     quotient, rest = _split(high + 1, m)
-    return quotient - 1 if rest == 0 else floordiv(high, m)
+    return quotient - 1 if _nonnegative(-rest, {}) else floordiv(high, m)
 
 
 def _nonnegative(e: sp.Expr, ranges: Mapping[sp.Symbol, Size]) -> bool:
     """Whether e >= 0 for all extents of at least 1 (inside a loop no extent is 0): its Taylor terms at 1 are not negative."""
     shifted = sp.expand(e.xreplace({s: s + 1 for s in e.free_symbols if isinstance(s, Extent)}))
+    if shifted.has(op("floordiv"), op("mod")):
+        return False
     return all(c.is_Integer and c >= 0 for c in shifted.as_coefficients_dict().values())
 
 
@@ -136,7 +142,8 @@ def inside(e: sp.Expr, size: Size, ranges: Mapping[sp.Symbol, Size]) -> bool | N
     below, above = sp.expand(low), sp.expand(size - 1 - high)
     if _nonnegative(below, ranges) and _nonnegative(above, ranges):
         return True
-    if _nonnegative(-below - 1, ranges) or _nonnegative(-above - 1, ranges):
+    tight = not e.has(op("floordiv"), op("mod"))
+    if tight and (_nonnegative(-below - 1, ranges) or _nonnegative(-above - 1, ranges)):
         return False
     return None
 

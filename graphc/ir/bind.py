@@ -10,7 +10,7 @@ A symbolic dim gets its extent from the first array that has it, and every other
 from __future__ import annotations
 
 import numbers
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +19,7 @@ import sympy as sp
 
 from graphc.errors import BindingError, BindingTypeError, DimError
 from graphc.ir.access import bounds, inside
+from graphc.ir.classify import is_guarded
 from graphc.ir.nodes import Comprehension, Input, Node, Read, Scatter
 from graphc.ir.walk import topological
 from graphc.scalar.symbols import Extent, Placeholder
@@ -55,19 +56,24 @@ class Binder:
         self.inputs = tuple(inputs)
         self.labels = known_labels(roots)
         self.requirements = requirements(roots)
+        self.sizes = extents_of(roots)
 
     def bind(self, given: Mapping[str, Any]) -> Bound:
         """Check and convert data for all inputs."""
-        check_names(self.inputs, given)
-        extents: dict[str, int] = {}
-        owner: dict[str, str] = {}
+        shaped = {s.name for i in self.inputs for s in i.dims if isinstance(s, Extent)}
+        free = [n for n in self.sizes if n not in shaped]
+        extents = {n: _size(n, given[n]) for n in free if n in given}
+        owner = {n: "the call" for n in extents}
+        mentioned = {s.name for i in self.inputs for size in i.dims for s in size.free_symbols}          # n + 1 = 4 says what n is
+        check_names(self.inputs, {k: v for k, v in given.items() if k not in extents}, [n for n in free if n not in given and n not in mentioned])
         converted = {i: convert(i, given[i.name]) for i in self.inputs}
         dtype = common_dtype(self.inputs, converted)
         arrays = {}
         for i in self.inputs:
             a = converted[i]
             arrays[i] = a.astype(dtype, copy=False) if i.dtype == "float" else a
-            match_dims(i, arrays[i].shape, extents, owner)
+            learn_dims(i, arrays[i].shape, extents, owner)
+        match_dims(self.inputs, arrays, extents)
         for i in self.inputs:
             check_labels(i, arrays[i], extents, self.labels.get(i, ()))
         for r in self.requirements:
@@ -75,9 +81,26 @@ class Binder:
         return Bound(arrays, extents, dtype)
 
 
-def check_names(inputs: Iterable[Input], given: Mapping[str, Any]) -> None:
+def extents_of(roots: Sequence[Node]) -> list[str]:
+    """The names of all dims that a graph uses."""
+    found: dict[str, None] = {}
+    for node in topological(roots):
+        expressions = [*node.dims, *getattr(node, "over", ())] + ([] if isinstance(node, Input) else [node.body])
+        for e in expressions:
+            found |= dict.fromkeys(sorted(s.name for s in e.free_symbols if isinstance(s, Extent)))
+    return list(found)
+
+
+def _size(name: str, value: Any) -> int:
+    if isinstance(value, bool) or not hasattr(value, "__index__") or value.__index__() < 0:
+        raise BindingTypeError(f"the size of dim {name} is a whole number, given {value!r}")
+    return int(value.__index__())
+
+
+def check_names(inputs: Sequence[Input], given: Mapping[str, Any], sizes: Sequence[str] = ()) -> None:
+    """Every input is given, and nothing else; `sizes` are dims that no array shows and that must be given as numbers."""
     names = [i.name for i in inputs]
-    missing = [n for n in names if n not in given]
+    missing = [n for n in names if n not in given] + [f"{n} (the size of a dim that no input has)" for n in sizes]
     extra = [n for n in given if n not in names]
     if missing or extra:
         parts = [f"missing: {', '.join(missing)}"] * bool(missing) + [f"unknown: {', '.join(extra)}"] * bool(extra)
@@ -140,8 +163,8 @@ def common_dtype(inputs: Sequence[Input], converted: Mapping[Input, np.ndarray])
     return np.result_type(*strong) if strong else np.dtype(np.float64)
 
 
-def match_dims(i: Input, shape: tuple[int, ...], extents: dict[str, int], owner: dict[str, str]) -> None:
-    """Learn extents from a shape; refuse one that disagrees."""
+def learn_dims(i: Input, shape: tuple[int, ...], extents: dict[str, int], owner: dict[str, str]) -> None:
+    """Learn the extents of named dims from a shape; refuse one that disagrees."""
     if len(shape) != len(i.dims):
         raise BindingError(f"{signature(i)} has {len(i.dims)} axes, given an array of shape {shape}\n  declared at {i.origin}")
     for k, (size, n) in enumerate(zip(i.dims, shape, strict=True)):
@@ -150,15 +173,34 @@ def match_dims(i: Input, shape: tuple[int, ...], extents: dict[str, int], owner:
             first = owner.setdefault(size.name, f"{i.name} (axis {k})")
             if known != n:
                 raise BindingError(f"dim {size.name} is {known} in {first} and {n} in {i.name} (axis {k}, shape {shape})\n  declared at {i.origin}")
-    for k, (size, n) in enumerate(zip(i.dims, shape, strict=True)):
-        if isinstance(size, Extent):
-            continue
-        from graphc.ir.interpret import size_of
-        if size.free_symbols and not {s.name for s in size.free_symbols} <= set(extents):
-            raise DimError(f"{signature(i)}: the dim {size} uses names that no earlier input binds")
+
+
+def match_dims(inputs: Iterable[Input], arrays: Mapping[Input, np.ndarray], extents: dict[str, int]) -> None:
+    """Check the dims that are numbers or products and sums of names; one with a single unknown name gives its extent: n + 1 = 4, so n = 3."""
+    from graphc.ir.interpret import size_of
+    waiting = [(i, k) for i in inputs for k, size in enumerate(i.dims) if not isinstance(size, Extent)]
+    while waiting:
+        unknown = {(i, k): sorted(s.name for s in i.dims[k].free_symbols if s.name not in extents) for i, k in waiting}
+        i, k = min(waiting, key=lambda at: len(unknown[at]))
+        size, n, names = i.dims[k], arrays[i].shape[k], unknown[i, k]
+        waiting.remove((i, k))
+        if len(names) > 1:
+            raise DimError(f"{signature(i)}: the size of dim {size} does not say what {' and '.join(names)} are, and no other input has them")
+        if names:
+            extents[names[0]] = _solved(size, n, names[0], extents)
         if size_of(size, extents) != n:
             raise BindingError(f"{i.name} (axis {k}) is declared with size {size}{f' = {size_of(size, extents)}' if size.free_symbols else ''}, "
-                               f"given shape {shape}\n  declared at {i.origin}")
+                               f"given shape {arrays[i].shape}\n  declared at {i.origin}")
+
+
+def _solved(size: sp.Expr, n: int, name: str, extents: Mapping[str, int]) -> int:
+    """The extent that makes a size equal n, or the nearest whole number below, which does not."""
+    (symbol,) = (s for s in size.free_symbols if s.name == name)
+    line = sp.Poly(size.xreplace({s: sp.Integer(extents[s.name]) for s in size.free_symbols - {symbol}}), symbol)
+    if line.degree() != 1:
+        raise DimError(f"the dim {size} does not say what {name} is, and no other input has it")
+    slope, offset = (int(c) for c in line.all_coeffs())
+    return max((n - offset) // slope, 0)
 
 
 def known_labels(roots: Sequence[Node]) -> dict[Input, tuple[int, ...]]:
@@ -207,7 +249,7 @@ def requirements(roots: Sequence[Node]) -> list[Requirement]:
                     found.setdefault(size - 1, Requirement(size - 1, f"{node.reduce} over dim {size} needs at least one element ({node.origin})"))
         for k, read in enumerate(node.reads):
             for e, size in zip(read.index, read.operand.dims, strict=True):
-                if isinstance(e, Read) or inside(e, size, node.ranges) is True or _guarded(node, k):
+                if isinstance(e, Read) or inside(e, size, node.ranges) is True or is_guarded(node, k):
                     continue
                 limits = bounds(e, node.ranges)
                 if limits is None:
@@ -222,18 +264,3 @@ def requirements(roots: Sequence[Node]) -> list[Requirement]:
 
 def _name(node: Node) -> str:
     return node.name if isinstance(node, Input) else node.origin.hint or node.origin.op or "a tensor"
-
-
-def _guarded(node: Comprehension | Scatter, k: int) -> bool:
-    """Whether the k-th read is used under a selection only."""
-    from graphc.scalar.symbols import placeholder
-    from graphc.scalar.table import op
-    where = op("where")
-
-    def bare(e: sp.Expr) -> bool:
-        if e == placeholder(k):
-            return True
-        if isinstance(e, where):
-            return bare(e.args[0])
-        return any(bare(a) for a in e.args)
-    return not bare(node.body)

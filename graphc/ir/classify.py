@@ -7,8 +7,9 @@ import sympy as sp
 from graphc.ir.access import reads_in
 from graphc.ir.nodes import Comprehension, Input, Node, Read, Scatter
 from graphc.scalar.symbols import placeholder
+from graphc.scalar.table import op
 
-__all__ = ["classify", "product_operands", "is_plain", "has_gather"]
+__all__ = ["classify", "product_operands", "is_plain", "has_gather", "is_guarded"]
 
 
 def is_plain(read: Read, node: Comprehension | Scatter) -> bool:
@@ -46,3 +47,14 @@ def classify(node: Node) -> str:
     if node.reduce is None:
         return "map"
     return "contraction" if product_operands(node) else "reduction"
+
+
+def is_guarded(node: Comprehension | Scatter, k: int) -> bool:
+    """Whether the body uses its k-th read under a selection only."""
+    where = op("where")
+
+    def bare(e: sp.Expr) -> bool:
+        if e == placeholder(k):
+            return True
+        return bare(e.args[0]) if isinstance(e, where) else any(bare(a) for a in e.args)
+    return not bare(node.body)

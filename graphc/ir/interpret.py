@@ -17,7 +17,9 @@ import mpmath
 import numpy as np
 import sympy as sp
 
-from graphc.ir.classify import product_operands
+from graphc.errors import BindingError
+from graphc.ir.access import normal
+from graphc.ir.classify import is_guarded, product_operands
 from graphc.ir.nodes import Comprehension, Input, Node, Read, Scatter, Size
 from graphc.ir.walk import topological
 from graphc.scalar.symbols import axis_index, over_index
@@ -33,7 +35,7 @@ def size_of(size: Size, extents: Mapping[str, int]) -> int:
     """The number that an extent stands for."""
     if size.is_Integer:
         return int(size)
-    return int(size.xreplace({s: sp.Integer(extents[s.name]) for s in size.free_symbols}))
+    return int(normal(size.xreplace({s: sp.Integer(extents[s.name]) for s in size.free_symbols})))
 
 
 @functools.cache
@@ -116,6 +118,8 @@ class _Machine:
         if isinstance(node, Comprehension) and not self.arithmetic.digits and (fast := self.contraction(node)) is not None:
             return fast
         grid = self.grid(node, shape)
+        for k, r in enumerate(node.reads):
+            self.check_gathers(node, k, r, grid, shape)
         values = [self.read(r, grid, shape) for r in node.reads]
         result = self.cast(self.term(freeze(node.body, node.kinds), values, grid), node.dtype, node.reduce)
         result = np.broadcast_to(result, shape)
@@ -162,6 +166,17 @@ class _Machine:
         if 0 in value.shape:
             return np.zeros((), dtype=value.dtype)
         return value[index] if index else value[()]
+
+    def check_gathers(self, node: Comprehension | Scatter, k: int, read: Read, grid: dict[sp.Symbol, np.ndarray], shape: tuple[int, ...]) -> None:
+        """An integer read that leaves its dim is an error, unless a selection may leave the element out."""
+        if 0 in shape or not any(isinstance(e, Read) for e in read.index) or is_guarded(node, k):
+            return
+        for e, size in zip(read.index, self.values[read.operand].shape, strict=True):
+            if isinstance(e, Read):
+                found = np.asarray(self.read(e, grid, shape))
+                if found.size and (found.min() < 0 or found.max() >= size):
+                    wrong = found[(found < 0) | (found >= size)].flat[0]
+                    raise BindingError(f"a subscript has the value {wrong}, outside the dim of size {size} that it subscripts ({node.origin})")
 
     def index(self, e: Any, grid: dict[sp.Symbol, np.ndarray], shape: tuple[int, ...]) -> Any:
         if isinstance(e, Read):

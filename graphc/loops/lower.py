@@ -15,6 +15,7 @@ import sympy as sp
 from graphc.ir.access import same_size
 from graphc.ir.nodes import Input, Node, Read, Scatter, Size
 from graphc.loops.names import Letters, size_names
+from graphc.loops.share import share_kernels
 from graphc.loops.statements import (
     Accumulate,
     Allocate,
@@ -36,6 +37,7 @@ from graphc.scalar.term import Term, freeze
 from graphc.schedule.library import matrix_product
 from graphc.schedule.memory import kept_axes
 from graphc.schedule.plan import Compute, Item, Library, Loop, walk_computes
+from graphc.schedule.scan import Scan, along_symbol
 
 __all__ = ["lower"]
 
@@ -53,8 +55,8 @@ class _Lowering:
     def __init__(self, items, inputs, roots, names, meaning, checked):                           # type: ignore[no-untyped-def]
         self.items, self.inputs, self.roots, self.names, self.meaning, self.checked = items, inputs, roots, names, meaning, checked
         self.kept = kept_axes(items, roots)
-        self.letters = Letters(set(names.values()))
-        self.size_names = size_names([i.name for i in inputs] + list(names.values()), items, inputs)
+        self.size_names = size_names(names.values(), items, inputs)
+        self.letters = Letters(set(names.values()) | set(self.size_names.values()))
         self.arrays: dict[str, tuple[tuple[Size, ...], str]] = {}
         self.scalars: dict[str, str] = {}
         for i in inputs:
@@ -82,7 +84,8 @@ class _Lowering:
                 body += self.initialise(item) + self.compute(item)
         body = self.finish(body)
         inputs, outputs = tuple(self.names[i] for i in self.inputs), tuple(self.names[r] for r in self.roots)
-        return HostProgram(inputs, outputs, self.arrays, self.scalars, tuple(body), self.size_names)
+        whole = HostProgram(inputs, outputs, self.arrays, self.scalars, tuple(body), self.size_names, tuple(self.letters.pool))
+        return share_kernels(whole)
 
     def kernel_names(self):                                                                      # type: ignore[no-untyped-def]
         """Kernels are called after the outermost dim that they run over: rows_n, rows_n_2, ..."""
@@ -116,7 +119,7 @@ class _Lowering:
             else:
                 host.append(Allocate(name, sizes, kind))
         needed = self.scalars_needed(body)
-        body = [Call(self.signed(s.kernel, needed[k])) if isinstance(s, Call) else s for k, s in enumerate(body)]
+        body = [self.signed(s.kernel, needed[k]) if isinstance(s, Call) else s for k, s in enumerate(body)]
         return host + body
 
     def scalars_needed(self, body: list[Statement]) -> list[set[str]]:
@@ -125,18 +128,18 @@ class _Lowering:
         needed: list[set[str]] = []
         for statement in reversed(body):
             needed.append(set(outputs))
-            outputs |= uses_of([statement], self.arrays).reads
+            outputs |= set(uses_of([statement], self.arrays).reads)
         return needed[::-1]
 
-    def signed(self, kernel: Kernel, needed: set[str]) -> Kernel:
-        """The kernel with its parameters and results."""
+    def signed(self, kernel: Kernel, needed: set[str]) -> Call:
+        """The call of a kernel, with its parameters and results in the order in which the kernel uses them."""
         uses = uses_of(kernel.body, self.arrays)
-        arrays = tuple(n for n in self.arrays if n in uses.arrays and n not in uses.allocated)
-        scalars = tuple(n for n in self.scalars if n in uses.reads and n not in uses.assigned)
+        arrays = tuple(n for n in uses.arrays if n not in uses.allocated)
+        scalars = tuple(n for n in uses.reads if n in self.scalars and n not in uses.assigned)
         results = tuple(n for n in uses.assigned if n in needed)
         known = {str(s) for n in arrays for s in self.arrays[n][0]}
         sizes = tuple(dict.fromkeys(name for s, name in self.size_names.items() if (s in uses.sizes or name in uses.reads) and str(s) not in known))
-        return replace(kernel, arrays=arrays, scalars=scalars, sizes=sizes, results=results)
+        return Call(replace(kernel, arrays=arrays, scalars=scalars, sizes=sizes, results=results), (*arrays, *scalars, *sizes), results)
 
     # --- kernels
     def kernel(self, loop: Loop, name: str) -> Kernel:
@@ -157,7 +160,7 @@ class _Lowering:
 
     def loop(self, loop: Loop) -> list[Statement]:
         """The loop, with what comes before and after it for the reductions that it carries."""
-        carried = [c for c in walk_computes([loop]) if c.reduced_loops() and min(c.reduced_loops(), key=c.path.index) is loop]
+        carried = [c for c in walk_computes([loop]) if _carrier(c) is loop]
         before: list[Statement] = []
         after: list[Statement] = []
         for c in carried:
@@ -165,7 +168,7 @@ class _Lowering:
             after += self.complete(c)
         computes = next(walk_computes([loop]))
         letter = self.letters.of(loop, computes.path.index(loop), computes.path)
-        return [*before, For(letter, loop.extent, tuple(self.block(loop.items))), *after]
+        return [*before, For(letter, loop.extent, tuple(self.block(loop.items)), loop.reverse), *after]
 
     # --- one node
     def inside(self, c: Compute) -> list[tuple[int, Loop]]:
@@ -205,6 +208,11 @@ class _Lowering:
 
     def initialise(self, c: Compute) -> list[Statement]:
         node = c.node
+        if isinstance(node, Scan):
+            running = self.running_total(c)
+            self.scalars[running.value] = node.dtype
+            neutral = Term("const", (), NEUTRAL[node.accumulate], node.dtype)
+            return [Note(self.meaning[node]), Assign(running.value, neutral)]
         if isinstance(node, Input) or not node.reduce:
             return []
         note = Note(self.meaning[node])
@@ -248,15 +256,27 @@ class _Lowering:
             return [Track(node.reduce, self.running(c), best, value, self.flat_position(c))]
         if node.reduce:
             return [Accumulate(node.reduce, self.running(c), value)]
-        if self.kept[node] and not c.again:
-            return [Store(name, self.place(c), value)]
-        self.scalars[name] = node.dtype
-        return [Assign(name, value)]
+        if isinstance(node, Scan):
+            add = Accumulate(node.accumulate, self.running_total(c), value)
+            keep = self.keep(c, self.running_total(c))
+            return [add, keep] if node.inclusive else [keep, add]
+        return [self.keep(c, value)]
+
+    def keep(self, c: Compute, value: Term) -> Statement:
+        """The value of a node, to its kept place or its variable."""
+        name = self.names[c.node]
+        if self.kept.get(c.node) and not c.again:
+            return Store(name, self.place(c), value)
+        self.scalars[name] = c.node.dtype
+        return Assign(name, value)
+
+    def running_total(self, c: Compute) -> Term:
+        return var(f"{self.names[c.node]}_so_far", c.node.dtype)
 
     def complete(self, c: Compute) -> list[Statement]:
         """A reduction held in a local variable goes to its kept place."""
         node = c.node
-        if isinstance(node, Scatter) or not self.kept.get(node) or self.inside(c):
+        if isinstance(node, Scatter | Scan) or not self.kept.get(node) or self.inside(c):
             return []
         return [Store(self.names[node], self.place(c), self.running(c))]
 
@@ -286,7 +306,7 @@ class _Lowering:
 
     def read(self, read: Read, bound: Mapping[sp.Symbol, Loop]) -> Term:
         node, name = read.operand, self.names[read.operand]
-        axes = range(len(node.dims)) if isinstance(node, Input) else sorted(self.kept[node])
+        axes = range(len(node.dims)) if isinstance(node, Input) else sorted(self.kept.get(node, ()))
         index = tuple(self.index(read.index[m], node.dims[m], bound) for m in axes)
         return load(name, index, node.dtype) if index else var(name, node.dtype)
 
@@ -299,3 +319,9 @@ class _Lowering:
         return self.term(freeze(e, ()), bound, [])                                               # type: ignore[arg-type]
 
 
+def _carrier(c: Compute) -> Loop | None:
+    """The loop before which a running value starts: the outermost reduced one, or the axis of a scan."""
+    if isinstance(c.node, Scan):
+        return c.bound[along_symbol(c.node)]
+    reduced = c.reduced_loops()
+    return min(reduced, key=c.path.index) if reduced else None

@@ -67,6 +67,7 @@ class For:
     index: str
     extent: Size
     body: tuple[Statement, ...]
+    reverse: bool = False
 
 
 @dataclass(frozen=True)
@@ -93,9 +94,11 @@ class Product:
 
 @dataclass(frozen=True)
 class Call:
-    """results = kernel(parameters)"""
+    """results = kernel(arguments)"""
 
     kernel: Kernel
+    arguments: tuple[str, ...] = ()
+    results: tuple[str, ...] = ()
 
 
 Statement = Assign | Store | Accumulate | Track | For | Note | Allocate | Product | Call
@@ -122,3 +125,4 @@ class HostProgram:
     scalars: dict[str, str]
     body: tuple[Statement, ...]
     sizes: dict[Extent, str]
+    letters: tuple[str, ...]

@@ -18,7 +18,7 @@ __all__ = ["Uses", "uses_of"]
 class Uses:
     arrays: dict[str, None] = field(default_factory=dict)
     allocated: set[str] = field(default_factory=set)
-    reads: set[str] = field(default_factory=set)
+    reads: dict[str, None] = field(default_factory=dict)
     assigned: dict[str, None] = field(default_factory=dict)
     sizes: set[Any] = field(default_factory=set)
     calls: set[str] = field(default_factory=set)
@@ -52,7 +52,7 @@ def _statement(s: Statement, uses: Uses, arrays: Mapping[str, Any]) -> None:
             _target(best, uses)
             _term(value, uses)
             _term(position, uses)
-        case For(_, extent, body):
+        case For(_, extent, body, _):
             _size(extent, uses)
             for inner in body:
                 _statement(inner, uses, arrays)
@@ -64,10 +64,10 @@ def _statement(s: Statement, uses: Uses, arrays: Mapping[str, Any]) -> None:
             uses.arrays |= {out: None, a: None, b: None}
             for size in (*shape.batch, *shape.rows, *shape.inner, *shape.columns):
                 _size(size, uses)
-        case Call(kernel):
+        case Call(kernel, _, _):
             inner_uses = uses_of(kernel.body, arrays)
             uses.arrays |= inner_uses.arrays
-            uses.reads |= inner_uses.reads - set(inner_uses.assigned)
+            uses.reads |= {n: None for n in inner_uses.reads if n not in inner_uses.assigned}
             uses.assigned |= inner_uses.assigned
             uses.sizes |= inner_uses.sizes
 
@@ -83,5 +83,5 @@ def _term(term: Term, uses: Uses) -> None:
         if t.op == "load":
             uses.arrays[t.value] = None
         elif t.op == "var":
-            uses.reads.add(t.value)
+            uses.reads[t.value] = None
         uses.calls.add(t.op)

@@ -22,7 +22,7 @@ import sympy as sp
 
 from graphc.ir.access import inside, rewrite, solve, symbols_of
 from graphc.ir.build import comprehension, constant, constant_value, identity, plain, prune
-from graphc.ir.nodes import Comprehension, Input, Node, Read, Scatter, Size
+from graphc.ir.nodes import Comprehension, Input, Node, Origin, Read, Scatter, Size
 from graphc.ir.walk import topological
 from graphc.passes.derivatives import LocalDerivative, depends_on, derived, local_derivative
 from graphc.scalar.derivative import is_where, times
@@ -32,6 +32,7 @@ from graphc.scalar.table import op, where
 __all__ = ["pullback"]
 
 ZERO, ONE = sp.Integer(0), sp.Integer(1)
+MAX_TERMS = 32   # contributions that one node adds up
 
 
 @dataclass(frozen=True)
@@ -122,18 +123,26 @@ def _total(parts: list[Cotangent], y: Node, batch: Sequence[Size]) -> Cotangent:
     if len(parts) == 1:
         return parts[0]
     axes = [*batch, *y.dims]
-    body = sp.Add(*(placeholder(k) for k in range(len(parts))))
-    node = comprehension(axes, (), None, body, [plain(p.node) for p in parts], derived(y.origin, hint), "float")
+    nodes = [p.node for p in parts]
+    while len(nodes) > 1:       # a body with thousands of terms would be as deep an expression
+        nodes = [_sum(nodes[k:k + MAX_TERMS], axes, derived(y.origin, hint)) for k in range(0, len(nodes), MAX_TERMS)]
+    node = nodes[0]
     if all(p.guards == parts[0].guards for p in parts):
         return Cotangent(node, parts[0].guards)
     if all(p.guards for p in parts):
         union = _Body(ZERO)
         either = [_all(union.imported(g.condition, g.reads) for g in p.guards) for p in parts]
-        condition = either[0]
-        for c in either[1:]:
-            condition = op("or_")(condition, c)
-        return Cotangent(node, (Guard(condition, tuple(union.reads)),))
+        while len(either) > 1:
+            either = [op("or_")(*either[k:k + 2]) if k + 1 < len(either) else either[k] for k in range(0, len(either), 2)]
+        return Cotangent(node, (Guard(either[0], tuple(union.reads)),))
     return Cotangent(node)
+
+
+def _sum(nodes: Sequence[Node], axes: Sequence[Size], origin: Origin) -> Node:
+    if len(nodes) == 1:
+        return nodes[0]
+    body = sp.Add(*(placeholder(k) for k in range(len(nodes))))
+    return comprehension(axes, (), None, body, [plain(n) for n in nodes], origin, "float")
 
 
 def _all(conditions) -> sp.Expr:                                            # type: ignore[no-untyped-def]

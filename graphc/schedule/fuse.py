@@ -19,6 +19,7 @@ from graphc.ir.nodes import Comprehension, Input, Node, Read, Scatter, Size
 from graphc.ir.walk import consumers, operands, topological
 from graphc.schedule.library import matrix_product
 from graphc.schedule.plan import Compute, Item, Library, Loop
+from graphc.schedule.scan import Scan, along_symbol
 
 __all__ = ["fuse"]
 
@@ -49,8 +50,7 @@ class _Fusion:
             pending = self.ready(pending, path, items)
             if not pending:
                 break
-            extent, joined = self.choose(pending)
-            loop = Loop(extent)
+            loop, joined = self.choose(pending)
             for node, symbol in joined.items():
                 self.bound[node][symbol] = loop
             loop.items = self.block(list(joined), (*path, loop))
@@ -80,32 +80,34 @@ class _Fusion:
             rest.append(node)
         return rest
 
-    def choose(self, pending: list[Node]) -> tuple[Size, dict[Node, sp.Symbol]]:
-        """The extent that most nodes can share a loop over, and those nodes with the index that it runs."""
-        extents: list[Size] = []
+    def choose(self, pending: list[Node]) -> tuple[Loop, dict[Node, sp.Symbol]]:
+        """The loop that most nodes can share, and those nodes with the index that it runs."""
+        extents: list[tuple[Size, bool]] = []
         for node in pending:
             if node not in self.library:
-                extents += [e for s, e in node.ranges.items() if s not in self.bound[node] and e not in extents]   # type: ignore[union-attr]
-        best: tuple[tuple[bool, int, int], Size, dict[Node, sp.Symbol]] | None = None
+                directions = (node.reverse,) if isinstance(node, Scan) else (False,)
+                extents += [(e, r) for s, e in node.ranges.items() for r in directions                             # type: ignore[union-attr]
+                            if s not in self.bound[node] and (e, r) not in extents]
+        best: tuple[tuple[bool, int, int], Loop, dict[Node, sp.Symbol]] | None = None
         for strict in (True, False):
-            for rank, extent in enumerate(extents):
-                able = self.join(pending, extent, strict)
+            for rank, (extent, reverse) in enumerate(extents):
+                able = self.join(pending, extent, strict, reverse)
                 needed = self.needed(able)
                 score = (bool(needed), len(needed or able), -rank)
                 if able and (best is None or score > best[0]):
-                    best = (score, extent, needed or able)
+                    best = (score, Loop(extent, reverse), needed or able)
             if best is not None:
                 return best[1], best[2]
         raise InternalError(f"schedule: nothing can be computed of {[repr(n) for n in pending[:5]]}")
 
-    def join(self, pending: list[Node], extent: Size, strict: bool) -> dict[Node, sp.Symbol]:
+    def join(self, pending: list[Node], extent: Size, strict: bool, reverse: bool) -> dict[Node, sp.Symbol]:
         """Who can share a loop over an extent. A node that reads nothing in the loop is `strict` about its order in memory: it
         joins by its outermost index only."""
         joined: dict[Node, sp.Symbol] = {}
         for node in pending:
             if node in self.library or any(o not in self.done and o not in joined for o in self.operands[node]):
                 continue
-            candidates = [s for s, e in node.ranges.items() if s not in self.bound[node] and same_size(e, extent)]  # type: ignore[union-attr]
+            candidates = [s for s in self.free(node, reverse) if same_size(node.ranges[s], extent)]  # type: ignore[union-attr]
             if not candidates:
                 continue
             wanted = self.required(node, joined)
@@ -119,10 +121,19 @@ class _Fusion:
                 joined[node] = symbol
         return joined
 
+    def free(self, node: Node, reverse: bool | None = None) -> list[sp.Symbol]:
+        """The indices of a node that a loop may bind next. A scan runs along its axis last, in its own direction."""
+        free = [s for s in node.ranges if s not in self.bound[node]]                             # type: ignore[union-attr]
+        if isinstance(node, Scan):
+            if len(free) > 1:
+                free.remove(along_symbol(node))
+            elif reverse is not None and node.reverse != reverse:
+                return []
+        return free
+
     def leading(self, node: Node) -> sp.Symbol:
         """The index, of those still to bind, that strides farthest through memory."""
-        free = [s for s in node.ranges if s not in self.bound[node]]                             # type: ignore[union-attr]
-        return min(free, key=lambda s: (_position(node, s), s.name[0] == "j", s.name))
+        return min(self.free(node), key=lambda s: (_position(node, s), s.name[0] == "j", s.name))
 
     @staticmethod
     def required(node: Node, joined: dict[Node, sp.Symbol]) -> set[sp.Symbol] | None:

@@ -17,6 +17,7 @@ from graphc.ir.walk import operands
 from graphc.scalar.symbols import axis_index
 from graphc.scalar.term import freeze, walk
 from graphc.schedule.plan import Compute, Item, Library, Loop, walk_computes
+from graphc.schedule.scan import Scan
 
 __all__ = ["kept_axes", "recompute"]
 
@@ -27,7 +28,7 @@ MOST_OPERATIONS = 8
 
 def is_cheap(node: Node) -> bool:
     """A map of a few arithmetic operations."""
-    if not isinstance(node, Comprehension) or node.reduce is not None:
+    if not isinstance(node, Comprehension) or isinstance(node, Scan) or node.reduce is not None:
         return False
     parts = list(walk(freeze(node.body, node.kinds)))
     return len(parts) <= 2 * MOST_OPERATIONS and all(p.op in CHEAP for p in parts) and not any(

@@ -21,6 +21,7 @@ __all__ = ["Loop", "Compute", "Library", "Item", "walk_computes", "show_plan"]
 @dataclass(eq=False)
 class Loop:
     extent: Size
+    reverse: bool = False
     items: list[Item] = field(default_factory=list)
 
 
@@ -63,7 +64,7 @@ def show_plan(items: list[Item], names: dict[Node, str], indent: str = "") -> st
     lines = []
     for item in items:
         if isinstance(item, Loop):
-            lines.append(f"{indent}for {item.extent}:")
+            lines.append(f"{indent}for {item.extent}{' downwards' if item.reverse else ''}:")
             lines.append(show_plan(item.items, names, indent + "    "))
         elif isinstance(item, Library):
             lines.append(f"{indent}{names[item.node]} = matrix product")

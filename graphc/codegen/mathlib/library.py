@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from numba import float64, njit
 
 __all__ = ["library", "NAMES"]
@@ -154,27 +155,39 @@ def library(real: Any) -> dict[str, Callable[..., Any]]:
             return real(_positive(0, v)) if v < math.inf else x
         if v == 0.0:
             return real(-math.copysign(math.inf, v))
-        if not v > -math.inf or v == math.floor(v):
+        if not v > -math.inf or v == np.floor(v):
             return real(math.nan)
-        fraction = v - math.floor(v)
+        fraction = v - np.floor(v)
         return real(_positive(0, 1.0 - v) - math.pi / math.tan(math.pi * fraction))
+
+    @jit
+    def _cotangent_derivative(k, x):                                       # d^k/dx^k of pi*cot(pi*x), as a polynomial in the cotangent
+        c = 1.0 / math.tan(math.pi * (x - np.floor(x)))
+        p = np.zeros(k + 2)
+        p[1] = 1.0
+        for _ in range(k):                                                 # d/dx c = -pi (1 + c^2)
+            q = np.zeros(k + 2)
+            for m in range(1, k + 2):
+                q[m - 1] += m * p[m]
+                if m + 1 < k + 2:
+                    q[m + 1] += m * p[m]
+            p = -math.pi * q
+        total = 0.0
+        for m in range(k + 1, -1, -1):
+            total = total * c + p[m]
+        return math.pi * total
 
     @jit
     def polygamma(k, x):
         v = float64(x)
         if v > 0.0:
             return real(_positive(k, v)) if v < math.inf else zero
-        if v == math.floor(v):
+        if v != v or v == -math.inf:
+            return real(math.nan)
+        if v == np.floor(v):
             return real(math.inf) if k % 2 == 1 else real(math.nan)
-        if v != v:
-            return x
-        result = 0.0                                                       # psi_k(x) = psi_k(x + n) - (-1)^k k! sum (x + m)^-(k+1)
-        steps = -math.floor(v)
-        factorial = math.gamma(float64(k) + 1.0)
-        parity = 1.0 if k % 2 == 1 else -1.0
-        for m in range(int(steps)):
-            result += parity * factorial / (v + m) ** (k + 1)
-        return real(result + _positive(k, v + steps))
+        parity = 1.0 if k % 2 == 0 else -1.0                               # psi_k(1 - x) (-1)^k - psi_k(x) = d^k/dx^k pi cot(pi x)
+        return real(parity * _positive(k, 1.0 - v) - _cotangent_derivative(k, v))
 
     @jit
     def checked(k, n):                                                     # an index that was computed
