@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import sympy as sp
+
 from graphc.codegen.text import Printer
+from graphc.ir.nodes import Size
 from graphc.loops.statements import (
     Accumulate,
     Allocate,
@@ -24,6 +27,7 @@ from graphc.loops.statements import (
     Track,
 )
 from graphc.scalar.symbols import Extent
+from graphc.scalar.term import Term
 
 __all__ = ["emit"]
 
@@ -144,9 +148,8 @@ class _Module:
             case Accumulate(op, target, value):
                 if op in _REDUCE:
                     return [f"{p(target)} {_REDUCE[op]} {p(value)}"]
-                name = {"max": "maximum", "min": "minimum"}[op]
-                p.functions.add(name)
-                return [f"{p(target)} = {name}({p(target)}, {p(value)})"]
+                larger = Term({"max": "maximum", "min": "minimum"}[op], (target, value), None, target.kind)
+                return [f"{p(target)} = {p(larger)}"]
             case Track(op, target, best, value, position):
                 sign = ">" if op == "argmax" else "<"
                 return [f"value = {p(value)}", f"if value {sign} {p(best)} or (value != value and {p(best)} == {p(best)}):",
@@ -169,12 +172,12 @@ class _Module:
         letters = self.program.letters[:len(shape.batch)]
         at = f"[{', '.join(letters)}]" if letters else ""
 
-        def matrix(name: str, first, second, transposed: bool) -> str:                           # type: ignore[no-untyped-def]
+        def matrix(name: str, first: tuple[Size, ...], second: tuple[Size, ...], transposed: bool) -> str:
             if transposed:
                 first, second = second, first
             text = name + at
             if len(first) != 1 or len(second) != 1:
-                text += f".reshape(({self.total(first)}, {self.total(second)}))"
+                text += f".reshape(({self.print.size(sp.Mul(*first), self.sizes)}, {self.print.size(sp.Mul(*second), self.sizes)}))"
             return text + (".T" if transposed else "")
         call = (f"np.dot({matrix(s.a, shape.rows, shape.inner, shape.transpose_a)}, {matrix(s.b, shape.inner, shape.columns, shape.transpose_b)}, "
                 f"{matrix(s.out, shape.rows, shape.columns, False)})")
@@ -182,12 +185,3 @@ class _Module:
             head = f"for {letter} in range({self.print.size(shape.batch[k], self.sizes)}):"
             call = f"{head}\n" + "\n".join("    " + line for line in call.split("\n"))
         return call.split("\n")
-
-    def total(self, group) -> str:                                                               # type: ignore[no-untyped-def]
-        text = "*".join(self.print(self.print_size(s), 60) for s in group)
-        return text or "1"
-
-    def print_size(self, size):                                                                  # type: ignore[no-untyped-def]
-        from graphc.codegen.text import _named
-        from graphc.scalar.term import freeze
-        return _named(freeze(size, ()), self.sizes)

@@ -65,8 +65,8 @@ class Printer:
         name = ROWS[t.op].jit
         if name == "abs":
             return f"abs({self(args[0])})", _ATOM
-        if name == "sign" and t.kind == "int":
-            name = "int_sign"
+        if t.kind == "int" and name in ("sign", "maximum", "minimum", "relu"):
+            name = f"int_{name}"
         return self.call(name, args)
 
     def call(self, name: str, args: tuple[Term, ...]) -> tuple[str, int]:

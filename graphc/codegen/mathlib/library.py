@@ -13,9 +13,12 @@ from typing import Any
 import numpy as np
 from numba import float64, njit
 
+from graphc.codegen.mathlib.exponential import exponential
+from graphc.codegen.mathlib.extremum import extremum
+
 __all__ = ["library", "NAMES"]
 
-NAMES = """sigmoid logsigmoid softplus logaddexp xlogy cbrt power sign int_sign floor ceil rint relu maximum minimum square powi
+NAMES = """exp sigmoid logsigmoid softplus logaddexp xlogy cbrt power sign int_sign floor ceil rint relu maximum minimum int_maximum int_minimum int_relu square powi
     digamma polygamma checked""".split()
 
 # Bernoulli numbers B_2, B_4, ..., B_24
@@ -26,26 +29,27 @@ def library(real: Any) -> dict[str, Callable[..., Any]]:
     """All functions of mathlib in the precision `real`."""
     jit = njit(error_model="numpy", inline="never", nogil=True)
     zero, one, two = real(0), real(1), real(2)
+    exp = exponential(real)
 
     @jit
     def sigmoid(x):                                                        # 1 / (1 + exp(-x)), without overflow
-        e = math.exp(-abs(x))
+        e = exp(-abs(x))
         return one / (one + e) if x >= zero else e / (one + e)
 
     @jit
     def logsigmoid(x):                                                     # log(sigmoid(x))
-        return (x if x < zero else zero * x if x == x and abs(x) < math.inf else x - x if x != x else zero) - math.log1p(math.exp(-abs(x)))
+        return (x if x < zero else zero * x if x == x and abs(x) < math.inf else x - x if x != x else zero) - math.log1p(exp(-abs(x)))
 
     @jit
     def softplus(x):                                                       # log(1 + exp(x))
-        return (x if x > zero or x != x else zero) + math.log1p(math.exp(-abs(x)))
+        return (x if x > zero or x != x else zero) + math.log1p(exp(-abs(x)))
 
     @jit
     def logaddexp(a, b):                                                   # log(exp(a) + exp(b))
         if a == b:
             return a + real(math.log(2))
         difference = abs(a - b)
-        return (a if a > b else b) + math.log1p(math.exp(-difference)) if difference == difference else a + b
+        return (a if a > b else b) + math.log1p(exp(-difference)) if difference == difference else a + b
 
     @jit
     def xlogy(x, y):                                                       # x*log(y), 0 at x = 0 unless y is NaN
@@ -92,17 +96,23 @@ def library(real: Any) -> dict[str, Callable[..., Any]]:
         up = rest > half or (rest == half and low - two * real(math.floor(low / two)) == one)
         return math.copysign(low + one if up else low, x)
 
+    maximum, minimum = extremum(real, "llvm.maximum"), extremum(real, "llvm.minimum")
+
     @jit
     def relu(x):                                                           # max(x, 0), NaN kept
-        return x if x > zero or x != x else zero
+        return maximum(x, zero)
 
     @jit
-    def maximum(a, b):                                                     # NaN if either is
-        return a if a >= b or a != a else b
+    def int_maximum(a, b):
+        return a if a >= b else b
 
     @jit
-    def minimum(a, b):
-        return a if a <= b or a != a else b
+    def int_minimum(a, b):
+        return a if a <= b else b
+
+    @jit
+    def int_relu(x):
+        return x if x > 0 else 0
 
     @jit
     def square(x):
@@ -157,12 +167,12 @@ def library(real: Any) -> dict[str, Callable[..., Any]]:
             return real(-math.copysign(math.inf, v))
         if not v > -math.inf or v == np.floor(v):
             return real(math.nan)
-        fraction = v - np.floor(v)
+        fraction = v - np.rint(v)
         return real(_positive(0, 1.0 - v) - math.pi / math.tan(math.pi * fraction))
 
     @jit
     def _cotangent_derivative(k, x):                                       # d^k/dx^k of pi*cot(pi*x), as a polynomial in the cotangent
-        c = 1.0 / math.tan(math.pi * (x - np.floor(x)))
+        c = 1.0 / math.tan(math.pi * (x - np.rint(x)))
         p = np.zeros(k + 2)
         p[1] = 1.0
         for _ in range(k):                                                 # d/dx c = -pi (1 + c^2)
