@@ -143,8 +143,10 @@ class Program:
             a = a.astype(dtype)
         if not i.dims:
             return a[()]
-        if not a.flags.c_contiguous or not a.flags.aligned or not a.dtype.isnative:
-            a = np.ascontiguousarray(a, dtype=a.dtype.newbyteorder("="))
+        if not a.flags.c_contiguous or not a.flags.aligned:
+            a = np.array(a, order="C")
+        if type(a) is not np.ndarray:
+            a = a.view(np.ndarray)
         return a if a.flags.writeable else np.asarray(_Writable(a))
 
     def _buffers(self, bound: Bound, dtype: str, out: Any, arguments: Sequence[Any]) -> list[np.ndarray]:

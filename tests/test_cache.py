@@ -1,0 +1,87 @@
+"""Generated modules on disk: compiled once, safe between processes, private."""
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import graphc as gc
+from graphc.compiler import compile
+
+ROOT = Path(__file__).parent.parent
+SCRIPT = """
+import numpy as np
+import graphc as gc
+from graphc.compiler import compile
+y, t = gc.param("y", "n c"), gc.labels("t", "n", below="c")
+f = compile(gc.mean(gc.logsumexp(y, axis=1) - y[gc.arange("n"), t]))
+value, grads = f(y=np.arange(10.0).reshape(2, 5), t=[1, 4])
+import sys
+run = sys.modules[f"graphc_{f.path.stem}"].run
+print(repr(float(value)), float(grads["y"].sum()) < 1e-12, sum(run.stats.cache_hits.values()))
+"""
+
+
+def start(cache):
+    environment = {**os.environ, "GRAPHC_CACHE": str(cache), "PYTHONPATH": str(ROOT)}
+    return subprocess.Popen([sys.executable, "-c", SCRIPT], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def finish(process):
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    return out.split()
+
+
+def test_a_second_process_does_not_compile(tmp_path):
+    first = finish(start(tmp_path / "cache"))
+    second = finish(start(tmp_path / "cache"))
+    assert first[:2] == second[:2]
+    assert (first[2], second[2]) == ("0", "1")
+
+
+def test_two_processes_at_once(tmp_path):
+    processes = [start(tmp_path / "cache") for _ in range(2)]
+    assert len({tuple(finish(p)[:2]) for p in processes}) == 1
+    assert finish(start(tmp_path / "cache"))[2] == "1"
+
+
+def test_what_a_killed_process_leaves_behind_is_harmless(tmp_path):
+    process = start(tmp_path)
+    while not list(tmp_path.glob("kernels_*.py")) and process.poll() is None:
+        pass
+    process.kill()
+    process.communicate()
+    (tmp_path / ".kernels_dead.tmp").write_text("half a mod")
+    assert finish(start(tmp_path))[1] == "True"
+
+
+def test_the_folder_is_private(tmp_path, monkeypatch):
+    monkeypatch.setenv("GRAPHC_CACHE", str(tmp_path / "cache"))
+    compile(gc.sum(gc.tensor("private", "n"))).path  # noqa: B018
+    assert stat.S_IMODE((tmp_path / "cache").stat().st_mode) == 0o700
+
+
+def test_a_folder_that_others_can_write_is_refused(tmp_path, monkeypatch):
+    tmp_path.chmod(0o777)
+    monkeypatch.setenv("GRAPHC_CACHE", str(tmp_path))
+    with pytest.raises(gc.CacheError, match="other users"):
+        compile(gc.sum(gc.tensor("shared", "n")))(shared=np.zeros(3))
+
+
+def test_a_path_that_cannot_be_a_folder_is_named(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("GRAPHC_CACHE", str(tmp_path / "file" / "cache"))
+    with pytest.raises(gc.CacheError, match="GRAPHC_CACHE"):
+        compile(gc.sum(gc.tensor("nowhere", "n")))(nowhere=np.zeros(3))
+
+
+def test_the_source_is_the_file(tmp_path, monkeypatch):
+    monkeypatch.setenv("GRAPHC_CACHE", str(tmp_path))
+    f = compile(gc.sum(gc.tensor("shown", "n")) * 3)
+    f(shown=np.zeros(3, np.float32))
+    assert f.path.read_text() == f.source and "float32" in f.source
