@@ -17,11 +17,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import sympy as sp
 
 from graphc.ir.access import inside, rewrite, solve, symbols_of
-from graphc.ir.build import comprehension, constant, constant_value, identity, plain, prune
+from graphc.ir.build import comprehension, constant, constant_value, identity, plain, prune, substitutable
 from graphc.ir.nodes import Comprehension, Input, Node, Origin, Read, Scatter, Size
 from graphc.ir.walk import topological
 from graphc.passes.derivatives import LocalDerivative, depends_on, derived, local_derivative
@@ -191,7 +192,7 @@ class _Contribution:
     # --- the usual case: the map is inverted
     def gathered(self, value, over, conditions, within, at_ranges) -> Cotangent | None:          # type: ignore[no-untyped-def]
         body, place = self.product(value, [axis_index(m) for m in range(len(self.batch))])
-        guards = [Guard(self.moved(g.condition, place), tuple(self.moved_read(r, place) for r in g.reads)) for g in self.y_bar.guards]
+        guards = [moved for g in self.y_bar.guards if (moved := self.moved(g, place))]
         for e, p in conditions:
             e = rewrite(e, value)
             guards.append(Guard(op("eq")(placeholder(0), p), (e,), True) if isinstance(e, Read) else Guard(op("eq")(e, p)))
@@ -201,10 +202,11 @@ class _Contribution:
         kept = [g for g in guards if g.only_indices or g.binding or self.needs(body)]
         conditions_ = [body.imported(g.condition, g.reads) for g in kept]
         own = body.expression
-        if is_where(own) and own.args[2] == 0 and not symbols_of(own.args[0]) & set(self.open_ranges(over)):
-            reads = [k for k in sorted(int(s.name[1:]) for s in own.args[0].free_symbols if isinstance(s, Placeholder))]
+        taken = _taken(own)
+        if taken is not None and not symbols_of(taken) & set(self.open_ranges(over)):
+            reads = [k for k in sorted(int(s.name[1:]) for s in taken.free_symbols if isinstance(s, Placeholder))]
             renumber = {placeholder(k): placeholder(m) for m, k in enumerate(reads)}
-            guards.append(Guard(own.args[0].xreplace(renumber), tuple(body.reads[k] for k in reads)))
+            guards.append(Guard(taken.xreplace(renumber), tuple(body.reads[k] for k in reads)))
         for c in conditions_:
             body.expression = where(c, body.expression, ZERO)
         if body.expression == 0:
@@ -243,10 +245,7 @@ class _Contribution:
         body = _Body(ZERO)
         local = body.imported(self.local.expression, [rewrite(r, place) for r in self.local.reads])
         local = local.xreplace(place)
-        if isinstance(self.y, Scatter):
-            at = tuple(rewrite(e, place) for e in self.y.at)
-        else:
-            at = tuple(place[axis_index(m)] for m in range(len(self.y.axes)))
+        at = self.element(place)
         cotangent = self.y_bar.node
         index = (*batch, *at)[len(batch) + len(at) - len(cotangent.dims):]
         scale = constant_value(cotangent)
@@ -259,14 +258,29 @@ class _Contribution:
         body.expression = times(g, local)
         return body, place
 
-    def moved(self, condition: sp.Expr, place: dict[sp.Symbol, sp.Expr]) -> sp.Expr:
-        b = len(self.batch)
-        shifted = {axis_index(b + m): place[axis_index(m)] for m in range(len(self.y.axes))}
-        return condition.xreplace(shifted)
+    def element(self, place: dict[sp.Symbol, sp.Expr]) -> tuple[Any, ...]:
+        """Which element of y a point of its loops contributes to."""
+        if isinstance(self.y, Scatter):
+            return tuple(rewrite(e, place) for e in self.y.at)
+        return tuple(place[axis_index(m)] for m in range(len(self.y.axes)))
 
-    def moved_read(self, read: Read, place: dict[sp.Symbol, sp.Expr]) -> Read:
-        b = len(self.batch)
-        return rewrite(read, {axis_index(b + m): place[axis_index(m)] for m in range(len(self.y.axes))})
+    def moved(self, g: Guard, place: dict[sp.Symbol, sp.Expr]) -> Guard | None:
+        """A guard of y_bar at that element; where an integer read says which element it is, the guard compares what it reads.
+
+        None where a guard reads at arithmetic of such an index: its selection is in y_bar already.
+        """
+        at = {axis_index(len(self.batch) + m): e for m, e in enumerate(self.element(place))}
+        if not all(substitutable(r, at) for r in g.reads):
+            return None
+        reads = [rewrite(r, at) for r in g.reads]
+        mapping: dict[sp.Symbol, sp.Expr] = {}
+        for s, e in at.items():
+            if isinstance(e, Read) and s in g.condition.free_symbols:
+                mapping[s] = placeholder(len(reads))
+                reads.append(e)
+            elif not isinstance(e, Read):
+                mapping[s] = e
+        return Guard(g.condition.xreplace(mapping), tuple(reads), g.binding or len(reads) > len(g.reads))
 
     def eliminate(self, body: _Body, over: list[Size], guards: list[Guard], at_ranges):          # type: ignore[no-untyped-def]
         """sum over j of where(j == e, f(j), 0) is f(e)."""
@@ -277,7 +291,8 @@ class _Contribution:
                 if isinstance(j, OverIndex) and j not in e.free_symbols:
                     k = int(j.name[1:])
                     mapping = {j: e} | {over_index(m): over_index(m - 1) for m in range(k + 1, len(over))}
-                    rest = [Guard(h.condition.xreplace(mapping), tuple(rewrite(r, mapping) for r in h.reads), h.binding) for h in guards if h is not g]
+                    rest = [Guard(h.condition.xreplace(mapping), tuple(rewrite(r, mapping) for r in h.reads), h.binding)
+                            for h in guards if h is not g]
                     size, over = over[k], over[:k] + over[k + 1:]
                     e = rewrite(e, mapping)
                     ranges = at_ranges | {axis_index(m): s for m, s in enumerate(self.batch)} | self.open_ranges(over)
@@ -293,13 +308,28 @@ class _Contribution:
         value = {t: over_index(b + m) for m, t in enumerate(self.ranges)}
         body, place = self.product(value, [over_index(m) for m in range(b)])
         to_batch = {axis_index(m): over_index(m) for m in range(b)}
-        for g in self.y_bar.guards:
-            moved = Guard(self.moved(g.condition, place).xreplace(to_batch),
-                          tuple(rewrite(self.moved_read(r, place), to_batch) for r in g.reads))
-            body.expression = where(body.imported(moved.condition, moved.reads), body.expression, ZERO)
+        for moved in filter(None, (self.moved(g, place) for g in self.y_bar.guards)):
+            condition = body.imported(moved.condition.xreplace(to_batch), [rewrite(r, to_batch) for r in moved.reads])
+            body.expression = where(condition, body.expression, ZERO)
         at = (*(over_index(m) for m in range(b)), *(rewrite(e, value) for e in self.index))
         expression, reads = prune(body.expression, body.reads)
         return Scatter((*self.batch, *self.x.dims), at, (*self.batch, *self.ranges.values()), expression, reads, "float", self.origin)
+
+
+def _taken(expression: sp.Expr) -> sp.Expr | None:
+    """The condition outside which a selection is 0: c of where(c, f, 0), not c of where(c, 0, f); None where it may be taken anywhere."""
+    if not is_where(expression):
+        return None
+    condition, yes, no = expression.args
+    otherwise = op("not_")(condition)
+    a, b = _taken(yes), _taken(no)
+    if no == 0:
+        return condition if a is None else op("and_")(condition, a)
+    if yes == 0:
+        return otherwise if b is None else op("and_")(otherwise, b)
+    if a is None:
+        return None if b is None else op("or_")(condition, b)
+    return op("or_")(otherwise, a) if b is None else op("or_")(op("and_")(condition, a), op("and_")(otherwise, b))
 
 
 def _in_range(e: sp.Expr, size: Size, ranges) -> list[sp.Expr]:             # type: ignore[no-untyped-def]

@@ -57,7 +57,7 @@ def _tangent(y: Comprehension | Scatter, dot: dict[Node, Node], batch: tuple[Siz
     if total == 0:
         return None
     origin = derived(y.origin, f"{y.origin.hint}_dot" if y.origin.hint else "")
-    if scatter:
+    if isinstance(y, Scatter):
         from graphc.ir.build import prune
         body, kept = prune(total, reads)
         at = (*first, *(rewrite(e, shift) for e in y.at))

@@ -1,0 +1,211 @@
+r"""Rules: an identity of mathematics as a pair of user programs.
+
+    pattern ::= Wild name                      any value; at every occurrence the same one
+             |  Number value
+             |  Apply head pattern...          sum, product, power, or a function of the table
+             |  Reduced kind dim pattern       a reduction
+
+A rule is a Python function of pattern tensors that returns two tensors of equal value, (lhs, rhs); its name states the
+identity and its docstring the algebra. Tensors after these two say when the rule is not needed: where one of them matches,
+the left side has the good form already. A dim of a pattern stands for any tuple of axes: `sum(exp(x), "d")` matches a sum
+over one axis or three, with keepdims or without, in index notation or not.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import sympy as sp
+
+from graphc.ir.nodes import Comprehension, Input, Node, Scatter
+from graphc.ir.walk import topological
+from graphc.scalar.symbols import Nonfinite, Placeholder, axis_index, over_index
+from graphc.scalar.table import Op
+
+__all__ = ["Pattern", "Wild", "Number", "Apply", "Reduced", "Rule", "Rules", "split", "tags_of"]
+
+Tag = str | None        # where an axis of a pattern lies: None among the root's, else reduced as the dim of this name
+
+
+@dataclass(frozen=True)
+class Wild:
+    """Any float value. `under` are the reduced dims among its indices."""
+
+    name: str
+    under: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Number:
+    value: sp.Expr
+
+
+@dataclass(frozen=True)
+class Apply:
+    """For a sum or a product, `constant` is the numeric term or factor, and `args` are the others."""
+
+    head: Any
+    args: tuple[Pattern, ...]
+    constant: sp.Expr | None = None
+
+
+@dataclass(frozen=True)
+class Reduced:
+    kind: str
+    dim: str
+    body: Pattern
+
+
+Pattern = Wild | Number | Apply | Reduced
+
+
+def split(e: sp.Expr) -> tuple[sp.Expr, tuple[sp.Expr, ...]]:
+    """A sum or product as its number and its other terms or factors."""
+    constant, rest = e.as_coeff_Add() if isinstance(e, sp.Add) else e.as_coeff_Mul()
+    return constant, tuple(type(e).make_args(rest))
+
+
+def tags_of(node: Comprehension, tags: tuple[Tag, ...]) -> list[tuple[Tag, ...]]:
+    """For each read of a pattern's node: where the axes of its operand lie."""
+    of: dict[sp.Symbol, Tag] = {axis_index(m): t for m, t in enumerate(tags)}
+    of |= {over_index(m): str(size) for m, size in enumerate(node.over)}
+    return [tuple(of[e] if isinstance(e, sp.Symbol) else None for e in r.index) for r in node.reads]
+
+
+def _pattern(node: Node, tags: tuple[Tag, ...]) -> Pattern:
+    """The tree of a pattern program; patterns are small, so recursion is."""
+    if isinstance(node, Input):
+        return Wild(node.name, frozenset(t for t in tags if t))
+    assert isinstance(node, Comprehension)
+    reads = [_pattern(r.operand, t) for r, t in zip(node.reads, tags_of(node, tags), strict=True)]
+
+    def convert(e: sp.Expr) -> Pattern:
+        if isinstance(e, Placeholder):
+            return reads[int(e.name[1:])]
+        if e.is_number or isinstance(e, Nonfinite):
+            return Number(e)
+        if isinstance(e, sp.Add | sp.Mul):
+            constant, parts = split(e)
+            return _flat(Apply(type(e), tuple(convert(a) for a in parts), constant))
+        if isinstance(e, sp.Pow | Op):
+            return Apply(type(e), tuple(convert(a) for a in e.args))
+        raise TypeError(f"a pattern cannot contain {e}")
+
+    body = convert(node.body)
+    if node.reduce is None:
+        return body
+    (dim,) = map(str, node.over)
+    return Reduced(node.reduce, dim, body)
+
+
+def _flat(p: Apply) -> Apply:
+    """A product of products as one product, as `passes.match` sees subjects."""
+    constant: Any = p.constant
+    args: list[Pattern] = []
+    for a in p.args:
+        if p.head is sp.Mul and isinstance(a, Apply) and a.head is sp.Mul:
+            constant, args = constant * a.constant, [*args, *a.args]
+        else:
+            args.append(a)
+    return Apply(p.head, tuple(args), constant)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One identity. `program(gc, x, ...)` returns (lhs, rhs, *needless); `dims` are the dims of its tensors."""
+
+    program: Callable[..., tuple[Any, ...]]
+    dims: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return self.program.__name__
+
+    @property
+    def identity(self) -> str:
+        return inspect.getdoc(self.program) or ""
+
+    @property
+    def wilds(self) -> dict[str, Any]:
+        """The pattern tensors and their dims."""
+        names = list(inspect.signature(self.program).parameters)[1:]
+        return {n: self.dims.get(n, "n") for n in names}
+
+    @cached_property
+    def sides(self) -> tuple[Any, ...]:
+        """The programs as tensors of the language, which is loaded when a rule is first used."""
+        gc = importlib.import_module("graphc")
+        return self.program(gc, *(gc.tensor(n, dims) for n, dims in self.wilds.items()))
+
+    @cached_property
+    def lhs(self) -> Apply:
+        return self._side(0)
+
+    @cached_property
+    def rhs(self) -> Node:
+        node = self.sides[1].node
+        assert not isinstance(node, Scatter)
+        return node  # type: ignore[no-any-return]
+
+    @cached_property
+    def kept(self) -> frozenset[Node]:
+        """The nodes of the right side that become nodes: reductions, and what is read by one, more than once, or along a further axis.
+        Others are written into the body that reads them."""
+        found: set[Node] = set()
+        once: set[Node] = set()
+        for node in topological([self.rhs]):
+            if isinstance(node, Input):
+                continue
+            if node.reduce:
+                found |= {node, *(r.operand for r in node.reads)}
+            for r in node.reads:
+                stretched = len(set(r.index) & set(node.ranges)) < len(node.ranges)
+                (found if stretched or r.operand in once else once).add(r.operand)
+        return frozenset(found)
+
+    @cached_property
+    def pointwise(self) -> bool:
+        """Whether the right side is one map."""
+        return not any(getattr(n, "reduce", None) for n in topological([self.rhs]))
+
+    @cached_property
+    def needless(self) -> tuple[Apply, ...]:
+        return tuple(self._side(k) for k in range(2, len(self.sides)))
+
+    def _side(self, k: int) -> Apply:
+        node = self.sides[k].node
+        pattern = _pattern(node, (None,) * len(node.dims))
+        assert isinstance(pattern, Apply), f"{self.name}: the root of a left side is an operation"
+        return pattern
+
+
+class Rules:
+    """A table of rules in order of preference, and where in a body one could match."""
+
+    def __init__(self) -> None:
+        self.table: dict[str, Rule] = {}
+        self._sites: dict[sp.Expr, tuple[tuple[sp.Expr, tuple[Rule, ...]], ...]] = {}
+
+    def rule(self, **dims: Any) -> Callable[[Callable[..., tuple[Any, ...]]], Rule]:
+        def add(program: Callable[..., tuple[Any, ...]]) -> Rule:
+            self.table[program.__name__] = Rule(program, dims)
+            return self.table[program.__name__]
+        return add
+
+    @cached_property
+    def by_head(self) -> dict[Any, tuple[Rule, ...]]:
+        heads = dict.fromkeys(r.lhs.head for r in self.table.values())
+        return {h: tuple(r for r in self.table.values() if r.lhs.head is h) for h in heads}
+
+    def sites(self, body: sp.Expr) -> tuple[tuple[sp.Expr, tuple[Rule, ...]], ...]:
+        """Subexpressions whose head some rule has, outermost first; found once for each distinct body."""
+        found = self._sites.get(body)
+        if found is None:
+            below: Iterable[sp.Expr] = () if body.is_Atom else sp.preorder_traversal(body)
+            found = self._sites[body] = tuple((e, self.by_head[type(e)]) for e in below if type(e) in self.by_head)
+        return found

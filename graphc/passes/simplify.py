@@ -1,0 +1,110 @@
+r"""simplify: algebra on the finished graph, mostly on what differentiation leaves.
+
+    stop_gradient(x)                      = x               no derivative is taken any more
+    where(c, a, a)                        = a
+    where(c, where(c, a, b), d)           = where(c, a, d)  and the other way round
+    a * (b * x)                           = (a * b) * x     for numbers and extents a and b
+    sum over j of f, when f has no j      = size(j) * f
+
+Nothing here loses a NaN: 0 * x stays. Constants were written into bodies when they were built, so x * 1 and x + 0 are gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+
+import sympy as sp
+
+from graphc.ir.access import rewrite, symbols_of
+from graphc.ir.build import X0, comprehension, identity, is_view
+from graphc.ir.nodes import Comprehension, Input, Node, Read, Size
+from graphc.ir.verify import law
+from graphc.passes.canonical import sweep
+from graphc.passes.subject import enter
+from graphc.scalar.symbols import AxisIndex, OverIndex, Placeholder, over_index
+from graphc.scalar.table import op, where
+
+__all__ = ["simplify"]
+
+
+def simplify(roots: Sequence[Node]) -> list[Node]:
+    """The graph with the algebra done."""
+    return sweep(roots, (_body, _one_scale, _independent_sum))
+
+
+@law("simplify", "no stop_gradient is left")
+@law("squeeze", "no stop_gradient is left")
+@law("share again", "no stop_gradient is left")
+def _no_stop(node: Node) -> str | None:
+    return "it holds a value constant" if not isinstance(node, Input) and node.body.has(op("stop_gradient")) else None
+
+
+def _body(node: Comprehension) -> Node:
+    """Selections folded, stop_gradient dropped."""
+    body = _folded(node.body)
+    if body == node.body:
+        return node
+    return _made(node.axes, node.over, node.reduce, body, node.reads, node)
+
+
+def _made(axes: Sequence[Size], over: Sequence[Size], reduce: str | None, body: sp.Expr, reads: Sequence[Read], like: Comprehension) -> Node:
+    """A node in the place of another; what it reads, where it only re-indexes that."""
+    new = comprehension(axes, over, reduce, body, reads, like.origin, like.dtype)
+    return identity(new.reads[0], axes, like.origin) if is_view(new) else new
+
+
+@cache
+def _folded(body: sp.Expr) -> sp.Expr:
+    return _fold(body, {}) if body.has(op("stop_gradient"), op("where")) else body
+
+
+def _fold(e: sp.Expr, known: Mapping[sp.Expr, bool]) -> sp.Expr:
+    """An expression where the conditions of the selections around it are known."""
+    if e.is_Atom:
+        return e
+    if isinstance(e, op("stop_gradient")):
+        return _fold(e.args[0], known)
+    if isinstance(e, op("where")):
+        condition, yes, no = e.args
+        if condition in known:
+            return _fold(yes if known[condition] else no, known)
+        folded = _fold(condition, known)
+        return where(folded, _fold(yes, {**known, condition: True}), _fold(no, {**known, condition: False}))
+    args = [_fold(a, known) for a in e.args]
+    return e if all(a is b for a, b in zip(args, e.args, strict=True)) else e.func(*args)
+
+
+def _scale(e: sp.Expr) -> sp.Expr | None:
+    """The coefficient of a body that only scales what it reads: numbers and extents."""
+    if not isinstance(e, sp.Mul) or X0 not in e.args:
+        return None
+    coefficient = e / X0
+    return None if any(isinstance(s, Placeholder | AxisIndex | OverIndex) for s in coefficient.free_symbols) else coefficient
+
+
+def _one_scale(node: Comprehension) -> Node:
+    """a * (b * x)"""
+    if node.reduce is not None or node.dtype != "float" or (outer := _scale(node.body)) is None:
+        return node
+    opened = enter(node.reads[0])
+    if opened is None or (inner := _scale(opened.expr)) is None or opened.reads[0].operand.dtype != "float":
+        return node
+    read = rewrite(opened.reads[0], opened.place)
+    return _made(node.axes, (), None, outer * inner * X0, [read], node)
+
+
+def _independent_sum(node: Comprehension) -> Node:
+    """sum over j of what does not depend on j, or where j is 0 alone"""
+    if node.reduce != "sum":
+        return node
+    used = set(node.body.free_symbols).union(*(symbols_of(r) for r in node.reads))
+    free = [k for k, size in enumerate(node.over) if size == 1 or over_index(k) not in used]
+    if not free:
+        return node
+    kept = [k for k in range(len(node.over)) if k not in free]
+    renumber = {over_index(k): over_index(m) for m, k in enumerate(kept)} | {over_index(k): sp.Integer(0) for k in free}
+    body = sp.Mul(*(node.over[k] for k in free)) * node.body.xreplace(renumber)
+    over = [node.over[k] for k in kept]
+    reads = [rewrite(r, renumber) for r in node.reads]
+    return _made(node.axes, over, "sum" if over else None, body, reads, node)

@@ -1,0 +1,173 @@
+"""Formulas as people write them, against SciPy, NumPy and mpmath, where they would overflow, cancel or underflow."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import special
+
+import graphc as gc
+from graphc.frontend.tensor import Tensor
+from graphc.ir.walk import topological
+from graphc.passes.canonical import canonicalise
+from graphc.passes.prepare import prepare
+from graphc.passes.rewrite import first_match
+from graphc.passes.stable import STABLE
+
+N, C, D = 7, 5, 3
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(N, C, D)) * 1e4
+T = RNG.integers(0, C, N)
+
+
+def prepared(tensor):
+    return Tensor(prepare([tensor.node])[0])
+
+
+def x3():
+    return gc.tensor("x", "n c d")
+
+
+def literal_lse(x, **how):
+    return gc.log(gc.sum(gc.exp(x), **how))
+
+
+LSE = {
+    "one axis": (lambda x: literal_lse(x, axis=1), lambda x: special.logsumexp(x, axis=1)),
+    "by name, kept": (lambda x: literal_lse(x, axis="d", keepdims=True), lambda x: special.logsumexp(x, axis=2, keepdims=True)),
+    "two axes": (lambda x: literal_lse(x, axis=(0, 2)), lambda x: special.logsumexp(x, axis=(0, 2))),
+    "all axes": (lambda x: literal_lse(x), lambda x: special.logsumexp(x)),
+    "one sum after another": (lambda x: gc.log(gc.sum(gc.sum(gc.exp(x), axis=2), axis=0)), lambda x: special.logsumexp(x, axis=(0, 2))),
+    "scaled": (lambda x: literal_lse(-x / 3, axis=1), lambda x: special.logsumexp(-x / 3, axis=1)),
+    "a product": (lambda x: literal_lse(x * x[0], axis=1), lambda x: special.logsumexp(x * x[0], axis=1)),
+    "transposed": (lambda x: literal_lse(x.T, axis=0), lambda x: special.logsumexp(x.T, axis=0)),
+    "a slice": (lambda x: literal_lse(x[:, 1:-1], axis=1), lambda x: special.logsumexp(x[:, 1:-1], axis=1)),
+    "within a formula": (lambda x: 3 + 2 * literal_lse(x, axis=0) ** 2, lambda x: 3 + 2 * special.logsumexp(x, axis=0) ** 2),
+    "shifted by the user": (lambda x: gc.max(x, 1) + gc.log(gc.sum(gc.exp(x - gc.max(x, 1, keepdims=True)), 1)),
+                            lambda x: special.logsumexp(x, axis=1)),
+    "one plus": (lambda x: gc.log(1 + gc.sum(gc.exp(x), axis=1)), lambda x: np.logaddexp(0, special.logsumexp(x, axis=1))),
+}
+
+
+@pytest.mark.parametrize("name", LSE)
+def test_log_sum_exp_over_any_axes(name):
+    build, reference = LSE[name]
+    y = build(x3())
+    np.testing.assert_allclose(gc.evaluate(prepared(y), x=X), reference(X), rtol=1e-13)
+    assert np.isfinite(gc.evaluate(gc.grad(gc.sum(y), "x"), x=X)).all()
+
+
+def by_index(x, labels=None):
+    i, j, k = gc.indices("i j k")
+    t = gc.labels("t", "n", below="c")
+    z = gc.Sum(gc.exp(x[i, j, k]), j)
+    return gc.array(gc.exp(x[i, t[i], k]) / z, (i, k)) if labels else gc.array(gc.exp(x[i, j, k]) / z, (i, j, k))
+
+
+def by_user(x):
+    e = gc.exp(x - gc.max(x, 1, keepdims=True))
+    return e / gc.sum(e, 1, keepdims=True)
+
+
+SOFTMAX = {
+    "one axis": (lambda x: gc.exp(x) / gc.sum(gc.exp(x), axis=1, keepdims=True), lambda p: p(1)),
+    "first axis": (lambda x: gc.exp(x) / gc.sum(gc.exp(x), axis=0), lambda p: p(0)),
+    "two axes": (lambda x: gc.exp(x) / gc.sum(gc.exp(x), axis=(0, 2), keepdims=True), lambda p: p((0, 2))),
+    "all axes": (lambda x: gc.exp(x) / gc.sum(gc.exp(x)), lambda p: p(None)),
+    "index notation": (by_index, lambda p: p(1)),
+    "a multiple": (lambda x: 3 * gc.exp(x) / gc.sum(gc.exp(x), axis=1, keepdims=True), lambda p: 3 * p(1)),
+    "by the inverse": (lambda x: gc.exp(x) * (1 / gc.sum(gc.exp(x), axis=1, keepdims=True)), lambda p: p(1)),
+    "one entry": (lambda x: gc.exp(x[:, 2]) / gc.sum(gc.exp(x), axis=1), lambda p: p(1)[:, 2]),
+    "entries at labels": (lambda x: by_index(x, "t"), lambda p: p(1)[np.arange(N), T]),
+    "shifted by the user": (by_user, lambda p: p(1)),
+}
+
+
+@pytest.mark.parametrize("name", SOFTMAX)
+def test_softmax_over_any_axes(name):
+    build, reference = SOFTMAX[name]
+    data = {"x": X, **({"t": T} if "labels" in name else {})}
+    got = gc.evaluate(prepared(build(x3())), **data)
+    np.testing.assert_allclose(got, reference(lambda axis: special.softmax(X, axis=axis)), rtol=1e-12, atol=1e-300)
+
+
+def unchanged(tensor):
+    return all(first_match(STABLE, n) is None for n in topological(canonicalise([tensor.node])))
+
+
+def test_what_looks_alike_but_is_not():
+    x, y, a = gc.tensor("x", "n c"), gc.tensor("y", "n c"), gc.tensor("a", "n n")
+    i, j = gc.indices("i j")
+    assert unchanged(gc.exp(x) / gc.sum(gc.exp(y), axis=1, keepdims=True))
+    assert unchanged(gc.array(gc.exp(a[i, j]) / gc.Sum(gc.exp(a[j, i]), j), (i, j)))
+    assert unchanged(gc.exp(x[:, 1:]) / gc.sum(gc.exp(x[:, :-1]), axis=1, keepdims=True))
+    assert unchanged(gc.exp(x) / (2 + gc.exp(x)))
+    assert unchanged(gc.log(0.5 + x))
+    assert unchanged(2 - gc.exp(x))
+    assert unchanged(x * gc.log(y))
+    assert unchanged(gc.log(gc.sum(gc.exp(x) + 1, axis=1)))
+    assert unchanged((gc.exp(x) - gc.exp(-y)) / (gc.exp(x) + gc.exp(-x)))
+
+
+def test_a_maximum_has_the_axes_that_it_depends_on():
+    """m and z of a softmax by rows have one axis, and e is made once for both its uses."""
+    x = gc.tensor("x", "n c")
+    nodes = topological(prepare([(gc.exp(x) / gc.sum(gc.exp(x), axis=1, keepdims=True)).node]))
+    shapes = {n.origin.hint: tuple(map(str, n.dims)) for n in nodes if getattr(n, "reduce", None)}
+    assert shapes == {"m": ("n",), "z": ("n",)}
+    assert sum("exp" in str(getattr(n, "body", "")) for n in nodes) == 1
+
+
+def test_inner_nodes_may_have_other_readers():
+    x = gc.tensor("x", "n")
+    e = gc.exp(x)
+    got = gc.evaluate(prepared(gc.log(gc.sum(e)) + 0 * gc.sum(x + gc.exp(-e))), x=[800.0, 1.0, 2.0])
+    assert got == pytest.approx(800.0)
+
+
+def test_multi_class_at_any_logit():
+    """Row L8 of the lecture: the literal formula, at logits of 1e4, in value, gradient and Hessian."""
+    y, t = gc.tensor("y", "n c"), gc.labels("t", "n", below="c")
+    s, j = gc.indices("s j")
+    L = -gc.Sum(gc.log(gc.exp(y[s, t[s]]) / gc.Sum(gc.exp(y[s, j]), j)), s) / gc.size("n")
+    logits = X[:, :, 0]
+    p, chosen = special.softmax(logits, axis=1), np.eye(C)[T]
+    value = gc.evaluate(prepared(L), y=logits, t=T)
+    assert value == pytest.approx(-np.mean(special.log_softmax(logits, axis=1)[np.arange(N), T]), rel=1e-14)
+    np.testing.assert_allclose(gc.evaluate(gc.grad(L, y), y=logits, t=T), (p - chosen) / N, rtol=1e-12, atol=1e-300)
+    hessian = gc.evaluate(gc.hessian(L, y), y=logits / 1e4)
+    p = special.softmax(logits / 1e4, axis=1)
+    expected = np.einsum("nc,nm,cd->ncmd", p, np.eye(N), np.eye(C)) - np.einsum("nc,nd,nm->ncmd", p, p, np.eye(N))
+    np.testing.assert_allclose(hessian, expected / N, rtol=1e-11, atol=1e-16)
+    assert np.isfinite(gc.evaluate(gc.hessian(L, y), y=logits)).all()
+
+
+@pytest.mark.parametrize("label", [0.0, 1.0, 0.3])
+@pytest.mark.parametrize("write", [
+    lambda s, y: -gc.sum(y * gc.log(s) + (1 - y) * gc.log(1 - s)),
+    lambda s, y: gc.sum(-y * gc.log(s) - gc.log(1 - s) * (1 - y)),
+    lambda s, y: -gc.sum(y * gc.log(s) + (1 - y) * gc.log1p(-s)),
+    lambda s, y: -gc.sum(gc.where(y > 2, 0, y * gc.log(s) + (1 - y) * gc.log(1.0 - s))),
+], ids=["as taught", "signs", "log1p", "selected"])
+@pytest.mark.parametrize("logistic", [lambda x: 1 / (1 + gc.exp(-x)), lambda x: gc.exp(x) / (gc.exp(x) + 1), gc.sigmoid], ids=["1/", "e/", "name"])
+def test_multi_label_at_any_logit(label, write, logistic):
+    """Row L9 of the lecture: the literal formula at +-1000, in value, gradient and Hessian."""
+    x, y = gc.tensor("x", "n"), gc.tensor("y", "n")
+    L = write(logistic(x), y)
+    data = {"x": np.array([-1000.0, -750, -40, -1, 0, 1e-9, 40, 750, 1000]), "y": np.full(9, label)}
+    p, q = special.expit(data["x"]), special.expit(-data["x"])
+    assert gc.evaluate(prepared(L), **data) == pytest.approx(np.sum(np.logaddexp(0, data["x"]) - label * data["x"]), rel=1e-14)
+    np.testing.assert_allclose(gc.evaluate(gc.grad(L, x), **data), (1 - label) * p - label * q, rtol=1e-14, atol=1e-300)
+    h = gc.hessian(L, x)
+    np.testing.assert_allclose(np.diag(gc.evaluate(h, **data)), p * q, rtol=1e-13, atol=1e-300)
+
+
+def test_a_selection_keeps_its_guard():
+    """A label to leave out is not read: what is built from a gather stays under the selection."""
+    x, t = gc.tensor("x", "n c"), gc.labels("t", "n", below="c", ignore=-1)
+    safe = gc.where(t >= 0, t, 0)
+    L = gc.sum(gc.where(t >= 0, -gc.log(gc.softmax(x)[gc.arange("n"), safe]), 0.0))
+    labels = np.where(np.arange(N) == 3, -1, T)
+    keep = labels >= 0
+    expected = -special.log_softmax(X[:, :, 0], axis=1)[np.arange(N)[keep], labels[keep]].sum()
+    assert gc.evaluate(prepared(L), x=X[:, :, 0], t=labels) == pytest.approx(expected, rel=1e-14)
