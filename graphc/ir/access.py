@@ -135,6 +135,8 @@ def _nonnegative(e: sp.Expr, ranges: Mapping[sp.Symbol, Size]) -> bool:
 
 def inside(e: sp.Expr, size: Size, ranges: Mapping[sp.Symbol, Size]) -> bool | None:
     """Whether 0 <= e < size always holds (True), certainly fails somewhere (False), or is not known (None)."""
+    if ranges.get(e) == size:
+        return True
     found = bounds(e, ranges)
     if found is None:
         return None

@@ -9,9 +9,8 @@ A symbolic dim gets its extent from the first array that has it, and every other
 
 from __future__ import annotations
 
-import numbers
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,7 @@ import sympy as sp
 from graphc.errors import BindingError, BindingTypeError, DimError
 from graphc.ir.access import bounds, inside
 from graphc.ir.classify import is_guarded
-from graphc.ir.nodes import Comprehension, Input, Node, Read, Scatter
+from graphc.ir.nodes import Comprehension, Input, Node, Read
 from graphc.ir.walk import topological
 from graphc.scalar.symbols import Extent, Placeholder
 from graphc.scalar.table import op
@@ -121,6 +120,8 @@ def convert(i: Input, value: Any) -> np.ndarray:
         a = np.asarray(value)
     except Exception as error:
         raise BindingTypeError(f"{signature(i)} needs an array, given {type(value).__name__}: {error}\n  declared at {i.origin}") from None
+    if not a.dtype.isnative:
+        a = a.astype(a.dtype.newbyteorder("="))
     weak = not hasattr(value, "dtype")
     if i.dtype == "float":
         return _float(i, a, weak)
@@ -247,6 +248,9 @@ def requirements(roots: Sequence[Node]) -> list[Requirement]:
             for size in node.over:
                 if not size.is_Integer:
                     found.setdefault(size - 1, Requirement(size - 1, f"{node.reduce} over dim {size} needs at least one element ({node.origin})"))
+        for size in node.ranges.values():
+            if any(c.is_negative for c in size.atoms(sp.Integer)):
+                found.setdefault(size, Requirement(size, f"the extent {size} must not be negative ({node.origin})"))
         for k, read in enumerate(node.reads):
             for e, size in zip(read.index, read.operand.dims, strict=True):
                 if isinstance(e, Read) or inside(e, size, node.ranges) is True or is_guarded(node, k):
@@ -258,7 +262,8 @@ def requirements(roots: Sequence[Node]) -> list[Requirement]:
                 if empty == 0:
                     continue
                 for expression in (sp.expand(limits[0]), sp.expand(size - 1 - limits[1])):
-                    found.setdefault(expression, Requirement(expression, f"the subscript of {_name(read.operand)} must stay inside dim {size} ({node.origin})"))
+                    message = f"the subscript of {_name(read.operand)} must stay inside dim {size} ({node.origin})"
+                    found.setdefault(expression, Requirement(expression, message))
     return [r for e, r in found.items() if not (e.is_Integer and e >= 0)]
 
 

@@ -16,7 +16,7 @@ from graphc.ir.nodes import UNKNOWN, Comprehension, Node, Origin, Read, Size
 from graphc.scalar.symbols import Placeholder, axis_index, placeholder
 from graphc.scalar.term import freeze
 
-__all__ = ["comprehension", "constant", "plain", "identity", "is_view", "compose", "prune", "constant_value"]
+__all__ = ["comprehension", "constant", "plain", "identity", "is_view", "compose", "substitutable", "prune", "constant_value"]
 
 X0 = placeholder(0)
 
@@ -46,16 +46,16 @@ def compose(read: Read) -> Read:
     while is_view(node):
         inner = node.reads[0]
         mapping = {axis_index(k): e for k, e in enumerate(index)}
-        if any(isinstance(v, Read) for v in mapping.values()) and not _substitutable(inner, mapping):
+        if not substitutable(inner, mapping):
             break
         node, index = inner.operand, tuple(_place(e, mapping) for e in inner.index)
     return Read(node, index)
 
 
-def _substitutable(inner: Read, mapping: dict[Any, Any]) -> bool:
+def substitutable(inner: Read, mapping: dict[Any, Any]) -> bool:
     """An integer read can stand for a bare index only."""
     gathers = {s for s, v in mapping.items() if isinstance(v, Read)}
-    return all(e in gathers or isinstance(e, sp.Expr) and not e.free_symbols & gathers for e in inner.index)
+    return not gathers or all(e in gathers or isinstance(e, sp.Expr) and not e.free_symbols & gathers for e in inner.index)
 
 
 def _place(e: Any, mapping: dict[Any, Any]) -> Any:

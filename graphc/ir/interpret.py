@@ -68,7 +68,7 @@ class Arithmetic:
         given = np.asarray(values)
         exact = [v if isinstance(v, mpmath.mpf) else mpmath.mpf(v.item() if hasattr(v, "item") else v) for v in given.flat]
         out = np.empty(given.shape, dtype=object)
-        out.flat = exact
+        out.reshape(-1)[:] = exact
         return out
 
     def apply(self, name: str, *args: Any) -> Any:

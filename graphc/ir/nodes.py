@@ -13,15 +13,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 import sympy as sp
 
 from graphc.scalar.symbols import axis_index, over_index
 
-__all__ = ["Origin", "Input", "Comprehension", "Scatter", "Read", "Node", "Size", "REDUCTIONS", "UNKNOWN"]
+__all__ = ["Origin", "Input", "Comprehension", "Scatter", "Read", "Node", "Operation", "Size", "REDUCTIONS", "UNKNOWN"]
 
-Size = sp.Expr
+Size: TypeAlias = sp.Expr
 REDUCTIONS = ("sum", "max", "min", "prod", "argmax", "argmin")
 
 
@@ -128,4 +128,5 @@ class Scatter:
         return f"<Scatter {self.body} [{', '.join(map(str, self.dims))}]>"
 
 
+Operation = Comprehension | Scatter        # what computes
 Node = Input | Comprehension | Scatter
