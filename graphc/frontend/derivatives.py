@@ -68,8 +68,8 @@ def _check(y: Tensor, what: str, scalar: bool = False) -> None:
     if y.dtype != "float":
         raise located(DifferentiationError(f"{what}: {describe(y)} is {y.dtype}; only float tensors have derivatives"))
     if scalar and y.ndim:
-        raise located(DifferentiationError(f"{what}: {describe(y)} is not a scalar. Reduce it (gc.sum, gc.mean), give a seed with gc.vjp(y, wrt, seed), "
-                                           "or ask for gc.jacobian"))
+        raise located(DifferentiationError(f"{what}: {describe(y)} is not a scalar. Reduce it (gc.sum, gc.mean), give a seed with "
+                                           "gc.vjp(y, wrt, seed), or ask for gc.jacobian"))
 
 
 @dataclass

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import numbers
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -44,20 +46,20 @@ def as_tensor(value: Any, what: str = "operand") -> Tensor:
     if isinstance(value, np.ndarray | list | tuple):
         return _small_array(np.asarray(value))
     if isinstance(value, str):
-        raise FormulaError(f"the {what} {value!r} is text, not a tensor; gc.parse reads formulas from text")
-    raise DtypeError(f"the {what} is a {type(value).__name__}, which is no tensor and no real number; "
-                     f"declare data with gc.tensor(name, dims) and pass it when the program is called")
+        raise located(FormulaError(f"the {what} {value!r} is text, not a tensor; gc.parse reads formulas from text"))
+    raise located(DtypeError(f"the {what} is a {type(value).__name__}, which is no tensor and no real number; "
+                     f"declare data with gc.tensor(name, dims) and pass it when the program is called"))
 
 
 def _small_array(values: np.ndarray) -> Tensor:
     """Literal numbers in a formula become selections by index; data belong in an input."""
     if values.dtype.kind not in "bif":
-        raise DtypeError(f"an array of dtype {values.dtype} is no operand of a formula")
+        raise located(DtypeError(f"an array of dtype {values.dtype} is no operand of a formula"))
     if values.size > 32:
-        raise FormulaError(f"an array of {values.size} numbers is data: declare it with gc.tensor(name, {values.shape}) and pass it "
-                           "when the program is called; up to 32 numbers may be written into a formula")
+        raise located(FormulaError(f"an array of {values.size} numbers is data: declare it with gc.tensor(name, {values.shape}) and pass it "
+                           "when the program is called; up to 32 numbers may be written into a formula"))
     if values.size == 0:
-        raise FormulaError("an empty array is no operand of a formula")
+        raise located(FormulaError("an empty array is no operand of a formula"))
     flat = sp.Integer(0)
     for k, n in enumerate(values.shape):
         flat = flat * n + axis_index(k)
@@ -124,7 +126,7 @@ def aligned_read(t: Tensor, free: tuple[str, ...], rank: int, sizes: Sequence[Si
 
 def elementwise(body: sp.Expr | Callable[..., sp.Expr], operands: Sequence[Any], what: str, hint: str = "",
                 dtype: str | None = None) -> Tensor:
-    """The map out[...] = body(operands), broadcast."""
+    """The map out[...] = body(operands), broadcast. A float operand keeps the result float, also where it is a literal 2.0."""
     try:
         tensors, free, free_sizes = align([as_tensor(o) for o in operands], what)
         sizes = broadcast(tensors, what)
@@ -133,7 +135,10 @@ def elementwise(body: sp.Expr | Callable[..., sp.Expr], operands: Sequence[Any],
     if callable(body):
         body = body(*(placeholder(k) for k in range(len(tensors))))
     reads = [aligned_read(t, free, len(sizes), sizes) for t in tensors]
-    return Tensor(comprehension([*free_sizes, *sizes], (), None, body, reads, origin_here(what, hint), dtype), free)
+    node = comprehension([*free_sizes, *sizes], (), None, body, reads, origin_here(what, hint), dtype)
+    if dtype is None and node.dtype == "int" and any(t.dtype == "float" for t in tensors):
+        node = replace(node, dtype="float")
+    return Tensor(node, free)
 
 
 def located(error: Exception) -> Exception:
@@ -219,12 +224,12 @@ def clip(x: Any, low: Any = None, high: Any = None) -> Tensor:
 def power(base: Any, exponent: Any) -> Tensor:
     """base ** exponent. A literal exponent differentiates by the power rule; x**0 is 1."""
     base = as_tensor(base)
-    if isinstance(exponent, numbers.Real) and not isinstance(exponent, bool) and np.isfinite(exponent):
+    if isinstance(exponent, numbers.Real) and not isinstance(exponent, bool) and math.isfinite(exponent):
         number = literal(exponent)
+        if not isinstance(exponent, numbers.Integral) or number < 0:
+            base = to_float(base)
         if number == sp.Rational(1, 2):
             return elementwise(lambda x: op("sqrt")(x), [base], "sqrt")
-        if not number.is_Integer or number < 0:
-            base = to_float(base)
         if number == 0:
             return elementwise(lambda x: op("power")(x, number), [base], "**")
         return elementwise(lambda x: x**number, [base], "**")

@@ -20,11 +20,12 @@ from graphc.errors import DimError, FormulaError
 from graphc.frontend.operators import Operators
 from graphc.frontend.origin import origin_here
 from graphc.frontend.tensor import Tensor, describe, dim_text
-from graphc.ir.access import inside, symbols_of
+from graphc.ir.access import bounds, inside, symbols_of
 from graphc.ir.build import comprehension, identity
+from graphc.ir.classify import is_guarded
 from graphc.ir.nodes import Comprehension, Input, Node, Origin, Read, Size
 from graphc.ir.walk import rebuild, topological
-from graphc.scalar.symbols import axis_index
+from graphc.scalar.symbols import AxisIndex, OverIndex, axis_index
 
 __all__ = ["Index", "Unresolved", "indices", "resolve", "unknown_sizes", "settle", "check_reads", "array"]
 
@@ -88,12 +89,12 @@ def resolve(t: Tensor, sizes: Mapping[str, Size]) -> Tensor:
 
 
 def check_reads(node: Comprehension) -> None:
-    """Refuse a subscript that certainly runs past its dim."""
-    for read in node.reads:
+    """Refuse a subscript that certainly runs past its dim, unless it is selected only where it does not."""
+    for k, read in enumerate(node.reads):
         for e, size in zip(read.index, read.operand.dims, strict=True):
             if isinstance(e, Read) or any(isinstance(s, Unresolved) for s in (*node.ranges.values(), size)):
                 continue
-            if inside(e, size, node.ranges) is False:
+            if inside(e, size, node.ranges) is False and not is_guarded(node, k):
                 raise DimError(_past(read, e, size, node))
 
 
@@ -129,18 +130,19 @@ def settle(t: Tensor, names: tuple[str, ...] | None = None) -> Tensor:
 
 
 def _candidates(t: Tensor, name: str) -> list[Size]:
+    """The longest range of an index in each subscript that shifts it: x[i + 1] has i < n - 1, x[i + l] has i < n - max(l)."""
     found: list[Size] = []
     for node in topological([t.node]):
         if not isinstance(node, Comprehension):
             continue
-        for k, size in enumerate(node.axes):
-            if size != Unresolved(name):
-                continue
+        symbols = [s for s, size in node.ranges.items() if size == Unresolved(name)]
+        known = {s: size for s, size in node.ranges.items() if not isinstance(size, Unresolved)}
+        for symbol in symbols:
             for read in node.reads:
                 for e, whole in zip(read.index, read.operand.dims, strict=True):
-                    if isinstance(e, sp.Expr) and e.free_symbols & set(node.ranges) == {axis_index(k)}:
-                        found.append(sp.expand(whole - (e - axis_index(k))))
-    return list(dict.fromkeys(found))
+                    if isinstance(e, sp.Expr) and symbol in e.free_symbols and (limits := bounds(sp.expand(e - symbol), known)) is not None:
+                        found.append(sp.expand(whole - limits[1]))
+    return [size for size in dict.fromkeys(found) if not any(isinstance(s, AxisIndex | OverIndex | Unresolved) for s in size.free_symbols)]
 
 
 def array(t: Any, order: Any) -> Tensor:

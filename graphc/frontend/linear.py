@@ -23,7 +23,9 @@ __all__ = ["matmul", "dot", "outer", "einsum", "trace", "norm", "cumsum", "cumpr
 
 def _product(a: Tensor, b: Tensor, letters: tuple[str, str, str], what: str) -> Tensor:
     """A sum of products by letters, as einsum has them, of operands whose free indices are aligned."""
-    (a, b), free, free_sizes = align([to_float(a), to_float(b)], what)
+    if "float" in (a.dtype, b.dtype):
+        a, b = to_float(a), to_float(b)
+    (a, b), free, free_sizes = align([a, b], what)
     sizes: dict[str, tuple[Size, Tensor]] = {}
     for t, names in ((a, letters[0]), (b, letters[1])):
         for size, letter in zip(t.sizes, names, strict=True):
@@ -46,23 +48,19 @@ def matmul(a: Any, b: Any) -> Tensor:
     a, b = settle(as_tensor(a)), settle(as_tensor(b))
     if a.ndim == 0 or b.ndim == 0:
         raise located(DimError(f"@ needs tensors with axes, and {describe(a if a.ndim == 0 else b)} is a scalar; multiply with *"))
+    if max(a.ndim, b.ndim) > 10:
+        raise located(DimError(f"@ takes at most 10 axes, and {describe(a if a.ndim > 10 else b)} has more"))
     if a.ndim <= 2 and b.ndim <= 2:
         return _product(a, b, ("ik"[2 - a.ndim:], "kj"[:b.ndim], "i" * (a.ndim == 2) + "j" * (b.ndim == 2)), "@")
     if a.ndim == 1 or b.ndim == 1:
         return _product(a, b, ("k", "abcdefgh"[:b.ndim - 2] + "kj", "abcdefgh"[:b.ndim - 2] + "j"), "@") if a.ndim == 1 else \
             _product(a, b, ("abcdefgh"[:a.ndim - 2] + "ik", "k", "abcdefgh"[:a.ndim - 2] + "i"), "@")
-    rank = max(a.ndim, b.ndim) - 2
     broadcast([a[..., 0, 0], b[..., 0, 0]], "@")
-    a, b, left, right = *_unstretched(a, rank, b), *("abcdefgh"[rank - (t.ndim - 2):rank] for t in (a, b))
-    left, right = _without_ones(a, left), _without_ones(b, right)
-    return _product(_squeeze_batch(a), _squeeze_batch(b), (left + "ik", right + "kj", "abcdefgh"[:rank] + "ij"), "@")
-
-
-def _unstretched(a: Tensor, rank: int, b: Tensor) -> tuple[Tensor, Tensor]:
-    for t in (a, b):
-        if rank > 8:
-            raise located(DimError(f"@ takes at most 10 axes, and {describe(t)} has more"))
-    return a, b
+    names = "abcdefgh"[:max(a.ndim, b.ndim) - 2]
+    left, right = (_without_ones(t, names[len(names) - (t.ndim - 2):]) for t in (a, b))
+    batch = "".join(x for x in names if x in left + right)
+    product = _product(_squeeze_batch(a), _squeeze_batch(b), (left + "ik", right + "kj", batch + "ij"), "@")
+    return product if batch == names else product[tuple(slice(None) if x in batch else None for x in names)]
 
 
 def _without_ones(t: Tensor, letters: str) -> str:

@@ -36,8 +36,10 @@ def binary(symbol: str, a: Any, b: Any) -> Tensor:
     a, b = e.as_tensor(a), e.as_tensor(b)
     if symbol in "&|^":
         a, b = (e.require(t, "bool", symbol) for t in (a, b))
-    elif a.dtype == "bool" and b.dtype == "bool" and symbol in ("-",):
-        raise e.located(e.DtypeError("NumPy does not subtract booleans; write ^ for exclusive or, or (a * 1.0) - (b * 1.0)"))
+    elif a.dtype == "bool" and b.dtype == "bool" and symbol in "+-*":
+        if symbol == "-":
+            raise e.located(e.DtypeError("NumPy does not subtract booleans; write ^ for exclusive or, or (a * 1.0) - (b * 1.0)"))
+        return e.elementwise(_BODIES["|" if symbol == "+" else "&"], [a, b], symbol)
     elif "float" in (a.dtype, b.dtype):
         a, b = e.to_float(a), e.to_float(b)
     return e.elementwise(_BODIES[symbol], [a, b], symbol)

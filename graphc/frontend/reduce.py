@@ -14,7 +14,7 @@ from graphc.frontend.origin import origin_here
 from graphc.frontend.tensor import Dim, Tensor, describe
 from graphc.ir.build import X0, comprehension
 from graphc.ir.nodes import Read, Size
-from graphc.scalar.symbols import axis_index, over_index
+from graphc.scalar.symbols import axis_index, literal, over_index
 from graphc.scalar.table import op
 
 __all__ = ["axes_of", "reduce_axes", "reduce_indices", "expand_axes", "count"]
@@ -177,11 +177,13 @@ def mean(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
 
 def var(x: Any, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Tensor:
     """sum((x - mean)**2) / (n - ddof), in two passes. NumPy's default is ddof=0; an unbiased estimate has ddof=1."""
+    if isinstance(ddof, bool) or not isinstance(ddof, int | float):
+        raise located(DtypeError(f"var: ddof is a number, not {ddof!r}"))
     x = to_float(settle(as_tensor(x)))
     axes = axes_of(x, axis, "var")
     centred = x - mean(x, axes, keepdims=True)
     total = reduce_axes("sum", centred**2, axes, keepdims, "var")
-    return elementwise(lambda s, n: s / (n - ddof), [total, count(x, axes)], "var")
+    return elementwise(lambda s, n: s / (n - literal(ddof)), [total, count(x, axes)], "var")
 
 
 def std(x: Any, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Tensor:

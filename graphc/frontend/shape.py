@@ -28,10 +28,12 @@ def _view(t: Tensor, index: Sequence[Any], sizes: Sequence[Size], what: str) -> 
     return Tensor(identity(Read(t.node, tuple(free + list(index))), [*t.node.dims[:len(t.free)], *sizes], origin_here(what)), t.free)
 
 
-def transpose(x: Any, axes: Sequence[int | str] | None = None) -> Tensor:
-    """The axes in another order; reversed without `axes`."""
+def transpose(x: Any, *axes: Any) -> Tensor:
+    """The axes in another order, a tuple or one after another: positions or names; reversed without them."""
     t = as_tensor(x)
-    order = tuple(reversed(range(t.ndim))) if axes is None else axes_of(t, tuple(axes), "transpose")
+    if len(axes) == 1 and (axes[0] is None or isinstance(axes[0], tuple | list)):
+        (axes,) = axes
+    order = axes_of(t, tuple(axes), "transpose") if axes else tuple(reversed(range(t.ndim)))
     if len(order) != t.ndim:
         raise located(DimError(f"transpose of {describe(t)} needs all {t.ndim} axes, given {axes!r}"))
     index = [axis_index(len(t.free) + order.index(k)) for k in range(t.ndim)]
@@ -108,7 +110,8 @@ def _groups(t: Tensor, new: list[Size]) -> list[tuple[list[int], list[int]]]:
     groups = []
     a = b = 0
     while a < t.ndim or b < len(new):
-        olds, news = [], []
+        olds: list[int] = []
+        news: list[int] = []
         left = right = sp.Integer(1)
         while not olds and not news or sp.expand(left - right) != 0:
             if a < t.ndim and (b >= len(new) or len(olds) <= len(news)):

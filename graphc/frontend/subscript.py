@@ -10,7 +10,7 @@ import sympy as sp
 
 from graphc.errors import DimError, DtypeError, FormulaError
 from graphc.frontend.elementwise import align, as_tensor, broadcast, located
-from graphc.frontend.index import Index, Unresolved, check_reads, unknown_sizes
+from graphc.frontend.index import Index, Unresolved, check_reads
 from graphc.frontend.origin import origin_here
 from graphc.frontend.tensor import Tensor, describe, dim_text
 from graphc.ir.access import floordiv, rewrite
@@ -79,7 +79,7 @@ class _Subscript:
                 index.append((next(queue), shared_at))
             else:
                 index.append(self.basic(item, size, free, sizes))
-        index = [self.gather(*e, list(free), common) if isinstance(e, tuple) else e for e in index]
+        index = [self.gather(e[0], e[1], list(free), common) if isinstance(e, tuple) else e for e in index]
         node = identity(Read(self.t.node, tuple(index)), [*free.values(), *sizes], origin_here("[]"))
         if isinstance(node, Comprehension):
             check_reads(node)
@@ -93,7 +93,8 @@ class _Subscript:
                 if known is None or isinstance(known, Unresolved):
                     free[item.name] = size
                 elif known != size:
-                    raise DimError(f"index {item} subscripts dims {dim_text(known)} and {dim_text(size)} of {describe(self.t)}; one index has one extent")
+                    raise DimError(f"index {item} subscripts dims {dim_text(known)} and {dim_text(size)} of {describe(self.t)}; "
+                                   "one index has one extent")
 
     def basic(self, item: Any, size: Size, free: dict[str, Size], sizes: list[Size]) -> Any:
         if isinstance(item, Index):

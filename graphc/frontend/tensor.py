@@ -68,7 +68,10 @@ def describe(tensor: Tensor) -> str:
     """`X[n, d]`, or the formula of a tensor without a name, cut to a readable length."""
     from graphc.ir.formula import formula_of
     text = tensor.node.name if isinstance(tensor.node, Input) else formula_of(tensor.node, budget=60)
-    return f"{text if len(text) <= 60 else text[:57] + '...'}{dims_text(tensor.sizes)}"
+    text = text if len(text) <= 60 else text[:57] + "..."
+    if not tensor.sizes:
+        return text
+    return f"{text}{'' if text.isidentifier() else ' '}{dims_text(tensor.sizes)}"
 
 
 class Tensor(Operators):
@@ -120,9 +123,14 @@ class Tensor(Operators):
 
     __str__ = __repr__
 
+    def _repr_latex_(self) -> str:
+        from graphc.ir.latex import display_of
+        return display_of(self.node, self.free)
+
     # --- what a tensor cannot do before it has values
     def _no_value(self, what: str, instead: str) -> Any:
-        raise FormulaError(f"{what} of the symbolic tensor {describe(self)} is not known before it has values; {instead}")
+        from graphc.frontend.elementwise import located
+        raise located(FormulaError(f"{what} of the symbolic tensor {describe(self)} is not known before it has values; {instead}"))
 
     def __bool__(self) -> bool:
         return bool(self._no_value("the truth value", "to choose by a condition write gc.where(condition, a, b); for `and`, "

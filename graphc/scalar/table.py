@@ -117,14 +117,14 @@ _row("stop_gradient", None, numpy="numpy.positive", jit="", mpmath=lambda mp, x:
      kink="everywhere: 0, by definition")
 
 # --- integer arithmetic of indices and labels -------------------------------------------------------------------------
-_row("floordiv", None, None, numpy="numpy.floor_divide", jit="//", mpmath=lambda mp, a, b: a // b,
+_row("floordiv", None, None, numpy="numpy.floor_divide", jit="//", mpmath=lambda mp, a, b: mp.floor(a / b),
      latex=r"\mathrm{div}", result="same", infix="//")
-_row("mod", lambda x, m, y: 1, None, numpy="numpy.mod", jit="%", mpmath=lambda mp, a, b: a % b,
+_row("mod", lambda x, m, y: 1, lambda x, m, y: -_("floordiv", x, m), numpy="numpy.mod", jit="%", mpmath=lambda mp, a, b: a % b,
      latex=r"\bmod", result="same", infix="%", kink="multiples of the second argument: 1, as between them")
 
 # --- exponentials and logarithms --------------------------------------------------------------------------------------
-_row("exp", lambda x, y: y)
-_row("expm1", lambda x, y: y + 1)
+_row("exp", lambda x, y: y, jit="exp")
+_row("expm1", lambda x, y: _("exp", x))
 _row("log", lambda x, y: 1 / x, latex=r"\ln", domain="x > 0")
 _row("log1p", lambda x, y: 1 / (1 + x), mpmath=lambda mp, x: mp.log1p(x) if x > -1 else mp.log(1 + x),
      latex=r"\mathrm{log1p}", domain="x > -1")
@@ -139,19 +139,20 @@ _row("softplus", lambda x, y: _("sigmoid", x), numpy="graphc.scalar.oracle.softp
      mpmath=lambda mp, x: x + mp.log1p(mp.exp(-x)) if x >= 0 else mp.log1p(mp.exp(x)))
 _row("logaddexp", lambda a, b, y: _("sigmoid", a - b), lambda a, b, y: _("sigmoid", b - a), jit="logaddexp",
      mpmath=lambda mp, a, b: max(a, b) if a == b and mp.isinf(a) else max(a, b) + mp.log1p(mp.exp(-abs(a - b))))
-_row("xlogy", lambda x, z, y: _("log", z), lambda x, z, y: x / z, numpy="scipy.special.xlogy", jit="xlogy",
+_row("xlogy", lambda x, z, y: _("log", z),
+     lambda x, z, y: where(_("and_", _("eq", x, sp.Integer(0)), _("eq", z, sp.Integer(0))), 0, x / z), numpy="scipy.special.xlogy", jit="xlogy",
      mpmath=lambda mp, x, z: z if mp.isnan(z) else mp.mpf(0) if x == 0 else x * mp.log(z),
-     kink="x = 0: value 0 for every y that is not NaN")
+     kink="x = 0: value 0 for every y that is not NaN; (0, 0): derivative 0 in y")
 
 # --- powers -----------------------------------------------------------------------------------------------------------
 _row("sqrt", lambda x, y: 1 / (2 * y), domain="x >= 0", latex=r"\sqrt")
 _row("cbrt", lambda x, y: 1 / (3 * y**2), jit="cbrt", latex=r"\sqrt[3]",
      mpmath=lambda mp, x: mp.cbrt(x) if x >= 0 else -mp.cbrt(-x))
-_row("power", lambda x, p, y: where(_("eq", p, sp.Integer(0)), 0, p * _("power", x, p - 1)),
+_row("power", lambda x, p, y: where(_("and_", _("eq", x, sp.Integer(0)), _("eq", p, sp.Integer(0))), 0, p * _("power", x, p - 1)),
      lambda x, p, y: where(_("and_", _("eq", x, sp.Integer(0)), _("gt", p, sp.Integer(0))), 0, y * _("log", x)),
      jit="power", mpmath=lambda mp, x, p: mp.mpf(1) if p == 0 else mp.power(x, p) if x >= 0 or p == mp.floor(p)
      else mp.nan, result="same", domain="x >= 0, or an integer exponent",
-     kink="x = 0 with exponent > 0: derivative 0 in the exponent; exponent 0: derivative 0 in x")
+     kink="x = 0: derivative 0 in an exponent > 0, and 0 in x where the exponent is 0")
 _row("hypot", lambda a, b, y: where(_("eq", y, sp.Integer(0)), 0, a / y),
      lambda a, b, y: where(_("eq", y, sp.Integer(0)), 0, b / y), jit="math.hypot", kink="(0, 0): 0")
 
