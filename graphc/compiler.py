@@ -19,7 +19,7 @@ from graphc.frontend.derivatives import find_wrt, grad, parameters_of
 from graphc.frontend.elementwise import as_tensor, located
 from graphc.frontend.index import settle
 from graphc.frontend.tensor import Tensor, describe
-from graphc.ir.bind import known_labels
+from graphc.ir.bind import known_labels, signature
 from graphc.ir.build import X0
 from graphc.ir.formula import formula_of
 from graphc.ir.names import names_of
@@ -61,6 +61,7 @@ class Compilation:
 
     captured: list[Node]
     names: list[str]
+    gradients: dict[int, str] = field(default_factory=dict)       # output position -> the parameter that it is the gradient of
     graphs: dict[str, list[Node]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -117,12 +118,14 @@ class Compilation:
     def title(self) -> str:
         """The formulas and declarations that open the module."""
         lines = []
-        for root, captured in zip(self.graph, self.captured, strict=True):
+        for k, (root, captured) in enumerate(zip(self.graph, self.captured, strict=True)):
             name = self.node_names[root]
-            text = formula_of(captured, budget=400) if not isinstance(captured, Input) else captured.name
-            lines += [f"{name} = {text}" if "\n" not in text else f"{name}:\n{text}"]
-        declared = [f"{i.name}[{', '.join(map(str, i.dims))}]" if i.dims else i.name for i in self.inputs]
-        lines += ["", f"inputs   {', '.join(declared) or 'none'}", f"outputs  {', '.join(self.node_names[r] for r in self.graph)}"]
+            if k in self.gradients:
+                lines.append(f"{name} = the gradient of {self.node_names[self.graph[0]]} with respect to {self.gradients[k]}")
+            else:
+                text = formula_of(captured, budget=400)
+                lines.append(f"{name} = {text}" if "\n" not in text else f"{name}:\n{text}")
+        lines += ["", f"inputs   {', '.join(map(signature, self.inputs)) or 'none'}", f"outputs  {', '.join(self.node_names[r] for r in self.graph)}"]
         return "\n".join(lines)
 
     def explain(self) -> str:
@@ -162,15 +165,17 @@ def compile(outputs: Any, wrt: Any = None, *, dtype: str | None = None, target: 
     if wrt is None:
         wrt = parameters_of(tensors[0]) if isinstance(shape, int) and not tensors[0].ndim and tensors[0].dtype == "float" else []
     chosen = find_wrt(tensors[0], wrt, "compile") if not _is_empty(wrt) else []
+    gradient_of: dict[int, str] = {}
     if chosen:
         labels = [_label(w) for w in chosen]
         if len(set(labels)) != len(labels):
             raise located(DifferentiationError(f"wrt names a tensor twice: {', '.join(labels)}"))
         gradients = grad(tensors[0], chosen)
-        shape = (shape, {label: len(tensors) + k for k, label in enumerate(labels)})
+        gradient_of = {len(tensors) + k: label for k, label in enumerate(labels)}
+        shape = (shape, {label: k for k, label in gradient_of.items()})
         tensors = [*tensors, *gradients]
         names = [*names, *(f"{label}_bar" for label in labels)]
-    compilation = Compilation([t.node for t in tensors], names)
+    compilation = Compilation([t.node for t in tensors], names, gradient_of)
     return Program(compilation.inputs, compilation.graph, Structure(shape), compilation.source, compilation.explain, dtype)
 
 

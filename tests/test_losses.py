@@ -169,9 +169,9 @@ def make(inputs, dtype):
 
 
 def value_and_grads(loss, data, dtype):
-    """The loss and its gradients by all float inputs (by the sum of squares, where the loss is not a scalar)."""
+    """The loss and its gradients by all float inputs, compiled (by the sum of squares, where the loss is not a scalar)."""
     names = [n for n, a in data.items() if a.dtype.kind == "f"]
-    value, *grads = gc.evaluate([loss, *gc.grad(gc.sum(loss**2) if loss.ndim else loss, names)], **data)
+    value, *grads = gc.compile([loss, *gc.grad(gc.sum(loss**2) if loss.ndim else loss, names)])(**data)
     assert np.asarray(value).dtype == dtype
     return value, dict(zip(names, grads, strict=True))
 
@@ -364,7 +364,7 @@ HESSIANS = [
 def test_hessians_are_torch_s(name, reference, inputs, wrt, options):
     tensors, arrays = make(inputs, np.float64)
     loss = getattr(gc.losses, name)(**tensors, **options)
-    ours = gc.evaluate([gc.hessian(loss, tensors[wrt]), loss], **arrays)[0]
+    ours = gc.compile([gc.hessian(loss, tensors[wrt]), loss])(**arrays)[0]
     others = {n: torch.tensor(a) for n, a in arrays.items()}
     theirs = torch.autograd.functional.hessian(lambda x: reference(**(others | {wrt: x}), **options), others[wrt])
     close(ours, theirs.numpy(), np.float64)

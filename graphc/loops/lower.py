@@ -13,7 +13,7 @@ from dataclasses import replace
 import sympy as sp
 
 from graphc.ir.access import same_size
-from graphc.ir.nodes import Input, Node, Read, Scatter, Size
+from graphc.ir.nodes import Input, Node, Operation, Read, Scatter, Size
 from graphc.loops.names import Letters, size_names
 from graphc.loops.share import share_kernels
 from graphc.loops.statements import (
@@ -92,7 +92,7 @@ class _Lowering:
         taken: dict[str, int] = {}
         for item in self.items:
             if isinstance(item, Loop):
-                base = "over_" + "_".join(str(s) for s in sorted(item.extent.free_symbols, key=str)) if item.extent.free_symbols else f"over_{item.extent}"
+                base = "over_" + ("_".join(sorted(map(str, item.extent.free_symbols))) or str(item.extent))
                 taken[base] = taken.get(base, 0) + 1
                 yield base if taken[base] == 1 else f"{base}_{taken[base]}"
 
@@ -201,7 +201,7 @@ class _Lowering:
         self.scalars[local] = node.dtype
         return var(local, node.dtype)
 
-    def neutral(self, node: Node) -> Term:
+    def neutral(self, node: Operation) -> Term:
         kind = node.dtype if node.reduce not in ("argmax", "argmin") else freeze(node.body, node.kinds).kind
         table = NEUTRAL if kind == "float" else INT_NEUTRAL
         return Term("const", (), table[node.reduce], kind)                                       # type: ignore[index]
@@ -249,7 +249,7 @@ class _Lowering:
         return [body]
 
     def compute(self, c: Compute) -> list[Statement]:
-        node, name = c.node, self.names[c.node]
+        node = c.node
         value = self.value(c)
         if node.reduce in ("argmax", "argmin"):
             best = replace(self.running(c, "_best"), kind=value.kind)

@@ -36,8 +36,8 @@ def _shape(kernel: Kernel, program: HostProgram) -> Any:
             return number.setdefault(value, len(number))
         if isinstance(value, tuple):
             return tuple(shape(v) for v in value)
-        if is_dataclass(value):
-            return (type(value).__name__, *(value.op if f.name == "op" else shape(getattr(value, f.name)) for f in fields(value)))
+        if is_dataclass(value) and not isinstance(value, type):
+            return (type(value).__name__, *(getattr(value, f.name) if f.name == "op" else shape(getattr(value, f.name)) for f in fields(value)))
         return repr(value)
 
     declared = tuple(shape(program.arrays[name]) for name in kernel.arrays)

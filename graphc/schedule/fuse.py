@@ -15,7 +15,7 @@ import sympy as sp
 
 from graphc.errors import InternalError
 from graphc.ir.access import reads_in, same_size
-from graphc.ir.nodes import Comprehension, Input, Node, Read, Scatter, Size
+from graphc.ir.nodes import Comprehension, Input, Node, Operation, Read, Scatter, Size
 from graphc.ir.walk import consumers, operands, topological
 from graphc.schedule.library import matrix_product
 from graphc.schedule.plan import Compute, Item, Library, Loop
@@ -38,12 +38,12 @@ class _Fusion:
         self.todo = [n for n in order if not isinstance(n, Input)]
         self.library = {n for n in self.todo if matrix_product(n) is not None}
         self.operands = {n: operands(n) for n in self.todo}
-        self.bound: dict[Node, dict[sp.Symbol, Loop]] = {n: {} for n in self.todo}
+        self.bound: dict[Operation, dict[sp.Symbol, Loop]] = {n: {} for n in self.todo}
 
     def run(self) -> list[Item]:
         return self.block(self.todo, ())
 
-    def block(self, pending: list[Node], path: tuple[Loop, ...]) -> list[Item]:
+    def block(self, pending: list[Operation], path: tuple[Loop, ...]) -> list[Item]:
         """The items of one loop body (or of the program)."""
         items: list[Item] = []
         while pending:
@@ -62,7 +62,7 @@ class _Fusion:
             pending = [n for n in pending if n not in joined]
         return items
 
-    def ready(self, pending: list[Node], path: tuple[Loop, ...], items: list[Item]) -> list[Node]:
+    def ready(self, pending: list[Operation], path: tuple[Loop, ...], items: list[Item]) -> list[Operation]:
         """Emit, in order, what can be computed here without another loop; return the rest."""
         rest = []
         for node in pending:
@@ -80,7 +80,7 @@ class _Fusion:
             rest.append(node)
         return rest
 
-    def choose(self, pending: list[Node]) -> tuple[Loop, dict[Node, sp.Symbol]]:
+    def choose(self, pending: list[Operation]) -> tuple[Loop, dict[Operation, sp.Symbol]]:
         """The loop that most nodes can share, and those nodes with the index that it runs."""
         extents: list[tuple[Size, bool]] = []
         for node in pending:
@@ -88,7 +88,7 @@ class _Fusion:
                 directions = (node.reverse,) if isinstance(node, Scan) else (False,)
                 extents += [(e, r) for s, e in node.ranges.items() for r in directions                             # type: ignore[union-attr]
                             if s not in self.bound[node] and (e, r) not in extents]
-        best: tuple[tuple[bool, int, int], Loop, dict[Node, sp.Symbol]] | None = None
+        best: tuple[tuple[bool, int, int], Loop, dict[Operation, sp.Symbol]] | None = None
         for strict in (True, False):
             for rank, (extent, reverse) in enumerate(extents):
                 able = self.join(pending, extent, strict, reverse)
@@ -100,10 +100,10 @@ class _Fusion:
                 return best[1], best[2]
         raise InternalError(f"schedule: nothing can be computed of {[repr(n) for n in pending[:5]]}")
 
-    def join(self, pending: list[Node], extent: Size, strict: bool, reverse: bool) -> dict[Node, sp.Symbol]:
+    def join(self, pending: list[Operation], extent: Size, strict: bool, reverse: bool) -> dict[Operation, sp.Symbol]:
         """Who can share a loop over an extent. A node that reads nothing in the loop is `strict` about its order in memory: it
         joins by its outermost index only."""
-        joined: dict[Node, sp.Symbol] = {}
+        joined: dict[Operation, sp.Symbol] = {}
         for node in pending:
             if node in self.library or any(o not in self.done and o not in joined for o in self.operands[node]):
                 continue
@@ -121,7 +121,7 @@ class _Fusion:
                 joined[node] = symbol
         return joined
 
-    def free(self, node: Node, reverse: bool | None = None) -> list[sp.Symbol]:
+    def free(self, node: Operation, reverse: bool | None = None) -> list[sp.Symbol]:
         """The indices of a node that a loop may bind next. A scan runs along its axis last, in its own direction."""
         free = [s for s in node.ranges if s not in self.bound[node]]                             # type: ignore[union-attr]
         if isinstance(node, Scan):
@@ -131,12 +131,12 @@ class _Fusion:
                 return []
         return free
 
-    def leading(self, node: Node) -> sp.Symbol:
+    def leading(self, node: Operation) -> sp.Symbol:
         """The index, of those still to bind, that strides farthest through memory."""
         return min(self.free(node), key=lambda s: (_position(node, s), s.name[0] == "j", s.name))
 
     @staticmethod
-    def required(node: Node, joined: dict[Node, sp.Symbol]) -> set[sp.Symbol] | None:
+    def required(node: Operation, joined: dict[Operation, sp.Symbol]) -> set[sp.Symbol] | None:
         """The indices at which a node must run so that it reads operands in the loop at the loop's index; None: it cannot."""
         wanted: set[sp.Symbol] = set()
         for read in _all_reads(node):
@@ -151,9 +151,9 @@ class _Fusion:
             wanted.add(e)
         return wanted
 
-    def needed(self, joined: dict[Node, sp.Symbol]) -> dict[Node, sp.Symbol]:
+    def needed(self, joined: dict[Operation, sp.Symbol]) -> dict[Operation, sp.Symbol]:
         """Without the maps that nothing in the loop uses yet."""
-        keep: set[Node] = set()
+        keep: set[Operation] = set()
         for node in reversed(joined):
             waits = isinstance(node, Comprehension) and node.reduce is None and node not in self.roots
             users = self.users[node]
@@ -162,14 +162,14 @@ class _Fusion:
         return {n: s for n, s in joined.items() if n in keep}
 
 
-def _all_reads(node: Node) -> list[Read]:
+def _all_reads(node: Operation) -> list[Read]:
     found = [r for read in node.reads for r in reads_in(read)]
     if isinstance(node, Scatter):
         found += [r for e in node.at if isinstance(e, Read) for r in reads_in(e)]
     return found
 
 
-def _position(node: Node, symbol: sp.Symbol) -> int:
+def _position(node: Operation, symbol: sp.Symbol) -> int:
     """The place of an index in the reads that it strides over; the result's axes count where there are none."""
     places = [k for r in node.reads for k, e in enumerate(r.index) if e == symbol]
     if places:

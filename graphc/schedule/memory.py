@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import sympy as sp
 
 from graphc.ir.access import reads_in
-from graphc.ir.nodes import Comprehension, Input, Node, Read, Scatter
+from graphc.ir.nodes import Comprehension, Input, Node, Operation, Read, Scatter
 from graphc.ir.walk import operands
 from graphc.scalar.symbols import axis_index
 from graphc.scalar.term import freeze, walk
@@ -49,7 +49,7 @@ class _Usage:
         self.items = list(items)
         self.roots = set(roots)
         self.computes = list(walk_computes(self.items))
-        self.original = {c.node: c for c in self.computes if not c.again}
+        self.original: dict[Node, Compute] = {c.node: c for c in self.computes if not c.again}
         self.again: dict[Node, list[Compute]] = {}
         for c in self.computes:
             if c.again:
@@ -146,7 +146,7 @@ def _can_repeat(usage: _Usage, node: Node, reader: Compute) -> bool:
     return True
 
 
-def _repeat(node: Node, reader: Compute) -> None:
+def _repeat(node: Operation, reader: Compute) -> None:
     body = reader.path[-1].items
     for bound in _points(node, reader) or []:
         if not any(isinstance(i, Compute) and i.again and i.node is node and i.bound == bound for i in body):

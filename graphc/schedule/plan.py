@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import sympy as sp
 
-from graphc.ir.nodes import Node, Size
+from graphc.ir.nodes import Node, Operation, Size
 
 __all__ = ["Loop", "Compute", "Library", "Item", "walk_computes", "show_plan"]
 
@@ -29,7 +29,7 @@ class Loop:
 class Compute:
     """The value of a node at the point where `bound` puts its indices; `path` are the loops around."""
 
-    node: Node
+    node: Operation
     bound: dict[sp.Symbol, Loop]
     path: tuple[Loop, ...]
     again: bool = False
