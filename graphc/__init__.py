@@ -7,6 +7,8 @@
 '2*X.T @ (X@W - Y) + lam*sign(W)'
 """
 
+from graphc import losses
+from graphc.compiler import Program, compile
 from graphc.errors import (
     BindingError,
     CacheError,
@@ -59,14 +61,17 @@ from graphc.frontend.shape import (
     transpose,
 )
 from graphc.frontend.tensor import Dim, Tensor
+from graphc.frontend.text import parse
+from graphc.printing import formula, latex
+from graphc.render import render
 
 __version__ = "0.1.0"
 __all__ = [
     *_functions,
     "BindingError", "CacheError", "Dim", "DifferentiationError", "DimError", "DtypeError", "FormulaError", "GraphcError", "Index",
-    "InternalError", "Max", "Mean", "Min", "Prod", "RenderError", "Sum", "TargetError", "Tensor", "arange", "argmax", "argmin",
-    "array", "broadcast_to", "concatenate", "cumprod", "cumsum", "dims", "dot", "einsum", "evaluate", "expand_dims", "eye",
-    "grad", "hessian", "hvp", "indices", "jacobian", "jvp", "labels", "log_softmax", "logsumexp", "matmul",
-    "max", "mean", "min", "norm", "one_hot", "outer", "param", "prod", "reshape", "scalar", "size", "softmax", "squeeze",
+    "InternalError", "Max", "Mean", "Min", "Prod", "Program", "RenderError", "Sum", "TargetError", "Tensor", "arange", "argmax", "argmin",
+    "array", "broadcast_to", "compile", "concatenate", "cumprod", "cumsum", "dims", "dot", "einsum", "evaluate", "expand_dims", "eye",
+    "formula", "grad", "hessian", "hvp", "indices", "jacobian", "jvp", "labels", "latex", "log_softmax", "logsumexp", "losses", "matmul",
+    "max", "mean", "min", "norm", "one_hot", "outer", "param", "parse", "prod", "render", "reshape", "scalar", "size", "softmax", "squeeze",
     "stack", "std", "stop_gradient", "sum", "swapaxes", "tensor", "trace", "transpose", "var", "vjp",
 ]
