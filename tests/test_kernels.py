@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
+from papers import DATA, FORMULAS
 
 import graphc as gc
 from graphc.compiler import Compilation, compile
 from graphc.ir.bind import Binder
 from graphc.ir.interpret import interpret
 from graphc.ir.walk import inputs_of
-from tests.papers import DATA, FORMULAS
 
 
 def arrays_for(loss, dtype=np.float64):

@@ -6,6 +6,7 @@ it computes. `run` is the host program: it calls kernels and matrix products, an
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import sympy as sp
@@ -49,18 +50,19 @@ class _Module:
     def text(self, title: str) -> str:
         kernels = dict.fromkeys(s.kernel for s in self.program.body if isinstance(s, Call))
         parts = [self.kernel(k) for k in kernels] + [self.run()]
-        return "\n\n\n".join([self.header(title), *parts]) + "\n"
+        return "\n\n\n".join([self.header(title, "\n".join(parts)), *parts]) + "\n"
 
-    def header(self, title: str) -> str:
+    def header(self, title: str, body: str) -> str:
         functions = sorted(self.print.functions)
         std = [f for f in functions if f.startswith("math.")]
         own = [f for f in functions if not f.startswith("math.")]
         lines = ['"""' + title.replace("\\", "\\\\").replace('"""', "'''").rstrip(), '"""', ""]
         lines += ["import math", ""] if std else []
-        lines += ["import numpy as np", f"from numba import boolean, int64, njit, {self.dtype} as real"]
+        types = [t for t in ("boolean", "float32", "float64", "int64") if t == self.dtype or re.search(rf"\b{t}\b", body)]
+        lines += ["import numpy as np", f"from numba import {', '.join([*types, 'njit'])}"]
         if own:
             lines += ["", f"from graphc.codegen.mathlib.{self.dtype} import {', '.join(own)}"]
-        lines += ["", "inf, nan = np.inf, np.nan",
+        lines += ["", f"real = {self.dtype}", "inf, nan = np.inf, np.nan",
                   'FLAGS = {"reassoc", "contract"}        # sums may be reordered for SIMD; infinities and NaN keep their meaning',
                   'kernel = njit(nogil=True, error_model="numpy", fastmath=FLAGS)']
         return "\n".join(lines)
@@ -72,8 +74,11 @@ class _Module:
         lines += ["    " + x for x in self.shapes(k.arrays)]
         lines += ["    " + x for x in self.block(k.body)]
         if k.results:
-            lines.append(f"    return {', '.join(k.results)}")
+            lines.append(f"    return {', '.join(self.result(r, k) for r in k.results)}")
         return "\n".join(lines)
+
+    def result(self, name: str, k: Kernel) -> str:
+        return f"real({name})" if name in k.wide and self.dtype == "float32" else name
 
     def docstring(self, meaning: Sequence[str]) -> list[str]:
         text = [m.replace("\\", "\\\\").replace('"""', "'''") for m in meaning]
@@ -158,7 +163,8 @@ class _Module:
                 size = p.size(extent, self.sizes)
                 return [f"for {index} in range({f'{size} - 1, -1, -1' if reverse else size}):", *("    " + x for x in self.block(body))]
             case Allocate(name, sizes, kind):
-                return [f"{name} = np.empty(({', '.join(p.size(x, self.sizes) for x in sizes)}{',' if len(sizes) == 1 else ''}), {_NUMPY_TYPES[kind]})"]
+                shape = ", ".join(p.size(x, self.sizes) for x in sizes) + "," * (len(sizes) == 1)
+                return [f"{name} = np.empty(({shape}), {_NUMPY_TYPES[kind]})"]
             case Product():
                 return self.product(s)
             case Call(kernel, arguments, results):

@@ -87,6 +87,8 @@ class Printer:
             return str(bool(t.value)), _ATOM
         if t.kind == "int":
             return (str(int(t.value)), _ATOM) if int(t.value) >= 0 else (f"({int(t.value)})", _ATOM)
+        if t.kind == "wide":
+            return f"float64({int(t.value)})", _ATOM
         number = mpmath.mpf(t.value)
         if mpmath.isinf(number):
             return ("real(inf)" if number > 0 else "real(-inf)"), _ATOM

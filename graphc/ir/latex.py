@@ -87,6 +87,8 @@ class LatexStyle(TextStyle):
         if kind == "float" and (named := self.named(value, latex=True)):
             return named
         text = number_text(value, kind)
+        if kind == "bool":
+            return Piece(rf"\mathrm{{{text.lower()}}}")
         if "e" in text:
             digits, exponent = text.split("e")
             return Piece(rf"{digits} \cdot 10^{{{int(exponent)}}}", MUL)

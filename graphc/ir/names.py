@@ -98,22 +98,24 @@ def _ascii(character: str) -> str:
 
 
 def _targets(order: Iterable[Node]) -> dict[Node, str]:
-    """The last node that a line of the form `name = ...` made has that name.
+    """The node that the line `name = ...` ends with has that name.
 
-    Where a derivative has left out the end of a line, its last node is not what the line names: a node counts if nothing reads it,
-    or the formula of another line does.
+    It is read by no other node of its line, and is an output or read by another line's formula (a derivative may have left out what the
+    line really ends with). Where a pass has made several, it is the one with the most axes.
     """
     order = list(order)
     readers = consumers(order)
-    last: dict[tuple[str, int], Node] = {}
+    ends: dict[tuple[str, int], Node] = {}
     for node in order:
-        if node.origin.op and node.origin.file and not isinstance(node, Input):
-            last[node.origin.file, node.origin.line] = node
-    found = {}
-    for (file, line), node in last.items():
-        if readers[node] and not any(r.origin.op and (r.origin.file, r.origin.line) != (file, line) for r in readers[node]):
+        if isinstance(node, Input) or not node.origin.op or not node.origin.file:
             continue
-        text = linecache.getline(file, line)
+        line = (node.origin.file, node.origin.line)
+        reading = [(r.origin.file, r.origin.line) for r in readers[node] if r.origin.op]
+        if line not in reading and (reading or not readers[node]) and (line not in ends or len(node.dims) >= len(ends[line].dims)):
+            ends[line] = node
+    found = {}
+    for (file, number), node in ends.items():
+        text = linecache.getline(file, number)
         match = _ASSIGNMENT.match(text)
         if match and ";" not in text:
             found[node] = match.group(1)

@@ -12,13 +12,13 @@ from typing import Any
 
 import sympy as sp
 
-from graphc.ir.form import Form
+from graphc.ir.form import Form, symbols_of_node
 from graphc.ir.forms import Forms
 from graphc.ir.idioms import ReductionCall
 from graphc.ir.nodes import Comprehension, Input, Node, Read, Scatter
 from graphc.ir.text import Piece, TextStyle, compose
 from graphc.ir.views import View
-from graphc.scalar.symbols import Extent, axis_index
+from graphc.scalar.symbols import Extent, OverIndex, axis_index
 from graphc.scalar.term import Term, freeze
 
 __all__ = ["Writer"]
@@ -186,13 +186,17 @@ class Writer:
         shown = self.forms.shown[node]
         assert isinstance(shown, Comprehension)
         env: dict[sp.Symbol, Piece] = {axis_index(k): p for k, p in enumerate(index)}
-        letters = {s: self.fresh() for s, size in shown.ranges.items() if s not in env and size != 1}
+        used = symbols_of_node(shown)
+        letters = {s: self.fresh() for s, size in shown.ranges.items() if s in used and s not in env and size != 1}
         env |= {s: self.style.letter(x) for s, x in letters.items()}
         body = self.at(shown.body, shown, env)
         self.release(list(letters.values()))
         if shown.reduce and letters:
-            return self.style.over(shown.reduce, body, [self.style.letter(x) for x in letters.values()])
-        return body
+            body = self.style.over(shown.reduce, body, [self.style.letter(x) for x in letters.values()])
+        times = sp.Mul(*(size for s, size in shown.ranges.items() if isinstance(s, OverIndex) and s not in used))
+        if shown.reduce != "sum" or times == 1:
+            return body
+        return self.number(times) if body.text == "1" else self.style.infix["mul"](self.number(times), body)      # a sum of equal terms
 
     @staticmethod
     def closed(node: Node, form: Form) -> bool:

@@ -13,7 +13,7 @@ from dataclasses import replace
 import sympy as sp
 
 from graphc.ir.access import same_size
-from graphc.ir.nodes import Input, Node, Operation, Read, Scatter, Size
+from graphc.ir.nodes import Comprehension, Input, Node, Operation, Read, Scatter, Size
 from graphc.loops.names import Letters, size_names
 from graphc.loops.share import share_kernels
 from graphc.loops.statements import (
@@ -145,7 +145,8 @@ class _Lowering:
     def kernel(self, loop: Loop, name: str) -> Kernel:
         body = self.loop(loop)
         meaning = tuple(dict.fromkeys(self.meaning[c.node] for c in walk_computes([loop]) if not c.again))
-        return Kernel(name, (), (), (), tuple(body), (), meaning)
+        wide = tuple(dict.fromkeys(self.names[c.node] for c in walk_computes([loop]) if self.is_wide(c)))
+        return Kernel(name, (), (), (), tuple(body), (), meaning, wide)
 
     def block(self, items: Sequence[Item]) -> list[Statement]:
         out: list[Statement] = []
@@ -201,6 +202,13 @@ class _Lowering:
         self.scalars[local] = node.dtype
         return var(local, node.dtype)
 
+    def is_wide(self, c: Compute) -> bool:
+        """Whether a sum runs over a whole kernel into one number. It is carried in double precision: a narrow total of many terms
+        loses digits and saves nothing."""
+        node = c.node
+        return (isinstance(node, Comprehension) and node.reduce == "sum" and node.dtype == "float" and not self.kept.get(node)
+                and _carrier(c) is c.path[0])
+
     def neutral(self, node: Operation) -> Term:
         kind = node.dtype if node.reduce not in ("argmax", "argmin") else freeze(node.body, node.kinds).kind
         table = NEUTRAL if kind == "float" else INT_NEUTRAL
@@ -231,7 +239,8 @@ class _Lowering:
                 self.scalars[best.value] = "float"
             parts += self.set(c, best, self.neutral(node)) + self.set(c, self.running(c), Term("const", (), 0, "int"))
             return parts
-        return parts + self.set(c, self.running(c), self.neutral(node))
+        neutral = replace(self.neutral(node), kind="wide") if self.is_wide(c) else self.neutral(node)
+        return parts + self.set(c, self.running(c), neutral)
 
     def set(self, c: Compute, target: Term, value: Term) -> list[Statement]:
         """target = value, over the axes that run inside the reduction."""

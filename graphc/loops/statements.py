@@ -106,6 +106,8 @@ Statement = Assign | Store | Accumulate | Track | For | Note | Allocate | Produc
 
 @dataclass(frozen=True)
 class Kernel:
+    """One loop nest as a function. Results named in `wide` are sums over the whole nest, carried in double precision."""
+
     name: str
     arrays: tuple[str, ...]
     scalars: tuple[str, ...]
@@ -113,6 +115,7 @@ class Kernel:
     body: tuple[Statement, ...]
     results: tuple[str, ...]
     meaning: tuple[str, ...] = ()
+    wide: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,8 @@ def cache_folder() -> Path:
     if not folder.is_dir():
         raise CacheError(f"the path for generated kernels {folder} is not a folder; {way}")
     if hasattr(os, "getuid") and (status.st_uid not in (os.getuid(), 0) or status.st_mode & 0o002):
-        raise CacheError(f"the folder for generated kernels {folder} belongs to or can be written by other users, who could change what runs here; {way}")
+        raise CacheError(f"the folder for generated kernels {folder} belongs to or can be written by other users, who could change what runs "
+                         f"here; {way}")
     return folder
 
 
@@ -72,5 +73,6 @@ def module_file(source: str) -> Path:
             os.unlink(temporary)
             raise
     except OSError as error:
-        raise CacheError(f"cannot write generated kernels into {path.parent} ({error.strerror or error}); set GRAPHC_CACHE to a folder that can be written") from None
+        raise CacheError(f"cannot write generated kernels into {path.parent} ({error.strerror or error}); set GRAPHC_CACHE to a folder that can "
+                         "be written") from None
     return path

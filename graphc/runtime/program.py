@@ -116,7 +116,8 @@ class Program:
         if not args:
             return inputs
         if len(args) > len(self._inputs):
-            raise BindingTypeError(f"{len(args)} positional inputs given, and the program has {len(self._inputs)}: {', '.join(map(signature, self._inputs))}")
+            raise BindingTypeError(f"{len(args)} positional inputs given, and the program has {len(self._inputs)}: "
+                                   f"{', '.join(map(signature, self._inputs))}")
         positional = {i.name: a for i, a in zip(self._inputs, args, strict=False)}
         twice = set(positional) & set(inputs)
         if twice:
@@ -173,7 +174,8 @@ class _Writable:
 
 
 def _checked_buffer(buffer: Any, shape: tuple[int, ...], kind: np.dtype, arguments: Sequence[Any]) -> np.ndarray:
-    if not isinstance(buffer, np.ndarray) or buffer.shape != shape or buffer.dtype != kind or not buffer.flags.c_contiguous or not buffer.flags.writeable:
+    if (not isinstance(buffer, np.ndarray) or buffer.shape != shape or buffer.dtype != kind or not buffer.flags.c_contiguous
+            or not buffer.flags.writeable):
         given = f"{buffer.dtype} {buffer.shape}" if isinstance(buffer, np.ndarray) else type(buffer).__name__
         raise BindingTypeError(f"a buffer of out= must be a writable C-contiguous {kind} array of shape {shape}, given {given}")
     if any(isinstance(a, np.ndarray) and np.shares_memory(a, buffer) for a in arguments):

@@ -90,7 +90,8 @@ CASES = {
     "slices then index": (lambda: gc.Sum(X[1:-1][i, j] * X[1:-1, ::-1][i, j], i, j), lambda: (X_[1:-1] * X_[1:-1, ::-1]).sum()),
     "conditional lookup": (lambda: gc.Sum(gc.where(t[s] > 2, Y[s, t[s]], X[s, 0]), s), lambda: np.where(t_ > 2, Y_[np.arange(N), t_], X_[:, 0]).sum()),
     "indices as clipped positions": (lambda: gc.array(v[gc.maximum(i - 1, 0)] + 0 * v[i], i), lambda: v_[np.maximum(np.arange(N) - 1, 0)]),
-    "a concatenation by index": (lambda: gc.Sum(gc.concatenate([v, v**2])[i] * gc.concatenate([v, u, v])[:-3][i], i), lambda: (np.r_[v_, v_**2] * np.r_[v_, u_, v_][:-3]).sum()),
+    "a concatenation by index": (lambda: gc.Sum(gc.concatenate([v, v**2])[i] * gc.concatenate([v[1:], u[:1], v])[::-1][i], i),
+                               lambda: (np.r_[v_, v_**2] * np.r_[v_[1:], u_[:1], v_][::-1]).sum()),
     "guarded shift": (lambda: gc.array(gc.where(i > 0, v[gc.maximum(i - 1, 0)], 0) + 0 * v[i], i), lambda: np.r_[0, v_[:-1]]),
 }
 

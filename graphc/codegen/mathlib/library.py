@@ -18,8 +18,8 @@ from graphc.codegen.mathlib.extremum import extremum
 
 __all__ = ["library", "NAMES"]
 
-NAMES = """exp sigmoid logsigmoid softplus logaddexp xlogy cbrt power sign int_sign floor ceil rint relu maximum minimum int_maximum int_minimum int_relu square powi
-    digamma polygamma checked""".split()
+NAMES = """exp sigmoid logsigmoid softplus logaddexp xlogy cbrt power sign int_sign floor ceil rint relu maximum minimum int_maximum int_minimum
+    int_relu square powi digamma polygamma checked""".split()
 
 # Bernoulli numbers B_2, B_4, ..., B_24
 BERNOULLI = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, -3617 / 510, 43867 / 798, -174611 / 330, 854513 / 138, -236364091 / 2730)
