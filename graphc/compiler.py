@@ -176,7 +176,7 @@ def compile(outputs: Any, wrt: Any = None, *, dtype: str | None = None, target: 
         tensors = [*tensors, *gradients]
         names = [*names, *(f"{label}_bar" for label in labels)]
     compilation = Compilation([t.node for t in tensors], names, gradient_of)
-    return Program(compilation.inputs, compilation.graph, Structure(shape), compilation.source, compilation.explain, dtype)
+    return Program(compilation.inputs, compilation.graph, tensors, Structure(shape), compilation.source, compilation.explain, dtype)
 
 
 def _is_empty(wrt: Any) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from graphc.errors import BindingError, BindingTypeError
+from graphc.frontend.tensor import Tensor
 from graphc.ir.bind import Binder, Bound, signature
 from graphc.ir.interpret import size_of
 from graphc.ir.nodes import Input, Node
@@ -66,10 +67,11 @@ class Program:
     Raises BindingError (a ValueError) where data do not fit, BindingTypeError (also a TypeError) for a wrong dtype, a missing or an unknown name.
     """
 
-    def __init__(self, inputs: Sequence[Input], roots: Sequence[Node], structure: Structure, source_of: Callable[[str], tuple[str, tuple[str, ...]]],
+    def __init__(self, inputs: Sequence[Input], roots: Sequence[Node], outputs: Sequence[Tensor], structure: Structure, source_of: Callable[[str], tuple[str, tuple[str, ...]]],
                  explain: Callable[[], str], dtype: str | None = None):
         self._inputs, self._roots, self._structure = tuple(inputs), tuple(roots), structure
         self._source_of, self._explain, self._dtype = source_of, explain, dtype
+        self._outputs = tuple(outputs)
         self._binder = Binder(inputs, roots)
         self._loaded: dict[str, tuple[Callable[..., Any], Path, tuple[str, ...]]] = {}
         self._last = dtype or "float64"
@@ -79,6 +81,11 @@ class Program:
     def inputs(self) -> dict[str, tuple[str, ...]]:
         """The dims of each input, by name, in the order of positional arguments."""
         return {i.name: tuple(str(s) for s in i.dims) for i in self._inputs}
+
+    @property
+    def outputs(self) -> list[Tensor]:
+        """The tensors that the program computes, gradients last: gc.formula and gc.render take them."""
+        return list(self._outputs)
 
     @property
     def source(self) -> str:

@@ -1,13 +1,17 @@
 """gc.formula: golden texts, texts that parse back to the same values, and graphs of any depth."""
 
+import re
+
 import numpy as np
 import pytest
+from corpus import CORPUS, EXTENTS
 
 import graphc as gc
 from graphc.frontend.text import parse
 from graphc.ir.formula import formula_of
-from graphc.ir.walk import inputs_of
-from graphc.printing import formula
+from graphc.ir.show import show
+from graphc.ir.walk import inputs_of, topological
+from graphc.printing import formula, latex
 
 X, Y, W, lam = gc.tensor("X", "n d"), gc.tensor("Y", "n c"), gc.param("W", "d c"), gc.scalar("lam")
 A, B, T = gc.tensor("A", "b n d"), gc.tensor("B", "b d c"), gc.tensor("T", "b n d")
@@ -132,3 +136,32 @@ def test_budget_cuts_the_depth_and_keeps_the_top():
 def test_errors_name_the_formula():
     with pytest.raises(gc.DimError, match=r"X@W ?\[n, c\]"):
         y + X
+
+
+INDEX_ONLY = {"joined", "reshaped"}            # shifted and divided indices, whose ranges index notation alone does not say
+
+
+@pytest.mark.parametrize("case", [c for c in CORPUS if c.name not in INDEX_ONLY], ids=lambda c: c.name)
+def test_the_corpus_parses_back(case):
+    """The formula of every kind of tensor, read again as text, has the same value."""
+    tensor = case.tensor()
+    text = formula(tensor)
+    known = {i.name: gc.Tensor(i) for i in inputs_of([tensor.node])}
+    known |= {n: gc.size(n) for n in EXTENTS if n not in known and not re.search(rf"[\[,]{n}[\],]", text)}
+    *definitions, last = text.splitlines()
+    for name, _, expression in (line.partition(" = ") for line in definitions):
+        known[name] = parse(expression, **known)
+    back = parse(last, **known)
+    data = case.data(tensor)
+    expected = gc.evaluate(tensor, **data)
+    given = gc.evaluate(back, **{k: v for k, v in data.items() if k in {i.name for i in inputs_of([back.node])}})
+    np.testing.assert_allclose(given, expected, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("case", CORPUS, ids=lambda c: c.name)
+def test_the_corpus_and_its_gradients_print(case):
+    loss = case.loss()
+    for tensor in (loss, gc.grad(loss, case.wrt(loss))):
+        assert formula(tensor) and latex(tensor).count("{") == latex(tensor).count("}")
+        order = topological([tensor.node])
+        assert len(show([tensor.node]).splitlines()) == len(order)
