@@ -1,0 +1,128 @@
+"""docs/functions.md as text, from the function table and the docstrings of the public names."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import sympy as sp
+
+import graphc as gc
+from graphc.ir.text import Piece, TextStyle, compose
+from graphc.scalar.symbols import VALUE, placeholder
+from graphc.scalar.table import ROWS, Row, op
+from graphc.scalar.term import Term, freeze
+
+HEAD = """\
+# Functions
+
+Written by `make docs` from the table `graphc/scalar/table.py` and the docstrings; do not edit.
+"""
+
+# The modules whose functions a user calls, in the order of the page.
+MODULES = {
+    "Declarations": "frontend.declare frontend.index",
+    "Reductions": "frontend.reduce",
+    "Products": "frontend.linear",
+    "Shapes": "frontend.shape",
+    "Derivatives": "frontend.derivatives",
+    "What to do with a formula": "frontend.text frontend.evaluate compiler printing render check",
+}
+
+
+def arguments(row: Row) -> list[str]:
+    """The names of a row's arguments, as its derivative has them."""
+    for rule in row.derivatives:
+        if rule is not None:
+            return list(inspect.signature(rule).parameters)[:-1]
+    return list("cab" if row.arity == 3 else "ab" if row.arity == 2 else "x")
+
+
+def written(row: Row, expression: sp.Expr) -> str:
+    """An expression over the row's arguments and its value `y`, as a user writes it."""
+    names = arguments(row)
+    kinds = tuple("bool" if n == "c" else "int" if n == "k" else "float" for n in names)
+
+    def leaf(term: Term) -> Piece:
+        return Piece("y" if term.op == "value" else names[term.value])
+
+    return compose(freeze(sp.sympify(expression), kinds), TextStyle(), leaf).text
+
+
+def derivatives(row: Row) -> str:
+    names = arguments(row)
+    found = []
+    for name, rule in zip(names, row.derivatives, strict=True):
+        if rule is not None:
+            text = written(row, rule(*map(placeholder, range(row.arity)), VALUE))
+            found.append(f"`{text}`" if len(names) == 1 else f"d/d{name}: `{text}`")
+    return "; ".join(found)
+
+
+def call(row: Row) -> str:
+    return written(row, op(row.name)(*map(placeholder, range(row.arity))))
+
+
+def cell(text: str) -> str:
+    return text.replace("|", r"\|")
+
+
+def prose(text: str) -> str:
+    """Text in which asterisks and underscores are themselves; `code` stays."""
+    parts = text.split("`")
+    parts[::2] = [re.sub(r"([*_<])", r"\\\1", part) for part in parts[::2]]
+    return cell("`".join(parts))
+
+
+def pointwise() -> Iterator[str]:
+    yield "## Pointwise\n"
+    yield "`y` is the function's own value, read again rather than computed again. Where no derivative exists, the last column has the one chosen."
+    yield "\n| function | derivative | domain | at a kink |\n| --- | --- | --- | --- |"
+    for row in ROWS.values():
+        if row.result != "bool" and (row.name in gc.__all__ or row.infix):
+            yield f"| {cell(f'`{call(row)}`')} | {cell(derivatives(row))} | {cell(row.domain)} | {cell(row.kink)} |"
+    signs = ", ".join(f"`{sign}`" for sign in ("+", "-", "*", "/", "**", "@", "<", "<=", ">", ">=", "==", "!=", "&", "|", "^", "~"))
+    yield f"\nOperators: {signs}, with NumPy's meaning and Python's precedence.\n"
+
+
+def summary(function: Any) -> str:
+    """The docstring's first paragraph, on one line."""
+    return prose(" ".join((inspect.getdoc(function) or "").split("\n\n")[0].split()))
+
+
+def signature(name: str, function: Any) -> str:
+    parameters = [p.replace(annotation=inspect.Parameter.empty) for p in inspect.signature(function).parameters.values()]
+    return cell(f"`{name}{inspect.Signature(parameters)}`")
+
+
+def listed(title: str, names: list[str], module: Any) -> Iterator[str]:
+    yield f"## {title}\n"
+    yield "| function | meaning |\n| --- | --- |"
+    for name in names:
+        yield f"| {signature(name, getattr(module, name))} | {summary(getattr(module, name))} |"
+    yield ""
+
+
+def home(function: Any) -> str:
+    return getattr(function, "__module__", "").removeprefix("graphc.")
+
+
+def page() -> str:
+    lines = [HEAD, *pointwise()]
+    public = {name: getattr(gc, name) for name in gc.__all__ if inspect.isfunction(getattr(gc, name))}
+    composed = [n for n, f in public.items() if home(f) == "frontend.functions" or n in ("clip", "square")]
+    lines += listed("Pointwise, composed", composed, gc)
+    for title, modules in MODULES.items():
+        names = [n for m in modules.split() for n, f in public.items() if home(f).startswith(m)]
+        if names:
+            lines += listed(title, names, gc)
+    losses = getattr(gc, "losses", None)
+    if losses is not None:
+        lines += listed("Losses, in `gc.losses`", list(losses.__all__), losses)
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(page())
