@@ -55,16 +55,18 @@ class Binder:
         self.inputs = tuple(inputs)
         self.labels = known_labels(roots)
         self.requirements = requirements(roots)
-        self.sizes = extents_of(roots)
+        shown = {s.name for i in self.inputs for s in i.dims if isinstance(s, Extent)}
+        mentioned = {s.name for i in self.inputs for size in i.dims for s in size.free_symbols}          # n + 1 = 4 says what n is
+        used = [n for n in extents_of(roots) if n not in shown]
+        bounds_ = {s.name for i in self.inputs if i.below is not None for s in i.below.free_symbols}
+        self.needed = [n for n in used if n not in mentioned]
+        self.allowed = {*used, *bounds_} - shown
 
     def bind(self, given: Mapping[str, Any]) -> Bound:
         """Check and convert data for all inputs."""
-        shaped = {s.name for i in self.inputs for s in i.dims if isinstance(s, Extent)}
-        free = [n for n in self.sizes if n not in shaped]
-        extents = {n: _size(n, given[n]) for n in free if n in given}
+        extents = {n: _size(n, given[n]) for n in self.allowed if n in given}
         owner = {n: "the call" for n in extents}
-        mentioned = {s.name for i in self.inputs for size in i.dims for s in size.free_symbols}          # n + 1 = 4 says what n is
-        check_names(self.inputs, {k: v for k, v in given.items() if k not in extents}, [n for n in free if n not in given and n not in mentioned])
+        check_names(self.inputs, {k: v for k, v in given.items() if k not in extents}, [n for n in self.needed if n not in given])
         converted = {i: convert(i, given[i.name]) for i in self.inputs}
         dtype = common_dtype(self.inputs, converted)
         arrays = {}

@@ -22,7 +22,7 @@ from graphc.ir.access import normal
 from graphc.ir.classify import is_guarded, product_operands
 from graphc.ir.nodes import Comprehension, Input, Node, Read, Scatter, Size
 from graphc.ir.walk import topological
-from graphc.scalar.symbols import axis_index, over_index
+from graphc.scalar.symbols import Extent, axis_index, over_index
 from graphc.scalar.table import ROWS
 from graphc.scalar.term import Term, freeze
 
@@ -33,6 +33,8 @@ _UFUNCS = {"sum": "add", "max": "maximum", "min": "minimum", "prod": "multiply"}
 
 def size_of(size: Size, extents: Mapping[str, int]) -> int:
     """The number that an extent stands for."""
+    if isinstance(size, Extent):
+        return extents[size.name]
     if size.is_Integer:
         return int(size)
     return int(normal(size.xreplace({s: sp.Integer(extents[s.name]) for s in size.free_symbols})))

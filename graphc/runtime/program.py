@@ -19,6 +19,10 @@ from graphc.runtime.load import load
 __all__ = ["Program", "Structure"]
 
 
+_KINDS = {"float32": np.dtype(np.float32), "float64": np.dtype(np.float64), "int": np.dtype(np.int64), "bool": np.dtype(np.bool_)}
+_NAMES = {kind: name for name, kind in _KINDS.items()}
+
+
 class Structure:
     """How results are handed back: a tensor alone, a list, a dict, or (value, gradients by name). `shape` nests indices of the flat outputs."""
 
@@ -132,10 +136,7 @@ class Program:
         return positional | dict(inputs)
 
     def _dtype_of(self, bound: Bound) -> str:
-        name = bound.dtype.name
-        if self._dtype is not None and any(i.dtype == "float" for i in self._inputs):
-            return self._dtype
-        return self._dtype or name
+        return self._dtype or _NAMES[bound.dtype]
 
     def _load(self, dtype: str) -> tuple[Callable[..., Any], Path, tuple[str, ...]]:
         if dtype not in self._loaded:
@@ -147,7 +148,7 @@ class Program:
 
     def _argument(self, i: Input, a: np.ndarray, dtype: str) -> Any:
         """What `run` takes: a number, or a C-contiguous array that Numba sees as writable (it is not written)."""
-        if i.dtype == "float" and a.dtype.name != dtype:
+        if i.dtype == "float" and a.dtype != _KINDS[dtype]:
             a = a.astype(dtype)
         if not i.dims:
             return a[()]
@@ -162,7 +163,7 @@ class Program:
         buffers = []
         for k, root in enumerate(self._roots):
             shape = tuple(size_of(s, bound.extents) for s in root.dims)
-            kind = np.dtype({"float": dtype, "int": "int64", "bool": "bool"}[root.dtype])
+            kind = _KINDS[dtype if root.dtype == "float" else root.dtype]
             buffer = given.get(k)
             buffers.append(np.empty(shape, kind) if buffer is None else _checked_buffer(buffer, shape, kind, arguments))
         for a in range(len(buffers)):
