@@ -106,7 +106,7 @@ class _Module:
 
     def run(self) -> str:
         p = self.program
-        outputs = [f"{o}_out" if o in p.scalars else o for o in p.outputs]
+        outputs = [p.results.get(o, o) for o in p.outputs]
         shaped = {self.sizes[s] for name in p.inputs if name in p.arrays for s in p.arrays[name][0] if isinstance(s, Extent)}
         extra = [s for s in p.sizes.values() if s not in shaped]
         parameters = [*p.inputs, *outputs, *extra]
@@ -115,7 +115,7 @@ class _Module:
                  f"def run({', '.join(parameters)}):"]
         lines += ["    " + x for x in self.shapes([i for i in p.inputs if i in p.arrays])]
         lines += ["    " + x for x in self.block(p.body)]
-        lines += [f"    {o}_out[0] = {o}" for o in p.outputs if o in p.scalars]
+        lines += [f"    {result}[0] = {o}" for o, result in p.results.items()]
         return "\n".join(lines)
 
     def type_of(self, name: str, out: bool = False) -> str:

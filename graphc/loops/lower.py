@@ -14,7 +14,7 @@ import sympy as sp
 
 from graphc.ir.access import same_size
 from graphc.ir.nodes import Comprehension, Input, Node, Operation, Read, Scatter, Size
-from graphc.loops.names import Letters, size_names
+from graphc.loops.names import RESERVED, Letters, size_names
 from graphc.loops.share import share_kernels
 from graphc.loops.statements import (
     Accumulate,
@@ -57,6 +57,9 @@ class _Lowering:
         self.kept = kept_axes(items, roots)
         self.size_names = size_names(names.values(), items, inputs)
         self.letters = Letters(set(names.values()) | set(self.size_names.values()))
+        self.taken = set(names.values()) | set(self.size_names.values()) | set(self.letters.pool) | RESERVED
+        self.own_names: dict[str, str] = {}
+        self.calls: dict[str, int] = {}
         self.arrays: dict[str, tuple[tuple[Size, ...], str]] = {}
         self.scalars: dict[str, str] = {}
         for i in inputs:
@@ -74,27 +77,34 @@ class _Lowering:
     # --- the host program
     def program(self) -> HostProgram:
         body: list[Statement] = []
-        kernel_names = (f"{base}" for base in self.kernel_names())
         for item in self.items:
             if isinstance(item, Loop):
-                body.append(Call(self.kernel(item, next(kernel_names))))
+                body.append(Call(self.kernel(item, self.kernel_name(item))))
             elif isinstance(item, Library):
                 body.append(self.product(item.node))
             else:
                 body += self.initialise(item) + self.compute(item)
         body = self.finish(body)
         inputs, outputs = tuple(self.names[i] for i in self.inputs), tuple(self.names[r] for r in self.roots)
-        whole = HostProgram(inputs, outputs, self.arrays, self.scalars, tuple(body), self.size_names, tuple(self.letters.pool))
+        results = {o: self.own(f"{o}_out") for o in outputs if o in self.scalars}
+        whole = HostProgram(inputs, outputs, results, self.arrays, self.scalars, tuple(body), self.size_names, tuple(self.letters.pool))
         return share_kernels(whole)
 
-    def kernel_names(self):                                                                      # type: ignore[no-untyped-def]
-        """Kernels are called after the outermost dim that they run over: rows_n, rows_n_2, ..."""
-        taken: dict[str, int] = {}
-        for item in self.items:
-            if isinstance(item, Loop):
-                base = "over_" + ("_".join(sorted(map(str, item.extent.free_symbols))) or str(item.extent))
-                taken[base] = taken.get(base, 0) + 1
-                yield base if taken[base] == 1 else f"{base}_{taken[base]}"
+    def own(self, name: str) -> str:
+        """A name of lowering's own for something beside a node: kept apart from the user's names by trailing underscores."""
+        if name not in self.own_names:
+            free = name
+            while free in self.taken:
+                free += "_"
+            self.taken.add(free)
+            self.own_names[name] = free
+        return self.own_names[name]
+
+    def kernel_name(self, loop: Loop) -> str:
+        """Kernels are called after the outermost dim that they run over: over_n, over_n_2, ..."""
+        base = "over_" + ("_".join(sorted(map(str, loop.extent.free_symbols))) or str(loop.extent))
+        self.calls[base] = self.calls.get(base, 0) + 1
+        return self.own(base if self.calls[base] == 1 else f"{base}_{self.calls[base]}")
 
     def product(self, node: Node) -> Product:
         shape = matrix_product(node)
@@ -191,14 +201,15 @@ class _Lowering:
     def running(self, c: Compute, suffix: str = "") -> Term:
         """Where a reduction accumulates: a local variable, or the kept array if axes run inside."""
         node, name = c.node, self.names[c.node]
+        name = self.own(name + suffix) if suffix else name
         if isinstance(node, Scatter):
             place = {s: c.bound[s] for s in node.ranges}
             return load(name, tuple(self.index(e, size, place) for e, size in zip(node.at, node.dims, strict=True)), node.dtype)
         if self.inside(c):
-            return load(name + suffix, self.place(c), node.dtype)
+            return load(name, self.place(c), node.dtype)
         if not self.kept[node]:
-            return var(name + suffix, node.dtype)
-        local = name + suffix + "_" + "".join(self.letters[loop] for m, loop in c.axis_loops() if m in self.kept[node])
+            return var(name, node.dtype)
+        local = self.own(name + "_" + "".join(self.letters[loop] for m, loop in c.axis_loops() if m in self.kept[node]))
         self.scalars[local] = node.dtype
         return var(local, node.dtype)
 
@@ -280,7 +291,7 @@ class _Lowering:
         return Assign(name, value)
 
     def running_total(self, c: Compute) -> Term:
-        return var(f"{self.names[c.node]}_so_far", c.node.dtype)
+        return var(self.own(f"{self.names[c.node]}_so_far"), c.node.dtype)
 
     def complete(self, c: Compute) -> list[Statement]:
         """A reduction held in a local variable goes to its kept place."""

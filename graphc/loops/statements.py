@@ -120,10 +120,12 @@ class Kernel:
 
 @dataclass(frozen=True)
 class HostProgram:
-    """`arrays` gives the sizes and the kind of every named array; `sizes` the variable of each extent."""
+    """`arrays` gives the sizes and the kind of every named array, `sizes` the variable of each extent,
+    `results` the one-element array that takes each output without axes."""
 
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
+    results: dict[str, str]
     arrays: dict[str, tuple[tuple[Size, ...], str]]
     scalars: dict[str, str]
     body: tuple[Statement, ...]
