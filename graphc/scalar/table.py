@@ -124,9 +124,9 @@ _row("mod", lambda x, m, y: 1, lambda x, m, y: -_("floordiv", x, m), numpy="nump
 
 # --- exponentials and logarithms --------------------------------------------------------------------------------------
 _row("exp", lambda x, y: y, jit="exp")
-_row("expm1", lambda x, y: _("exp", x))
-_row("log", lambda x, y: 1 / x, latex=r"\ln", domain="x > 0")
-_row("log1p", lambda x, y: 1 / (1 + x), mpmath=lambda mp, x: mp.log1p(x) if x > -1 else mp.log(1 + x),
+_row("expm1", lambda x, y: _("exp", x), jit="expm1")
+_row("log", lambda x, y: 1 / x, jit="log", latex=r"\ln", domain="x > 0")
+_row("log1p", lambda x, y: 1 / (1 + x), jit="log1p", mpmath=lambda mp, x: mp.log1p(x) if x > -1 else mp.log(1 + x),
      latex=r"\mathrm{log1p}", domain="x > -1")
 _row("log2", lambda x, y: 1 / (x * _("log", sp.Integer(2))), mpmath=lambda mp, x: mp.log(x, 2), latex=r"\log_2",
      domain="x > 0")
@@ -169,7 +169,7 @@ _row("arctan2", lambda a, b, y: _over_square(b, a, b), lambda a, b, y: -_over_sq
      mpmath="atan2", latex=r"\mathrm{atan2}", kink="(0, 0): 0")
 _row("sinh", lambda x, y: _("cosh", x), latex=r"\sinh")
 _row("cosh", lambda x, y: _("sinh", x), latex=r"\cosh")
-_row("tanh", lambda x, y: (1 - y) * (1 + y), latex=r"\tanh")
+_row("tanh", lambda x, y: (1 - y) * (1 + y), jit="tanh", latex=r"\tanh")
 _row("arcsinh", lambda x, y: 1 / _("hypot", x, sp.Integer(1)), jit="math.asinh", mpmath="asinh",
      latex=r"\mathrm{arsinh}")
 _row("arccosh", lambda x, y: 1 / _("sqrt", (x - 1) * (x + 1)), jit="math.acosh", mpmath="acosh",
@@ -178,7 +178,7 @@ _row("arctanh", lambda x, y: 1 / ((1 - x) * (1 + x)), jit="math.atanh", mpmath="
      domain="-1 <= x <= 1")
 
 # --- special functions ------------------------------------------------------------------------------------------------
-_row("erf", lambda x, y: 2 * _("exp", -x**2) / _("sqrt", sp.pi), numpy="scipy.special.erf")
+_row("erf", lambda x, y: 2 * _("exp", -x**2) / _("sqrt", sp.pi), numpy="scipy.special.erf", jit="erf")
 _row("erfc", lambda x, y: -2 * _("exp", -x**2) / _("sqrt", sp.pi), numpy="scipy.special.erfc")
 _row("lgamma", lambda x, y: _("digamma", x), numpy="scipy.special.gammaln", latex=r"\ln\Gamma",
      mpmath=lambda mp, x: mp.log(abs(mp.gamma(x))))

@@ -1,74 +1,77 @@
-r"""exp without branches and calls, so that loops over it vectorise.
+r"""exp and expm1 without branches and calls, so that loops over them vectorise.
 
-    x = n ln 2 + r, |r| <= ln(2)/2;   exp(x) = 2^n exp(r)
+    x = n ln 2 + r, |r| <= ln(2)/2;   exp(x) = 2^n exp(r);   expm1(x) = (2^n - 1) + 2^n (exp(r) - 1)
 
-n by rounding with a large constant, r in two steps (Cody and Waite, 1980), exp(r) by its Taylor polynomial, 2^n in two factors
-through the exponent's bits, so that subnormal results round once. At most 1.03 ULP; overflow, underflow and NaN as IEEE has them.
+n by rounding with a large constant, r in two steps (Cody and Waite, 1980), exp(r) by its Taylor polynomial, 2^n through the exponent's
+bits. exp scales in two factors, so that subnormal results round once. expm1 adds what the second step of r rounded away, since
+2^n - 1 and the rest may cancel, and scales by 2^(n-1) and 2, so that 2^1024 is not needed.
+At most 1.03 and 1.4 ULP; overflow, underflow and NaN as IEEE has them.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
-from numba import float32, float64, int32, int64, njit
-from numba.extending import intrinsic
+from numba import float32, float64, njit
 
-__all__ = ["exponential"]
+from graphc.codegen.mathlib.formats import FORMATS, casts, polynomial, select
 
+__all__ = ["exponential", "exponential_minus_one"]
 
-@dataclass(frozen=True)
-class Format:
-    """A float format: its integer twin, mantissa bits, exponent bias; ln 2 in two parts; the range of exp; the degree that suffices."""
-
-    integer: Any
-    mantissa: int
-    bias: int
-    ln2_high: float
-    ln2_low: float
-    least: float
-    greatest: float
-    degree: int
-
-
-FORMATS = {
-    float32: Format(int32, 23, 127, 0.693359375, -2.12194440e-4, -104.0, 88.8, 7),
-    float64: Format(int64, 52, 1023, 6.93147180369123816490e-01, 1.90821492927058770002e-10, -745.2, 709.79, 13),
-}
+# between them exp is neither 0 nor infinite; the degree of the Taylor polynomial that suffices
+LIMITS = {float32: (-104.0, 88.8, 7), float64: (-745.2, 709.79, 13)}
 
 
 def exponential(real: Any) -> Callable[..., Any]:
     """exp in the precision `real`."""
     f = FORMATS[real]
     integer = f.integer
-    one, log2_e, high, low = real(1), real(1 / math.log(2)), real(f.ln2_high), real(f.ln2_low)
-    least, greatest, rounder = real(f.least), real(f.greatest), real(1.5 * 2.0**f.mantissa)
-    bias, shift = integer(f.bias), integer(f.mantissa)
-    coefficients = tuple(real(1 / math.factorial(k)) for k in range(f.degree, 1, -1))
+    bias, shift, one_bit = integer(f.bias), integer(f.mantissa), integer(1)
+    one, log2_e, high, low, rounder = real(1), real(1 / math.log(2)), real(f.ln2_high), real(f.ln2_low), real(f.rounder)
+    zero_bits = integer(f.bits(f.rounder))
+    least, greatest = map(real, LIMITS[real][:2])
+    as_real, as_integer = casts(real)
+    tail = polynomial(real, [1 / math.factorial(k) for k in range(2, LIMITS[real][2] + 1)])
 
-    @intrinsic
-    def as_real(context, bits):                                            # type: ignore[no-untyped-def]
-        def generate(ctx, builder, signature, arguments):                  # type: ignore[no-untyped-def]
-            return builder.bitcast(ctx.cast(builder, arguments[0], signature.args[0], integer), ctx.get_value_type(real))
-        return real(bits), generate
-
-    @njit(error_model="numpy", fastmath={"contract"})
-    def tail(r):                                                           # type: ignore[no-untyped-def]
-        p = coefficients[0]
-        for k in range(1, len(coefficients)):
-            p = p * r + coefficients[k]
-        return p
-
-    @njit(error_model="numpy")
-    def exp(x):                                                            # type: ignore[no-untyped-def]
-        y = min(max(x, least), greatest)
-        n = (y * log2_e + rounder) - rounder
+    @njit(error_model="numpy", forceinline=True)
+    def exp(given):                                                        # type: ignore[no-untyped-def]
+        x = real(given)
+        y = select(x < greatest, select(x > least, x, least), greatest)
+        rounded = y * log2_e + rounder
+        n = rounded - rounder
         r = (y - n * high) - n * low
         e = one + (r + r * r * tail(r))
-        k = integer(n)
-        half = k >> integer(1)
-        return e * as_real((half + bias) << shift) * as_real((k - half + bias) << shift) if x == x else x
+        k = as_integer(rounded) - zero_bits
+        half = k >> one_bit
+        return select(x == x, e * as_real((half + bias) << shift) * as_real((k - half + bias) << shift), x)
 
     return exp
+
+
+def exponential_minus_one(real: Any) -> Callable[..., Any]:
+    """exp(x) - 1 in the precision `real`, without cancellation near 0."""
+    f = FORMATS[real]
+    integer = f.integer
+    below, shift = integer(f.bias - 1), integer(f.mantissa)
+    zero, half, two, log2_e, high, low, rounder = map(real, (0.0, 0.5, 2.0, 1 / math.log(2), f.ln2_high, f.ln2_low, f.rounder))
+    zero_bits = integer(f.bits(f.rounder))
+    least, greatest = real(-(f.mantissa + 4) * math.log(2)), real(LIMITS[real][1])
+    as_real, as_integer = casts(real)
+    tail = polynomial(real, [1 / math.factorial(k) for k in range(2, LIMITS[real][2] + 1)])
+
+    @njit(error_model="numpy", forceinline=True)
+    def expm1(given):                                                      # type: ignore[no-untyped-def]
+        x = real(given)
+        y = select(x < greatest, select(x > least, x, least), greatest)
+        rounded = y * log2_e + rounder
+        n = rounded - rounder
+        first, second = y - n * high, n * low
+        r = first - second
+        rest = r * r * tail(r) + ((first - r) - second)
+        scale = as_real((as_integer(rounded) - zero_bits + below) << shift)        # 2^(n-1)
+        value = ((scale - half) + scale * r) + scale * rest
+        return select(x == x, select(x == zero, x, value * two), x)        # the sign of 0; NaN
+
+    return expm1

@@ -13,13 +13,17 @@ from typing import Any
 import numpy as np
 from numba import float64, njit
 
-from graphc.codegen.mathlib.exponential import exponential
+from graphc.codegen.mathlib.error import error_function
+from graphc.codegen.mathlib.exponential import exponential, exponential_minus_one
 from graphc.codegen.mathlib.extremum import extremum
+from graphc.codegen.mathlib.formats import select
+from graphc.codegen.mathlib.hyperbolic import hyperbolic_tangent
+from graphc.codegen.mathlib.logarithm import logarithm, logarithm_plus_fraction, logarithm_plus_one
 
 __all__ = ["library", "NAMES"]
 
-NAMES = """exp sigmoid logsigmoid softplus logaddexp xlogy cbrt power sign int_sign floor ceil rint relu maximum minimum int_maximum int_minimum
-    int_relu square powi digamma polygamma checked""".split()
+NAMES = """exp expm1 log log1p tanh erf sigmoid logsigmoid softplus logaddexp xlogy cbrt power sign int_sign floor ceil rint relu
+    maximum minimum int_maximum int_minimum int_relu square powi digamma polygamma checked""".split()
 
 # Bernoulli numbers B_2, B_4, ..., B_24
 BERNOULLI = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, -3617 / 510, 43867 / 798, -174611 / 330, 854513 / 138, -236364091 / 2730)
@@ -28,32 +32,32 @@ BERNOULLI = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, -3617 
 def library(real: Any) -> dict[str, Callable[..., Any]]:
     """All functions of mathlib in the precision `real`."""
     jit = njit(error_model="numpy", inline="never", nogil=True)
+    inlined = njit(error_model="numpy", forceinline=True)                  # a call would keep the loop around it from being vectorised
     zero, one, two = real(0), real(1), real(2)
-    exp = exponential(real)
+    exp, expm1, log, log1p = exponential(real), exponential_minus_one(real), logarithm(real), logarithm_plus_one(real)
+    log1p_of_fraction = logarithm_plus_fraction(real)
+    tanh, erf = hyperbolic_tangent(real, exp), error_function(real, exp)
 
-    @jit
+    @inlined
     def sigmoid(x):                                                        # 1 / (1 + exp(-x)), without overflow
         e = exp(-abs(x))
-        return one / (one + e) if x >= zero else e / (one + e)
+        return select(x < zero, e, one) / (one + e)
 
-    @jit
+    @inlined
     def logsigmoid(x):                                                     # log(sigmoid(x))
-        return (x if x < zero else zero * x if x == x and abs(x) < math.inf else x - x if x != x else zero) - math.log1p(exp(-abs(x)))
+        return select(x < zero, x, zero) - log1p_of_fraction(exp(-abs(x)))
 
-    @jit
+    @inlined
     def softplus(x):                                                       # log(1 + exp(x))
-        return (x if x > zero or x != x else zero) + math.log1p(exp(-abs(x)))
+        return select(x > zero, x, zero) + log1p_of_fraction(exp(-abs(x)))
 
-    @jit
-    def logaddexp(a, b):                                                   # log(exp(a) + exp(b))
-        if a == b:
-            return a + real(math.log(2))
-        difference = abs(a - b)
-        return (a if a > b else b) + math.log1p(exp(-difference)) if difference == difference else a + b
+    @inlined
+    def logaddexp(a, b):                                                   # log(exp(a) + exp(b)); a = b may be infinite
+        return select(a > b, a, b) + log1p_of_fraction(exp(-select(a == b, zero, abs(a - b))))
 
-    @jit
+    @inlined
     def xlogy(x, y):                                                       # x*log(y), 0 at x = 0 unless y is NaN
-        return zero if x == zero and y == y else x * math.log(y)
+        return select(x == zero, select(y == y, zero, y), x * log(y))
 
     @jit
     def cbrt(x):
