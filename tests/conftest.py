@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import tempfile
 from collections.abc import Generator
 
 import pytest
@@ -15,10 +16,23 @@ settings.load_profile("graphc")
 REQUIRED = os.environ.get("GRAPHC_REQUIRE", "").split()
 
 
-@pytest.fixture(scope="session", autouse=True)
-def kernel_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Kernels go to a folder of this run, unless GRAPHC_CACHE names one."""
-    os.environ.setdefault("GRAPHC_CACHE", str(tmp_path_factory.mktemp("kernels")))
+def pytest_configure(config: pytest.Config) -> None:
+    """Kernels go to a folder of this run, which its worker processes share, unless GRAPHC_CACHE names one."""
+    if "GRAPHC_CACHE" not in os.environ:
+        folder = tempfile.TemporaryDirectory(prefix="graphc-tests-", ignore_cleanup_errors=True)
+        os.environ["GRAPHC_CACHE"] = folder.name
+        config.add_cleanup(folder.cleanup)
+
+
+@pytest.fixture(scope="session")
+def drawing() -> None:
+    """What a test that draws asks for: it is skipped where no Graphviz works."""
+    from graphc.errors import RenderError
+    from graphc.render.backends import draw
+    try:
+        draw("digraph { a }", "svg")
+    except RenderError as error:
+        pytest.skip(f"neither dot nor pygraphviz draws here: {error}")
 
 
 def _missing(report: pytest.CollectReport | pytest.TestReport) -> str | None:

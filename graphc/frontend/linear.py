@@ -10,7 +10,7 @@ from graphc.errors import DimError, DtypeError, FormulaError
 from graphc.frontend.elementwise import align, as_tensor, broadcast, elementwise, located, to_float
 from graphc.frontend.index import settle
 from graphc.frontend.origin import origin_here
-from graphc.frontend.reduce import Axis, axes_of, reduce_axes
+from graphc.frontend.reduce import Axis, axes_of, reduce_axes, root
 from graphc.frontend.tensor import Tensor, describe, dim_text
 from graphc.ir.access import same_size
 from graphc.ir.build import X0, comprehension
@@ -156,8 +156,7 @@ def norm(x: Any, axis: Axis = None, ord: Any = None, keepdims: bool = False) -> 
     t = to_float(settle(as_tensor(x)))
     axes = axes_of(t, axis, "norm")
     if ord is None or ord == 2 or ord == "fro":
-        total = reduce_axes("sum", t**2, axes, keepdims, "norm")
-        return elementwise(lambda s: op("where")(op("gt")(s, sp.Integer(0)), op("sqrt")(s), op("abs")(s)), [total], "norm")
+        return root(reduce_axes("sum", t**2, axes, keepdims, "norm"), "norm")
     magnitude = elementwise(lambda x: op("abs")(x), [t], "norm")
     if ord == 0:
         return reduce_axes("sum", to_float(t != 0), axes, keepdims, "norm")
@@ -168,8 +167,7 @@ def norm(x: Any, axis: Axis = None, ord: Any = None, keepdims: bool = False) -> 
     total = reduce_axes("sum", magnitude if ord == 1 else magnitude**ord, axes, keepdims, "norm")
     if ord == 1:
         return total
-    root = 1 / float(ord)
-    return elementwise(lambda s: op("where")(op("eq")(s, sp.Integer(0)), 0, op("power")(s, sp.Float(root))), [total], "norm")
+    return elementwise(lambda s: op("where")(op("eq")(s, sp.Integer(0)), 0, op("power")(s, sp.Float(1 / float(ord)))), [total], "norm")
 
 
 def cumsum(x: Any, axis: int | str | None = None) -> Tensor:

@@ -17,7 +17,7 @@ from graphc.ir.nodes import Read, Size
 from graphc.scalar.symbols import axis_index, literal, over_index
 from graphc.scalar.table import op
 
-__all__ = ["axes_of", "reduce_axes", "reduce_indices", "expand_axes", "count"]
+__all__ = ["axes_of", "reduce_axes", "reduce_indices", "expand_axes", "count", "root"]
 
 Axis = int | str | Dim | Sequence[int | str | Dim] | None
 
@@ -187,8 +187,13 @@ def var(x: Any, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Ten
 
 
 def std(x: Any, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Tensor:
-    """sqrt(var(x))"""
-    return elementwise(lambda v: op("sqrt")(v), [var(x, axis, ddof, keepdims)], "std")
+    """sqrt(var(x)); the derivative is 0 where all elements are equal."""
+    return root(var(x, axis, ddof, keepdims), "std")
+
+
+def root(total: Tensor, what: str) -> Tensor:
+    """sqrt of a sum of squares, whose derivative at 0 is chosen as 0: that of a norm."""
+    return elementwise(lambda s: op("where")(op("gt")(s, sp.Integer(0)), op("sqrt")(s), op("abs")(s)), [total], what)
 
 
 def _float_reduction(x: Any) -> Tensor:

@@ -97,7 +97,7 @@ def _infer(t: Tensor, sizes: list[Size | None]) -> list[Size]:
     if None in sizes:
         known = sp.Mul(*(s for s in sizes if s is not None))
         rest = sp.cancel(total / known)
-        if not rest.is_polynomial():
+        if sp.fraction(rest)[1] != 1:
             raise located(DimError(f"reshape: {describe(t)} has {total} elements, which {known} does not divide"))
         sizes = [rest if s is None else s for s in sizes]
     if sp.expand(sp.Mul(*sizes) - total) != 0:                                                   # type: ignore[arg-type]

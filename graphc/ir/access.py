@@ -19,7 +19,7 @@ from graphc.ir.nodes import Read, Size
 from graphc.scalar.symbols import Extent
 from graphc.scalar.table import op
 
-__all__ = ["rewrite", "normal", "symbols_of", "reads_in", "floordiv", "mod", "bounds", "inside", "Solution", "solve", "same_size"]
+__all__ = ["rewrite", "normal", "symbols_of", "reads_in", "floordiv", "mod", "bounds", "inside", "nonnegative", "Solution", "solve", "same_size"]
 
 
 def rewrite(index: Any, mapping: Mapping[sp.Symbol, Any]) -> Any:
@@ -84,7 +84,7 @@ def _split(a: sp.Expr, m: Size) -> tuple[sp.Expr, sp.Expr]:
     quotient, rest = sp.Integer(0), sp.Integer(0)
     for part in sp.Add.make_args(sp.expand(a)):
         q = sp.cancel(part / m) if m != 1 else part
-        if q.is_polynomial() and all(c.is_Integer for c in q.as_coefficients_dict().values()):
+        if sp.fraction(q)[1] == 1 and all(c.is_Integer for c in q.as_coefficients_dict().values()):
             quotient += q
         else:
             rest += part
@@ -113,19 +113,19 @@ def bounds(e: sp.Expr, ranges: Mapping[sp.Symbol, Size]) -> tuple[sp.Expr, sp.Ex
         if inner is None:
             return None
         low, high = (sp.expand(factor * b) for b in inner)
-        if _nonnegative(factor, ranges):
+        if nonnegative(factor, ranges):
             return low, high
-        return (high, low) if _nonnegative(-factor, ranges) else None
+        return (high, low) if nonnegative(-factor, ranges) else None
     return None
 
 
 def _greatest_quotient(high: sp.Expr, m: Size) -> sp.Expr:
     """floor(high / m), where high + 1 is often a multiple of m."""
     quotient, rest = _split(high + 1, m)
-    return quotient - 1 if _nonnegative(-rest, {}) else floordiv(high, m)
+    return quotient - 1 if nonnegative(-rest, {}) else floordiv(high, m)
 
 
-def _nonnegative(e: sp.Expr, ranges: Mapping[sp.Symbol, Size]) -> bool:
+def nonnegative(e: sp.Expr, ranges: Mapping[sp.Symbol, Size]) -> bool:
     """Whether e >= 0 for all extents of at least 1 (inside a loop no extent is 0): its Taylor terms at 1 are not negative."""
     shifted = sp.expand(e.xreplace({s: s + 1 for s in e.free_symbols if isinstance(s, Extent)}))
     if shifted.has(op("floordiv"), op("mod")):
@@ -142,10 +142,10 @@ def inside(e: sp.Expr, size: Size, ranges: Mapping[sp.Symbol, Size]) -> bool | N
         return None
     low, high = found
     below, above = sp.expand(low), sp.expand(size - 1 - high)
-    if _nonnegative(below, ranges) and _nonnegative(above, ranges):
+    if nonnegative(below, ranges) and nonnegative(above, ranges):
         return True
     tight = not e.has(op("floordiv"), op("mod"))
-    if tight and (_nonnegative(-below - 1, ranges) or _nonnegative(-above - 1, ranges)):
+    if tight and (nonnegative(-below - 1, ranges) or nonnegative(-above - 1, ranges)):
         return False
     return None
 

@@ -50,11 +50,11 @@ def classify(node: Node) -> str:
 
 
 def is_guarded(node: Comprehension | Scatter, k: int) -> bool:
-    """Whether the body uses its k-th read under a selection only."""
-    where = op("where")
+    """Whether the body uses its k-th read under a selection only: where(c, a, b), or a & b, of which b is read where a holds."""
+    selections = (op("where"), op("and_"))
 
     def bare(e: sp.Expr) -> bool:
         if e == placeholder(k):
             return True
-        return bare(e.args[0]) if isinstance(e, where) else any(bare(a) for a in e.args)
+        return bare(e.args[0]) if isinstance(e, selections) else any(bare(a) for a in e.args)
     return not bare(node.body)

@@ -17,7 +17,7 @@ import sympy as sp
 
 from graphc.ir.classify import product_operands
 from graphc.ir.nodes import Comprehension, Input, Node, Scatter
-from graphc.ir.walk import consumers
+from graphc.ir.walk import consumers, topological
 from graphc.scalar.symbols import Extent, Placeholder
 from graphc.scalar.table import Op
 
@@ -38,12 +38,12 @@ def names_of(nodes: Iterable[Node], reserved: Collection[str] = (), preferred: M
     targets = _targets(order)
     if only is not None:
         order = [n for n in order if n in only or isinstance(n, Input)]
-    namer = _Namer(order, reserved)
+    namer, chosen = _Namer(order, reserved), set(order)
     inputs = [n for n in order if isinstance(n, Input)]
     totals_first = {n: n.origin.hint for n in reversed(order) if not n.origin.op}     # W_bar is the sum, W_bar_2 a term of it
     for wanted in ({n: n.name for n in inputs}, preferred or {}, {n: n.origin.hint for n in order if n.origin.op}, totals_first, targets):
         for node, name in wanted.items():
-            if name and (only is None or node in only or isinstance(node, Input)):
+            if name and node in chosen:
                 namer.give(node, name)
     for node in order:
         if node not in namer.names:
@@ -103,7 +103,7 @@ def _targets(order: Iterable[Node]) -> dict[Node, str]:
     It is read by no other node of its line, and is an output or read by another line's formula (a derivative may have left out what the
     line really ends with). Where a pass has made several, it is the one with the most axes.
     """
-    order = list(order)
+    order = topological(order)                                            # a picture leaves out nodes that read others
     readers = consumers(order)
     ends: dict[tuple[str, int], Node] = {}
     for node in order:

@@ -8,24 +8,26 @@ The access map p is turned round (`ir.access.solve`): indices that it determines
 what cannot be solved is a condition, and a gather whose loops stay open becomes a Scatter. Un-broadcasting, both products
 of a matmul and the adjoint of every reduction are this line.
 
-Guards travel with the cotangent. Where y_bar is 0 because a `where` did not take this side, the next product is selected
-by the same condition, so 0 never meets an infinite derivative. A guard ends where a sum over its indices begins, and is not
-put inside a contraction, whose factors are values and not derivatives of functions.
+Guards (`passes.guards`) travel with the cotangent. Where y_bar is 0 because a `where` did not take this side, the next product
+is selected by the same condition, so 0 never meets an infinite derivative. Where a sum over a guard's indices begins,
+un-broadcasting asks whether any term was taken; a contraction, whose factors are values and not derivatives of functions, has
+no guard inside and passes none on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sympy as sp
 
-from graphc.ir.access import inside, rewrite, solve, symbols_of
-from graphc.ir.build import comprehension, constant, constant_value, identity, plain, prune, substitutable
+from graphc.ir.access import rewrite, solve, symbols_of
+from graphc.ir.build import comprehension, constant, constant_value, identity, is_view, plain, prune, substitutable
 from graphc.ir.nodes import Comprehension, Input, Node, Origin, Read, Scatter, Size
 from graphc.ir.walk import topological
 from graphc.passes.derivatives import LocalDerivative, depends_on, derived, local_derivative
+from graphc.passes.guards import Body, Guard, chooses_numbers, conjuncts, decided, has_pole, in_range, is_certain, taken_where, union
 from graphc.scalar.derivative import is_where, times
 from graphc.scalar.symbols import OverIndex, Placeholder, axis_index, over_index, placeholder
 from graphc.scalar.table import op, where
@@ -37,43 +39,11 @@ MAX_TERMS = 32   # contributions that one node adds up
 
 
 @dataclass(frozen=True)
-class Guard:
-    """A condition outside which a cotangent is exactly 0: an expression over reads, in the cotangent's own axes.
-
-    `binding` while it is part of the access map that is being inverted, and so of the value.
-    """
-
-    condition: sp.Expr
-    reads: tuple[Read, ...] = ()
-    binding: bool = False
-
-    @property
-    def only_indices(self) -> bool:
-        return not self.reads
-
-
-@dataclass(frozen=True)
 class Cotangent:
     """y_bar: its axes are the batch axes, then the dims of y."""
 
     node: Node
     guards: tuple[Guard, ...] = ()
-
-
-@dataclass
-class _Body:
-    """A body under construction: an expression over reads."""
-
-    expression: sp.Expr
-    reads: list[Read] = field(default_factory=list)
-
-    def read(self, read: Read) -> Placeholder:
-        self.reads.append(read)
-        return placeholder(len(self.reads) - 1)
-
-    def imported(self, expression: sp.Expr, reads: Sequence[Read]) -> sp.Expr:
-        """An expression over other reads, in terms of this body's."""
-        return expression.xreplace({placeholder(k): self.read(r) for k, r in enumerate(reads)}) if reads else expression
 
 
 def pullback(roots: Sequence[Node], seeds: Sequence[Node | None], wrt: Sequence[Node], batch: Sequence[Size] = ()) -> list[Node | None]:
@@ -107,14 +77,8 @@ def _seed(root: Node, seed: Node | None) -> Cotangent:
         return Cotangent(constant(ONE, derived(root.origin), dtype="float"))
     value = constant_value(seed)
     if value is not None and is_where(value) and value.args[2] == 0:
-        return Cotangent(seed, tuple(Guard(c) for c in _conjuncts(value.args[0])))
+        return Cotangent(seed, tuple(Guard(c) for c in conjuncts(value.args[0])))
     return Cotangent(seed)
-
-
-def _conjuncts(condition: sp.Expr) -> list[sp.Expr]:
-    if isinstance(condition, op("and_")):
-        return [c for a in condition.args for c in _conjuncts(a)]
-    return [condition]
 
 
 def _total(parts: list[Cotangent], y: Node, batch: Sequence[Size]) -> Cotangent:
@@ -128,15 +92,7 @@ def _total(parts: list[Cotangent], y: Node, batch: Sequence[Size]) -> Cotangent:
     while len(nodes) > 1:       # a body with thousands of terms would be as deep an expression
         nodes = [_sum(nodes[k:k + MAX_TERMS], axes, derived(y.origin, hint)) for k in range(0, len(nodes), MAX_TERMS)]
     node = nodes[0]
-    if all(p.guards == parts[0].guards for p in parts):
-        return Cotangent(node, parts[0].guards)
-    if all(p.guards for p in parts):
-        union = _Body(ZERO)
-        either = [_all(union.imported(g.condition, g.reads) for g in p.guards) for p in parts]
-        while len(either) > 1:
-            either = [op("or_")(*either[k:k + 2]) if k + 1 < len(either) else either[k] for k in range(0, len(either), 2)]
-        return Cotangent(node, (Guard(either[0], tuple(union.reads)),))
-    return Cotangent(node)
+    return Cotangent(node, union([p.guards for p in parts]))
 
 
 def _sum(nodes: Sequence[Node], axes: Sequence[Size], origin: Origin) -> Node:
@@ -144,14 +100,6 @@ def _sum(nodes: Sequence[Node], axes: Sequence[Size], origin: Origin) -> Node:
         return nodes[0]
     body = sp.Add(*(placeholder(k) for k in range(len(nodes))))
     return comprehension(axes, (), None, body, [plain(n) for n in nodes], origin, "float")
-
-
-def _all(conditions) -> sp.Expr:                                            # type: ignore[no-untyped-def]
-    result = None
-    for c in conditions:
-        result = c if result is None else op("and_")(result, c)
-    assert result is not None
-    return result
 
 
 def _contribution(y: Comprehension | Scatter, k: int, y_bar: Cotangent, batch: tuple[Size, ...]) -> Cotangent | None:
@@ -170,6 +118,7 @@ class _Contribution:
         self.ranges = {self.loop[s]: size for s, size in y.ranges.items()}
         self.index = tuple(rewrite(e, self.loop) for e in read.index)
         self.origin = derived(y.origin, self._hint())
+        self.selected = True   # y_bar as it is read is 0 where its guards fail
 
     def _hint(self) -> str:
         name = self.x.name if isinstance(self.x, Input) else self.x.origin.hint
@@ -195,31 +144,42 @@ class _Contribution:
         guards = [moved for g in self.y_bar.guards if (moved := self.moved(g, place))]
         for e, p in conditions:
             e = rewrite(e, value)
-            guards.append(Guard(op("eq")(placeholder(0), p), (e,), True) if isinstance(e, Read) else Guard(op("eq")(e, p)))
+            guards.append(Guard(op("eq")(placeholder(0), p), (e,), binding=True) if isinstance(e, Read) else Guard(op("eq")(e, p), binding=True))
         for e, size in within:
-            guards += [Guard(c) for c in _in_range(rewrite(e, value), size, at_ranges | self.open_ranges(over))]
+            guards += [Guard(c, binding=True) for c in in_range(rewrite(e, value), size, at_ranges | self.open_ranges(over))]
         body, over, guards = self.eliminate(body, over, guards, at_ranges)
-        kept = [g for g in guards if g.only_indices or g.binding or self.needs(body)]
-        conditions_ = [body.imported(g.condition, g.reads) for g in kept]
+        ranges = at_ranges | {axis_index(m): s for m, s in enumerate(self.batch)} | self.open_ranges(over)
+        guards = [g for g in guards if not is_certain(g.condition, ranges)]
+        body.expression = decided(body.expression, ranges)
+        kept = [g for g in guards if self.applies(g)]
         own = body.expression
-        taken = _taken(own)
+        taken = taken_where(own)
         if taken is not None and not symbols_of(taken) & set(self.open_ranges(over)):
             reads = [k for k in sorted(int(s.name[1:]) for s in taken.free_symbols if isinstance(s, Placeholder))]
             renumber = {placeholder(k): placeholder(m) for m, k in enumerate(reads)}
-            guards.append(Guard(taken.xreplace(renumber), tuple(body.reads[k] for k in reads)))
-        for c in conditions_:
-            body.expression = where(c, body.expression, ZERO)
+            guards.append(Guard(taken.xreplace(renumber), tuple(body.reads[k] for k in reads), chosen=self.y.body.has(op("where"))))
+        body.select(kept)
         if body.expression == 0:
             return None
         axes = [*self.batch, *self.x.dims]
         node = comprehension(axes, over, "sum" if over else None, body.expression, body.reads, self.origin, "float")
         open_symbols = set(self.open_ranges(over))
-        outgoing = tuple(replace(g, binding=False) for g in guards if not self.touches(g, open_symbols))
-        return Cotangent(self.unwrapped(node, axes), outgoing)
+        ending = [g for g in guards if self.touches(g, open_symbols)]
+        outgoing = tuple(replace(g, binding=False) for g in guards if g not in ending)
+        return Cotangent(self.unwrapped(node, axes), (*outgoing, *self.lifted(ending, outgoing, over)))
+
+    def lifted(self, ending: list[Guard], outgoing: tuple[Guard, ...], over: Sequence[Size]) -> list[Guard]:
+        """Un-broadcasting sums over indices of guards: the sum is exactly 0 where no term of it was taken."""
+        if not any(g.chosen for g in ending) or self.y.reduce is not None or isinstance(self.x, Input):
+            return []
+        body = Body(ZERO)
+        condition = body.all_of([*(g for g in outgoing if g.only_indices), *ending])
+        axes = [*self.batch, *self.x.dims]
+        terms = comprehension(axes, over, "sum", where(condition, ONE, ZERO), body.reads, derived(self.y.origin, "taken"), "int")
+        return [Guard(op("gt")(placeholder(0), ZERO), (plain(terms),), chosen=True, lifted=True)]
 
     def unwrapped(self, node: Node, axes: list[Size]) -> Node:
         """A contribution that is y_bar itself, re-indexed, needs no node."""
-        from graphc.ir.build import is_view
         return identity(node.reads[0], axes, self.origin) if is_view(node) else node
 
     @staticmethod
@@ -230,19 +190,25 @@ class _Contribution:
     def touches(g: Guard, symbols: set[sp.Symbol]) -> bool:
         return bool(symbols & g.condition.free_symbols) or any(symbols & symbols_of(r) for r in g.reads)
 
-    def needs(self, body: _Body) -> bool:
+    def applies(self, g: Guard) -> bool:
+        """Whether a guard must select this product. A lifted one costs a reduction: only derivatives that have poles are worth it."""
+        if g.binding or g.only_indices and not self.selected:
+            return True
+        return self.multiplies() and (not g.lifted or has_pole(self.local.expression))
+
+    def multiplies(self) -> bool:
         """Whether the product could turn 0 into NaN: it multiplies by something, and is not a term of a contraction."""
         d = self.local.expression
-        if not d.free_symbols or all(not isinstance(s, Placeholder) for s in d.free_symbols):
+        if chooses_numbers(d):
             return False
         factors = sp.Mul.make_args(d)
         linear = all(isinstance(f, Placeholder) or f.is_number for f in factors)
         return not (linear and self.y.reduce == "sum")
 
-    def product(self, value, batch) -> tuple[_Body, dict[sp.Symbol, sp.Expr]]:                   # type: ignore[no-untyped-def]
+    def product(self, value, batch) -> tuple[Body, dict[sp.Symbol, sp.Expr]]:                   # type: ignore[no-untyped-def]
         """y_bar * w * df/dx at the substituted loops; and where each symbol of y went."""
         place = {s: value[t] for s, t in self.loop.items()}
-        body = _Body(ZERO)
+        body = Body(ZERO)
         local = body.imported(self.local.expression, [rewrite(r, place) for r in self.local.reads])
         local = local.xreplace(place)
         at = self.element(place)
@@ -252,7 +218,8 @@ class _Contribution:
         if scale is not None and not any(isinstance(e, Read) for e in index):
             g = rewrite(scale, {axis_index(m): e for m, e in enumerate(index)}) if scale.free_symbols else scale
             if is_where(g) and g.args[2] == 0:
-                g = g.args[1]                                             # its condition is a guard of the seed
+                g = g.args[1]                                             # its condition is among the guards
+                self.selected = False
         else:
             g = body.read(Read(cotangent, index))
         body.expression = times(g, local)
@@ -280,9 +247,9 @@ class _Contribution:
                 reads.append(e)
             elif not isinstance(e, Read):
                 mapping[s] = e
-        return Guard(g.condition.xreplace(mapping), tuple(reads), g.binding or len(reads) > len(g.reads))
+        return replace(g, condition=g.condition.xreplace(mapping), reads=tuple(reads), binding=g.binding or len(reads) > len(g.reads))
 
-    def eliminate(self, body: _Body, over: list[Size], guards: list[Guard], at_ranges):          # type: ignore[no-untyped-def]
+    def eliminate(self, body: Body, over: list[Size], guards: list[Guard], at_ranges):          # type: ignore[no-untyped-def]
         """sum over j of where(j == e, f(j), 0) is f(e)."""
         for g in guards:
             if not (g.only_indices and isinstance(g.condition, op("eq"))):
@@ -291,12 +258,12 @@ class _Contribution:
                 if isinstance(j, OverIndex) and j not in e.free_symbols:
                     k = int(j.name[1:])
                     mapping = {j: e} | {over_index(m): over_index(m - 1) for m in range(k + 1, len(over))}
-                    rest = [Guard(h.condition.xreplace(mapping), tuple(rewrite(r, mapping) for r in h.reads), h.binding)
+                    rest = [replace(h, condition=h.condition.xreplace(mapping), reads=tuple(rewrite(r, mapping) for r in h.reads))
                             for h in guards if h is not g]
                     size, over = over[k], over[:k] + over[k + 1:]
                     e = rewrite(e, mapping)
                     ranges = at_ranges | {axis_index(m): s for m, s in enumerate(self.batch)} | self.open_ranges(over)
-                    rest += [Guard(c) for c in _in_range(e, size, ranges)]
+                    rest += [Guard(c, binding=True) for c in in_range(e, size, ranges)]
                     body.expression = body.expression.xreplace(mapping)
                     body.reads = [rewrite(r, mapping) for r in body.reads]
                     return self.eliminate(body, over, rest, at_ranges)
@@ -308,39 +275,8 @@ class _Contribution:
         value = {t: over_index(b + m) for m, t in enumerate(self.ranges)}
         body, place = self.product(value, [over_index(m) for m in range(b)])
         to_batch = {axis_index(m): over_index(m) for m in range(b)}
-        for moved in filter(None, (self.moved(g, place) for g in self.y_bar.guards)):
-            condition = body.imported(moved.condition.xreplace(to_batch), [rewrite(r, to_batch) for r in moved.reads])
-            body.expression = where(condition, body.expression, ZERO)
+        moved = [m for g in self.y_bar.guards if (m := self.moved(g, place)) and self.applies(m)]
+        body.select([replace(m, condition=m.condition.xreplace(to_batch), reads=tuple(rewrite(r, to_batch) for r in m.reads)) for m in moved])
         at = (*(over_index(m) for m in range(b)), *(rewrite(e, value) for e in self.index))
         expression, reads = prune(body.expression, body.reads)
         return Scatter((*self.batch, *self.x.dims), at, (*self.batch, *self.ranges.values()), expression, reads, "float", self.origin)
-
-
-def _taken(expression: sp.Expr) -> sp.Expr | None:
-    """The condition outside which a selection is 0: c of where(c, f, 0), not c of where(c, 0, f); None where it may be taken anywhere."""
-    if not is_where(expression):
-        return None
-    condition, yes, no = expression.args
-    otherwise = op("not_")(condition)
-    a, b = _taken(yes), _taken(no)
-    if no == 0:
-        return condition if a is None else op("and_")(condition, a)
-    if yes == 0:
-        return otherwise if b is None else op("and_")(otherwise, b)
-    if a is None:
-        return None if b is None else op("or_")(condition, b)
-    return op("or_")(otherwise, a) if b is None else op("or_")(op("and_")(condition, a), op("and_")(otherwise, b))
-
-
-def _in_range(e: sp.Expr, size: Size, ranges) -> list[sp.Expr]:             # type: ignore[no-untyped-def]
-    """The conditions for 0 <= e < size that are not known to hold."""
-    from graphc.ir.access import _nonnegative, bounds
-    if inside(e, size, ranges) is True:
-        return []
-    found = bounds(e, ranges)
-    conditions = []
-    if found is None or not _nonnegative(sp.expand(found[0]), ranges):
-        conditions.append(op("ge")(e, ZERO))
-    if found is None or not _nonnegative(sp.expand(size - 1 - found[1]), ranges):
-        conditions.append(op("lt")(e, size))
-    return conditions

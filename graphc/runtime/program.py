@@ -19,7 +19,8 @@ from graphc.runtime.load import load
 __all__ = ["Program", "Structure"]
 
 
-_KINDS = {"float32": np.dtype(np.float32), "float64": np.dtype(np.float64), "int": np.dtype(np.int64), "bool": np.dtype(np.bool_)}
+_KINDS: dict[str, np.dtype] = {"float32": np.dtype(np.float32), "float64": np.dtype(np.float64), "int": np.dtype(np.int64),
+                               "bool": np.dtype(np.bool_)}
 _NAMES = {kind: name for name, kind in _KINDS.items()}
 
 
@@ -71,8 +72,8 @@ class Program:
     Raises BindingError (a ValueError) where data do not fit, BindingTypeError (also a TypeError) for a wrong dtype, a missing or an unknown name.
     """
 
-    def __init__(self, inputs: Sequence[Input], roots: Sequence[Node], outputs: Sequence[Tensor], structure: Structure, source_of: Callable[[str], tuple[str, tuple[str, ...]]],
-                 explain: Callable[[], str], dtype: str | None = None):
+    def __init__(self, inputs: Sequence[Input], roots: Sequence[Node], outputs: Sequence[Tensor], structure: Structure,
+                 source_of: Callable[[str], tuple[str, tuple[str, ...]]], explain: Callable[[], str], dtype: str | None = None):
         self._inputs, self._roots, self._structure = tuple(inputs), tuple(roots), structure
         self._source_of, self._explain, self._dtype = source_of, explain, dtype
         self._outputs = tuple(outputs)

@@ -330,7 +330,8 @@ def test_joining(formula):
     lambda l, x: x[-3:-1], lambda l, x: x[::2], lambda l, x: x[1::2], lambda l, x: x[::-1], lambda l, x: x[::-2], lambda l, x: x[-2::-1], lambda l, x: x[3:1:-1],
     lambda l, x: x[:2:-1], lambda l, x: x[:, ::-1], lambda l, x: x[1:4, ::2], lambda l, x: x[:-1:3], lambda l, x: x[1:][1:], lambda l, x: x[::-1][1:], lambda l, x: x[::2][1:],
     lambda l, x: x[1:] - x[:-1], lambda l, x: x[4:1:-1][::2], lambda l, x: x[...], lambda l, x: x[:, :], lambda l, x: x[None][0], lambda l, x: x[()],
-    lambda l, x: x.T[::-1].T, lambda l, x: x[:0], lambda l, x: l.sum(x[:0]), lambda l, x: x[2:2])
+    lambda l, x: l.reshape(x[::2], -1), lambda l, x: l.reshape(x[::2], (-1, 3) if l is np else (-1, "d")),
+    lambda l, x: l.reshape(l.reshape(x[::2], -1), (3, 3) if l is np else (x[::2].dims[0], "d")), lambda l, x: x.T[::-1].T, lambda l, x: x[:0], lambda l, x: l.sum(x[:0]), lambda l, x: x[2:2])
 def test_views(formula):
     check(formula)
 

@@ -135,12 +135,45 @@ def test_a_zero_row_of_a_guarded_cosine():
     np.testing.assert_allclose(g[1], 2 * (np.array([1.0, 0.0]) / 5 - 3 * np.array([3.0, 4.0]) / 125), rtol=1e-14)
 
 
+def test_a_selection_of_what_was_broadcast():
+    """log(p) is taken by rows where the table is not 0: a row of zeros has gradient 0, not 0/0."""
+    P = gc.tensor("P", "n d")
+    rows, columns = gc.log(gc.sum(P, axis=1)), gc.log(gc.sum(P, axis=0))
+    information = gc.sum(gc.where(P > 0, P * (gc.log(P) - rows[:, None] - columns[None, :]), 0))
+    values = np.array([[0.1, 0.3, 0.0], [0.0, 0.0, 0.0], [0.2, 0.3, 0.1]])
+    g, h = gc.evaluate([gc.grad(information, P), gc.hessian(information, P)], P=values)
+    taken, r, c = values > 0, values.sum(1, keepdims=True), values.sum(0, keepdims=True)
+    with np.errstate(all="ignore"):
+        expected = np.where(taken, np.log(values / (r * c)) + 1, 0) - np.where(r > 0, 1, 0) - 1
+    np.testing.assert_allclose(g, expected, rtol=1e-14)
+    assert np.isfinite(h).all()
+
+
+def test_a_root_that_was_broadcast():
+    X = gc.tensor("X", "n d")
+    length = gc.sqrt(gc.sum(abs(X)**2.5, axis=1))
+    product = length[:, None] * length[None, :]
+    cosine = gc.sum(gc.where(product > 0, X @ X.T / product, 0.0))
+    values = np.array([[0.0, 0.0], [3.0, 4.0], [1.0, -2.0]])
+    g, h = gc.evaluate([gc.grad(cosine, X), gc.hessian(cosine, X)], X=values)
+    rest = gc.evaluate([gc.grad(cosine, X), gc.hessian(cosine, X)], X=values[1:])
+    np.testing.assert_allclose(g, np.vstack([np.zeros((1, 2)), rest[0]]), rtol=1e-14)
+    np.testing.assert_allclose(h[1:, :, 1:, :], rest[1], rtol=1e-13)
+
+
 # --- norms ------------------------------------------------------------------------------------------------------------
 def test_the_norm_of_zeros():
     for formula in (gc.norm(x), gc.norm(x, ord=1), gc.norm(x, ord=INF), gc.norm(x, ord=3)):
         g, h = derivatives(formula, {"x": [0.0, 0.0]})
         np.testing.assert_array_equal(g, [0, 0])
         assert not np.isnan(h).any()
+
+
+def test_the_deviation_of_equal_numbers():
+    g, h = derivatives(gc.std(x), {"x": [2.0, 2.0, 2.0]})
+    np.testing.assert_array_equal(g, [0, 0, 0])
+    assert not np.isnan(h).any()
+    np.testing.assert_allclose(derivatives(gc.std(x), {"x": [1.0, 2.0, 3.0]})[0], np.array([-1, 0, 1]) / 6**0.5, rtol=1e-15)
 
 
 def test_one_zero_row_among_rows():
