@@ -18,7 +18,7 @@ help:
 	@echo 'make types     mypy'
 	@echo 'make contract  the layers: which part may import which'
 	@echo 'make docs      refresh what docs and README show: outputs, tables, pictures'
-	@echo 'make bench     time value and gradient of some losses'
+	@echo 'make bench     value and gradient of some losses, beside PyTorch and JAX where they are installed'
 	@echo 'make clean     remove the environment, caches and outputs'
 
 demo: $(READY)
@@ -40,7 +40,7 @@ docs: $(READY)
 	$(BIN)/python docs/refresh.py
 
 bench: $(READY)
-	$(BIN)/python tests/benchmarks/run.py
+	$(BIN)/python -m tests.benchmarks
 
 clean:
 	rm -rf $(VENV) $(OUT) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -184,7 +184,7 @@ def _var(node: Comprehension) -> ReductionCall | None:
 
 def _std(node: Comprehension) -> ReductionCall | None:
     variance = _operand(node, 0, None)
-    found = _var(variance) if variance is not None and node.body == op("sqrt")(X) else None
+    found = _var(variance) if variance is not None and node.body.has(op("sqrt")) else None
     return replace(found, name="std") if found else None
 
 
