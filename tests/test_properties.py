@@ -100,3 +100,15 @@ def test_the_directional_derivative(case):
     vectors = [gc.tensor(f"v_{p.name}", [int(str(d)) if str(d).isdigit() else d for d in p.dims]) for p in params]
     got = evaluate([gc.jvp(loss, params, vectors)], arrays | {f"v_{n}": v for n, v in along.items()})[0]
     close(got, slope([loss], arrays, along)[0])
+
+
+@settings(CHECK, max_examples=15)
+@given(formulas())
+def test_compiled(case):
+    """A Program gives the interpreter's numbers."""
+    loss, arrays = case
+    names = [n for n, a in arrays.items() if a.dtype.kind == "f"]
+    program = gc.compile(loss, wrt=names)
+    value, grads = program(**arrays, **{n: EXTENTS[n] for n in program.sizes})
+    for got, expected in zip([value, *grads.values()], evaluate([loss, *gc.grad(loss, names)], arrays), strict=True):
+        close(got, expected)

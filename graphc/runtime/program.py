@@ -88,6 +88,11 @@ class Program:
         return {i.name: tuple(str(s) for s in i.dims) for i in self._inputs}
 
     @property
+    def sizes(self) -> tuple[str, ...]:
+        """The dims that no input shows; their sizes are given by name when the program is called."""
+        return tuple(self._binder.needed)
+
+    @property
     def outputs(self) -> list[Tensor]:
         """The tensors that the program computes, gradients last: gc.formula and gc.render take them."""
         return list(self._outputs)
