@@ -85,19 +85,10 @@ class _Plan:
 
     def shown(self, root: Node, forms: Forms) -> list[Node]:
         """The nodes whose text the root's text contains, operands first."""
-        order: list[Node] = []
-        seen: set[Node] = set()
-        stack = [(root, False)]
-        while stack:
-            node, finished = stack.pop()
-            if finished:
-                order.append(node)
-            elif node not in seen:
-                seen.add(node)
-                self.children[node] = forms[node].printed()
-                stack.append((node, True))
-                stack.extend((o, False) for o, _ in reversed(self.children[node]) if o not in seen)
-        return order
+        def below(node: Node) -> list[Node]:
+            self.children[node] = forms[node].printed()
+            return [o for o, _ in self.children[node]]
+        return topological([root], below)
 
     def measure(self, line: int, deep: int) -> None:
         """Sizes and depths, naming the largest operands of a text that passes a limit."""

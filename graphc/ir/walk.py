@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -21,8 +21,8 @@ def operands(node: Node) -> list[Node]:
     return found
 
 
-def topological(roots: Iterable[Node]) -> list[Node]:
-    """All nodes below the roots, operands first, in the order in which a reader meets them."""
+def topological(roots: Iterable[Node], below: Callable[[Node], Sequence[Node]] = operands) -> list[Node]:
+    """All nodes below the roots, operands first, in the order in which a reader meets them. `below` is what a node stands on."""
     order: list[Node] = []
     seen: set[Node] = set()
     stack: list[tuple[Node, bool]] = [(r, False) for r in reversed(list(roots))]
@@ -33,7 +33,7 @@ def topological(roots: Iterable[Node]) -> list[Node]:
         elif node not in seen:
             seen.add(node)
             stack.append((node, True))
-            stack.extend((o, False) for o in reversed(operands(node)) if o not in seen)
+            stack.extend((o, False) for o in reversed(below(node)) if o not in seen)
     return order
 
 

@@ -16,6 +16,7 @@ from graphc.ir.idioms import reduction_call
 from graphc.ir.names import names_of
 from graphc.ir.nodes import Input, Node, Read, Scatter
 from graphc.ir.views import view_of
+from graphc.ir.walk import topological
 from graphc.render.labels import Edge, local_of, symbol_of
 from graphc.render.style import TRANSPOSED
 from graphc.scalar.symbols import axis_index
@@ -77,18 +78,7 @@ def _edges(node: Node) -> list[Edge]:
 
 
 def _drawn(roots: Sequence[Node]) -> list[Node]:
-    order: list[Node] = []
-    seen: set[Node] = set()
-    stack = [(r, False) for r in reversed(list(roots))]
-    while stack:
-        node, finished = stack.pop()
-        if finished:
-            order.append(node)
-        elif node not in seen:
-            seen.add(node)
-            stack.append((node, True))
-            stack.extend((e.source, False) for e in reversed(_edges(node)) if e.source not in seen)
-    return order
+    return topological(roots, lambda node: [e.source for e in _edges(node)])
 
 
 def _view_label(read: Read, node: Node) -> str:
