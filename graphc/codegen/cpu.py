@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import sympy as sp
 
+from graphc.codegen.defined import defined
 from graphc.codegen.text import Printer
 from graphc.ir.nodes import Size
 from graphc.loops.statements import (
@@ -34,7 +35,7 @@ __all__ = ["emit"]
 
 _TYPES = {"float": "real", "int": "int64", "bool": "boolean"}
 _NUMPY_TYPES = {"float": "real", "int": "np.int64", "bool": "np.bool_"}
-_REDUCE = {"sum": "+=", "prod": "*="}
+_REDUCE = {"sum": ("plus", "+="), "prod": ("times", "*=")}        # of reals: an addition that LLVM may reorder, and vectorise
 
 
 def emit(program: HostProgram, title: str, dtype: str) -> str:
@@ -50,7 +51,12 @@ class _Module:
     def text(self, title: str) -> str:
         kernels = dict.fromkeys(s.kernel for s in self.program.body if isinstance(s, Call))
         parts = [self.kernel(k) for k in kernels] + [self.run()]
+        parts = self.definitions() + parts
         return "\n\n\n".join([self.header(title, "\n".join(parts)), *parts]) + "\n"
+
+    def definitions(self) -> list[str]:
+        """Functions of the formula's own: a series near a point, the formula elsewhere."""
+        return [defined(self.print.defined[name], self.dtype, self.print) for name in sorted(self.print.defined)]
 
     def header(self, title: str, body: str) -> str:
         functions = sorted(self.print.functions)
@@ -63,8 +69,10 @@ class _Module:
         if own:
             lines += ["", f"from graphc.codegen.mathlib.{self.dtype} import {', '.join(own)}"]
         lines += ["", f"real = {self.dtype}", "inf, nan = np.inf, np.nan",
-                  'FLAGS = {"reassoc", "contract"}        # sums may be reordered for SIMD; infinities and NaN keep their meaning',
+                  'FLAGS = {"contract"}        # a*b + c may be fused; the order of operations, infinities and NaN keep their meaning',
                   'kernel = njit(nogil=True, error_model="numpy", fastmath=FLAGS)']
+        if self.print.defined:
+            lines.append('inlined = njit(error_model="numpy", forceinline=True)')
         return "\n".join(lines)
 
     # --- functions
@@ -152,16 +160,19 @@ class _Module:
                 return [f"{name}[{', '.join(map(p, index))}] = {p(value)}"]
             case Accumulate(op, target, value):
                 if op in _REDUCE:
-                    return [f"{p(target)} {_REDUCE[op]} {p(value)}"]
+                    function, sign = _REDUCE[op]
+                    if target.kind == "int":
+                        return [f"{p(target)} {sign} {p(value)}"]
+                    p.functions.add(function)
+                    return [f"{p(target)} = {function}({p(target)}, {p(value)})"]
                 larger = Term({"max": "maximum", "min": "minimum"}[op], (target, value), None, target.kind)
                 return [f"{p(target)} = {p(larger)}"]
             case Track(op, target, best, value, position):
                 sign = ">" if op == "argmax" else "<"
                 return [f"value = {p(value)}", f"if value {sign} {p(best)} or (value != value and {p(best)} == {p(best)}):",
                         f"    {p(best)} = value", f"    {p(target)} = {p(position)}"]
-            case For(index, extent, body, reverse):
-                size = p.size(extent, self.sizes)
-                return [f"for {index} in range({f'{size} - 1, -1, -1' if reverse else size}):", *("    " + x for x in self.block(body))]
+            case For():
+                return [f"for {s.index} in range({self.range(s)}):", *("    " + x for x in self.block(s.body))]
             case Allocate(name, sizes, kind):
                 shape = ", ".join(p.size(x, self.sizes) for x in sizes) + "," * (len(sizes) == 1)
                 return [f"{name} = np.empty(({shape}), {_NUMPY_TYPES[kind]})"]
@@ -171,6 +182,14 @@ class _Module:
                 call = f"{kernel.name}({', '.join(arguments)})"
                 return [f"{', '.join(results)} = {call}" if results else call]
         raise TypeError(f"no text for {type(s).__name__}")
+
+    def range(self, s: For) -> str:
+        """The arguments of a loop's range."""
+        size = self.print.size(s.extent, self.sizes)
+        if s.reverse:
+            return f"{size} - 1, -1, -1"
+        last = size if s.last is None else self.print(s.last)
+        return last if s.first is None else f"{self.print(s.first)}, {last}"
 
     def product(self, s: Product) -> list[str]:
         """np.dot on two-dimensional views; a loop over the batch."""

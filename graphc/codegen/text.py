@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import mpmath
 import sympy as sp
 
@@ -17,10 +19,11 @@ _INFIX = {"add": ("+", _ADD), "sub": ("-", _ADD), "mul": ("*", _MUL), "div": ("/
 
 
 class Printer:
-    """`str(term)` for generated code. Notes the functions that it used in `functions`."""
+    """`str(term)` for generated code. Notes the functions that it used in `functions`, and those that the module defines in `defined`."""
 
     def __init__(self) -> None:
         self.functions: set[str] = set()
+        self.defined: dict[str, Any] = {}
 
     def __call__(self, term: Term, outer: int = 0) -> str:
         text, level = self.parts(term)
@@ -62,7 +65,11 @@ class Printer:
                 return self.call("checked", args)
             case "floor" | "ceil" | "round" if t.kind == "int":
                 return self.parts(args[0])
-        name = ROWS[t.op].jit
+        row = ROWS[t.op]
+        name = row.jit
+        if row.definition is not None:
+            self.defined[name] = row.definition
+            return f"{name}({self(args[0])})", _ATOM
         if name == "abs":
             return f"abs({self(args[0])})", _ATOM
         if t.kind == "int" and name in ("sign", "maximum", "minimum", "relu"):

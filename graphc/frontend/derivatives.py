@@ -17,6 +17,7 @@ from graphc.ir.nodes import Input, Node, Origin, Size
 from graphc.ir.walk import inputs_of, rebuild, topological
 from graphc.passes.adjoint import pullback
 from graphc.passes.prepare import prepare
+from graphc.passes.stable import stabilise
 from graphc.passes.tangent import pushforward
 from graphc.scalar.symbols import axis_index
 from graphc.scalar.table import op, where
@@ -91,6 +92,8 @@ class _Cut:
         return cls(root, [cut.get(w.node, w.node) for w in wrt], {v: k for k, v in cut.items()})
 
     def restore(self, nodes: Sequence[Node]) -> list[Node]:
+        """What differentiation produced, stable too, over the tensors that were cut."""
+        nodes = stabilise(nodes)
         if not self.back:
             return list(nodes)
         done = rebuild(nodes, lambda n: n, self.back)

@@ -17,14 +17,14 @@ from graphc.scalar.table import op
 
 __all__ = """exp expm1 log log1p log2 log10 sqrt cbrt square abs sign floor ceil round sin cos tan arcsin arccos arctan sinh cosh tanh erf erfc lgamma
     digamma arcsinh arccosh arctanh sigmoid logsigmoid softplus relu leaky_relu elu selu gelu silu maximum minimum where clip power xlogy
-    logaddexp arctan2 hypot polygamma""".split()
+    logaddexp arctan2 hypot polygamma sech logcosh""".split()
 
 exp, expm1, log, log1p = (scalar_function(n) for n in ("exp", "expm1", "log", "log1p"))
 log2, log10, sqrt, cbrt = (scalar_function(n) for n in ("log2", "log10", "sqrt", "cbrt"))
 abs, sign, floor, ceil, round = (scalar_function(n) for n in ("abs", "sign", "floor", "ceil", "round"))
 sin, cos, tan = (scalar_function(n) for n in ("sin", "cos", "tan"))
 arcsin, arccos, arctan, arctan2 = (scalar_function(n) for n in ("arcsin", "arccos", "arctan", "arctan2"))
-sinh, cosh, tanh = (scalar_function(n) for n in ("sinh", "cosh", "tanh"))
+sinh, cosh, tanh, sech, logcosh = (scalar_function(n) for n in ("sinh", "cosh", "tanh", "sech", "logcosh"))
 arcsinh, arccosh, arctanh = (scalar_function(n) for n in ("arcsinh", "arccosh", "arctanh"))
 erf, erfc, lgamma, digamma = (scalar_function(n) for n in ("erf", "erfc", "lgamma", "digamma"))
 sigmoid, logsigmoid, relu = (scalar_function(n) for n in ("sigmoid", "logsigmoid", "relu"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import sympy as sp
@@ -10,7 +11,7 @@ from graphc.errors import DimError, DtypeError, FormulaError
 from graphc.frontend.elementwise import align, as_tensor, broadcast, elementwise, located, to_float
 from graphc.frontend.index import settle
 from graphc.frontend.origin import origin_here
-from graphc.frontend.reduce import Axis, axes_of, reduce_axes, root
+from graphc.frontend.reduce import Axis, axes_of, drop_axes, reduce_axes, square_root
 from graphc.frontend.tensor import Tensor, describe, dim_text
 from graphc.ir.access import same_size
 from graphc.ir.build import X0, comprehension
@@ -156,7 +157,7 @@ def norm(x: Any, axis: Axis = None, ord: Any = None, keepdims: bool = False) -> 
     t = to_float(settle(as_tensor(x)))
     axes = axes_of(t, axis, "norm")
     if ord is None or ord == 2 or ord == "fro":
-        return root(reduce_axes("sum", t**2, axes, keepdims, "norm"), "norm")
+        return _euclidean(t, axes, keepdims)
     magnitude = elementwise(lambda x: op("abs")(x), [t], "norm")
     if ord == 0:
         return reduce_axes("sum", to_float(t != 0), axes, keepdims, "norm")
@@ -168,6 +169,15 @@ def norm(x: Any, axis: Axis = None, ord: Any = None, keepdims: bool = False) -> 
     if ord == 1:
         return total
     return elementwise(lambda s: op("where")(op("eq")(s, sp.Integer(0)), 0, op("power")(s, sp.Float(1 / float(ord)))), [total], "norm")
+
+
+def _euclidean(t: Tensor, axes: Sequence[int], keepdims: bool) -> Tensor:
+    """b sqrt(sum (x/b)^2), b the power of two below the largest |x|: scaling by it rounds nothing, and no square leaves the format."""
+    largest = reduce_axes("max", elementwise(lambda x: op("abs")(x), [t], "norm"), axes, True, "norm")
+    b = elementwise(lambda m: op("stop_gradient")(op("binade")(m)), [largest], "norm", hint="b")
+    scaled = elementwise(lambda x, b: op("scaled")(x, b), [t, b], "norm")
+    total = reduce_axes("sum", scaled**2, axes, keepdims, "norm")
+    return elementwise(lambda s, b: b * square_root(s), [total, b if keepdims else drop_axes(b, axes)], "norm")
 
 
 def cumsum(x: Any, axis: int | str | None = None) -> Tensor:

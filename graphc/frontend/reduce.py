@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import sympy as sp
@@ -193,7 +194,12 @@ def std(x: Any, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Ten
 
 def root(total: Tensor, what: str) -> Tensor:
     """sqrt of a sum of squares, whose derivative at 0 is chosen as 0: that of a norm."""
-    return elementwise(lambda s: op("where")(op("gt")(s, sp.Integer(0)), op("sqrt")(s), op("abs")(s)), [total], what)
+    return elementwise(square_root, [total], what)
+
+
+def square_root(s: sp.Expr) -> sp.Expr:
+    """sqrt(s) whose derivative at 0 is 0."""
+    return op("where")(op("gt")(s, sp.Integer(0)), op("sqrt")(s), op("abs")(s))
 
 
 def _float_reduction(x: Any) -> Tensor:
@@ -201,27 +207,49 @@ def _float_reduction(x: Any) -> Tensor:
 
 
 def logsumexp(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """log(sum(exp(x))) = m + log(sum(exp(x - m))), m = max(x), held constant in the derivative."""
-    return safe_logsumexp(_float_reduction(x), axis, keepdims)[0]
+    """log(sum(exp(x))) = m + log(k + r), m = max(x), k how many elements attain it, r = sum of exp(x - m) over the others.
+
+    So neither large nor small x overflow, and log(1 + r) keeps its digits where r is small. -inf where all x are: its derivative there is 0.
+    Blanchard, Higham and Higham, Accurately computing the log-sum-exp and softmax functions, 2021.
+    """
+    parts = sum_of_exponentials(_float_reduction(x), axis, keepdims)
+    return elementwise(lambda m, r, k: op("log_total")(m, r, k), [parts.maximum, parts.rest, parts.ties], "logsumexp")
 
 
-def safe_logsumexp(x: Tensor, axis: Axis, keepdims: bool = False) -> tuple[Tensor, Tensor, Tensor]:
-    """(logsumexp(x), e, z) with e = exp(x - m) and z = sum(e); the stable form that softmax and its kin share."""
+@dataclass(frozen=True)
+class Exponentials:
+    """m = max x, e = exp(x - m), and sum(e) as the number of elements that attain m plus the rest."""
+
+    maximum: Tensor
+    e: Tensor
+    rest: Tensor
+    ties: Tensor
+
+    @property
+    def softmax(self) -> Tensor:
+        """e / sum(e)"""
+        inverse = elementwise(lambda r, k: op("inverse_total")(r, k), [self.rest, self.ties], "sum", hint="w")
+        return elementwise(lambda e, w: e * w, [self.e, inverse], "softmax")
+
+
+def sum_of_exponentials(x: Tensor, axis: Axis, keepdims: bool = False) -> Exponentials:
+    """The parts that logsumexp, softmax and their kin share; the maximum is held constant."""
     axes = axes_of(x, axis, "logsumexp")
     m = shift(x, axes)
-    e = elementwise(lambda x, m: op("exp")(x - m), [x, m], "exp", hint="e")
-    z = reduce_axes("sum", e, axes, keepdims, "sum", hint="z")
-    lowered = m if keepdims else drop_axes(m, axes)
-    return elementwise(lambda m, z: m + op("log")(z), [lowered, z], "logsumexp"), e, z
+    e = elementwise(lambda x, m: op("exp")(op("excess")(x, m)), [x, m], "exp", hint="e")
+    others = elementwise(lambda e, x, m: op("apart")(e, op("eq")(x, m)), [e, x, m], "exp")
+    attained = elementwise(lambda x, m: op("where")(op("eq")(x, m), 1, 0), [x, m], "max", dtype="float")
+    rest = reduce_axes("sum", others, axes, keepdims, "sum", hint="r")
+    ties = reduce_axes("sum", attained, axes, keepdims, "sum", hint="k")
+    return Exponentials(m if keepdims else drop_axes(m, axes), e, rest, ties)
 
 
 def shift(x: Tensor, axes: Sequence[int]) -> Tensor:
-    """max(x) over axes where it is finite, else 0: what exp(x - m) subtracts. Constant in every derivative."""
+    """max(x) over axes, 0 where all x are -inf: what exp(x - m) subtracts. Constant in every derivative."""
     from graphc.frontend.derivatives import stop_gradient
     from graphc.scalar.symbols import INF
     m = reduce_axes("max", x, axes, True, "max", hint="m")
-    finite = elementwise(lambda m: op("where")(op("lt")(op("abs")(m), INF), m, 0), [m], "max", hint="m")
-    return stop_gradient(finite)
+    return stop_gradient(elementwise(lambda m: op("where")(op("gt")(m, -INF), m, 0), [m], "max", hint="m"))
 
 
 def drop_axes(t: Tensor, axes: Sequence[int]) -> Tensor:
@@ -230,10 +258,9 @@ def drop_axes(t: Tensor, axes: Sequence[int]) -> Tensor:
 
 
 def softmax(x: Any, axis: Axis = -1) -> Tensor:
-    """exp(x) / sum(exp(x)) along axes, shifted by the maximum so that no logit overflows."""
+    """exp(x) / sum(exp(x)) along axes, shifted by the maximum so that no logit overflows; 0 where all logits are -inf (masked)."""
     x = _float_reduction(x)
-    _, e, z = safe_logsumexp(x, axes_of(x, axis, "softmax"), keepdims=True)
-    return elementwise(lambda e, z: e / z, [e, z], "softmax")
+    return sum_of_exponentials(x, axes_of(x, axis, "softmax"), keepdims=True).softmax
 
 
 def log_softmax(x: Any, axis: Axis = -1) -> Tensor:

@@ -3,7 +3,7 @@
     mean(x, axis)  <-  sum(x, axis)/n              softmax(x, axis)  <-  e/z,  e = exp(x - m),  z = sum(e)
     gelu(x)        <-  x*erfc(-x/sqrt(2))/2        cumsum(x)         <-  sum over j of where(j <= i, x[j], 0)
 
-A call is recognised only where the user wrote it (`origin.op`) and the graph below still has its form.
+A call is recognised where the user wrote it (`origin.op`), and a softmax in derivatives too, if the graph below still has its form.
 """
 
 from __future__ import annotations
@@ -91,9 +91,9 @@ def _clip(body: sp.Expr) -> MapCall | None:
 
 
 def is_shift(node: Node) -> bool:
-    """The maximum where it is finite, else 0: what a stable exp subtracts. It is written as the maximum."""
+    """The maximum, 0 where that is -inf: what a stable exp subtracts. It is written as the maximum."""
     return (isinstance(node, Comprehension) and node.reduce is None
-            and node.body == op("where")(op("lt")(op("abs")(X), INF), X, ZERO) and getattr(node.reads[0].operand, "reduce", "") == "max")
+            and node.body == op("where")(op("gt")(X, -INF), X, ZERO) and getattr(node.reads[0].operand, "reduce", "") == "max")
 
 
 def indexed_call(node: Comprehension) -> MapCall | None:
@@ -196,26 +196,23 @@ def _norm(node: Comprehension) -> ReductionCall | None:
     return ReductionCall("norm", total, square)
 
 
-def _shifted(total: Comprehension | None) -> Comprehension | None:
-    """exp(x - m), if the total is its sum."""
-    e = _operand(total, 0, None) if total else None
-    return e if e is not None and total is not None and total.body == X and e.body == op("exp")(X - placeholder(1)) else None
+def _shifted(node: Comprehension, k: int) -> tuple[Comprehension, Comprehension] | None:
+    """(r, e), if the k-th operand is the sum r of e = exp(x - m) apart from the maximum's own."""
+    rest = _operand(node, k, "sum")
+    others = _operand(rest, 0, None) if rest else None
+    e = _operand(others, 0, None) if others and isinstance(others.body, op("apart")) else None
+    return (rest, e) if rest and e and e.body == op("exp")(op("excess")(X, placeholder(1))) else None
 
 
 def _logsumexp(node: Comprehension) -> ReductionCall | None:
-    total = _operand(node, 1, "sum")
-    e = _shifted(total)
-    if e is None or total is None or node.body != X + op("log")(placeholder(1)):
-        return None
-    return ReductionCall("logsumexp", total, e)
+    found = _shifted(node, 1)
+    return ReductionCall("logsumexp", *found) if found and node.body == op("log_total")(*map(placeholder, range(3))) else None
 
 
 def _softmax(node: Comprehension) -> ReductionCall | None:
-    total = _operand(node, 1, "sum")
-    e = _shifted(total)
-    if e is None or total is None or node.body != X / placeholder(1) or node.reads[0].operand is not e:
-        return None
-    return ReductionCall("softmax", total, e)
+    inverse = _operand(node, 1, None) if node.body == X * placeholder(1) else None
+    found = _shifted(inverse, 0) if inverse is not None and isinstance(inverse.body, op("inverse_total")) else None
+    return ReductionCall("softmax", *found) if found and node.reads[0].operand is found[1] else None
 
 
 def _log_softmax(node: Comprehension) -> ReductionCall | None:
@@ -227,4 +224,4 @@ def _log_softmax(node: Comprehension) -> ReductionCall | None:
 
 
 _REDUCTIONS: dict[str, Callable[[Comprehension], ReductionCall | None]] = {
-    "mean": _mean, "Mean": _mean, "var": _var, "std": _std, "norm": _norm, "logsumexp": _logsumexp, "softmax": _softmax, "log_softmax": _log_softmax}
+    "mean": _mean, "Mean": _mean, "var": _var, "std": _std, "norm": _norm, "logsumexp": _logsumexp, "softmax": _softmax, "": _softmax, "log_softmax": _log_softmax}

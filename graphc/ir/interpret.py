@@ -8,8 +8,6 @@ A read outside its operand takes the nearest element: the body must not select i
 
 from __future__ import annotations
 
-import functools
-import importlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -22,11 +20,11 @@ from graphc.ir.access import normal
 from graphc.ir.classify import is_guarded, product_operands
 from graphc.ir.nodes import Comprehension, Input, Node, Read, Scatter, Size
 from graphc.ir.walk import topological
+from graphc.scalar.arithmetic import Arithmetic
 from graphc.scalar.symbols import Extent, axis_index, over_index
-from graphc.scalar.table import ROWS
 from graphc.scalar.term import Term, freeze
 
-__all__ = ["interpret", "Arithmetic", "size_of"]
+__all__ = ["interpret", "size_of"]
 
 _UFUNCS = {"sum": "add", "max": "maximum", "min": "minimum", "prod": "multiply"}
 
@@ -38,60 +36,6 @@ def size_of(size: Size, extents: Mapping[str, int]) -> int:
     if size.is_Integer:
         return int(size)
     return int(normal(size.xreplace({s: sp.Integer(extents[s.name]) for s in size.free_symbols})))
-
-
-@functools.cache
-def _resolve(dotted: str) -> Any:
-    module, _, name = dotted.rpartition(".")
-    return getattr(importlib.import_module(module), name)
-
-
-class Arithmetic:
-    """How numbers are made and functions applied: NumPy in one float dtype, or mpmath on object arrays."""
-
-    def __init__(self, dtype: Any = np.float64, digits: int | None = None):
-        self.digits = digits
-        self.dtype = np.dtype(object) if digits else np.dtype(dtype)
-
-    def number(self, value: Any, kind: str) -> Any:
-        if kind == "bool":
-            return np.bool_(bool(value))
-        if kind == "int":
-            return np.int64(int(value))
-        if self.digits:
-            return mpmath.mpf(value)
-        return self.dtype.type(mpmath.nstr(value, 25) if self.dtype == np.longdouble else float(value))
-
-    def array(self, values: Any, kind: str) -> np.ndarray:
-        if kind != "float":
-            return np.asarray(values, dtype=np.int64 if kind == "int" else np.bool_)
-        if not self.digits:
-            return np.asarray(values, dtype=self.dtype)
-        given = np.asarray(values)
-        exact = [v if isinstance(v, mpmath.mpf) else mpmath.mpf(v.item() if hasattr(v, "item") else v) for v in given.flat]
-        out = np.empty(given.shape, dtype=object)
-        out.reshape(-1)[:] = exact
-        return out
-
-    def apply(self, name: str, *args: Any) -> Any:
-        row = ROWS[name]
-        if self.digits and (row.result != "bool" and not all(np.asarray(a).dtype != object for a in args)
-                            or row.result == "bool" and any(np.asarray(a).dtype == object for a in args)):
-            rule = getattr(mpmath, row.mpmath) if isinstance(row.mpmath, str) else functools.partial(row.mpmath, mpmath)
-            result = np.frompyfunc(_real(rule), len(args), 1)(*args)
-            return np.asarray(result, dtype=np.bool_) if row.result == "bool" else result
-        with np.errstate(all="ignore"):
-            return _resolve(row.numpy)(*args)
-
-
-def _real(rule: Any) -> Any:
-    def call(*args: Any) -> Any:
-        try:
-            value = rule(*args)
-        except (ZeroDivisionError, ValueError):
-            return mpmath.nan
-        return mpmath.nan if isinstance(value, mpmath.mpc) else value
-    return call
 
 
 def interpret(roots: Iterable[Node], bindings: Mapping[Input, Any], extents: Mapping[str, int],
@@ -186,38 +130,11 @@ class _Machine:
         return self.term(freeze(e, ()), [], grid)
 
     def term(self, t: Term, reads: list[Any], grid: dict[sp.Symbol, np.ndarray]) -> Any:
-        if t.op == "const":
-            return self.arithmetic.number(t.value, t.kind)
-        if t.op == "read":
-            return reads[t.value]
-        if t.op == "index":
-            return grid[t.value]
-        if t.op == "extent":
-            return np.int64(self.extents[t.value.name])
-        args = [self.term(a, reads, grid) for a in t.args]
-        match t.op:
-            case "add":
-                return args[0] + args[1]
-            case "sub":
-                return args[0] - args[1]
-            case "mul":
-                return args[0] * args[1]
-            case "div":
-                return self.divide(*args)
-            case "neg":
-                return -args[0]
-            case "powi":
-                return args[0] ** t.value
-            case "cast":
-                return self.arithmetic.array(args[0], t.kind)
-            case "where":
-                return np.where(*args)
-        return self.arithmetic.apply(t.op, *args)
-
-    def divide(self, a: Any, b: Any) -> Any:
-        if self.arithmetic.digits:
-            return np.frompyfunc(_divide, 2, 1)(a, b)
-        return a / b
+        def leaf(t: Term) -> Any:
+            if t.op == "read":
+                return reads[t.value]
+            return grid[t.value] if t.op == "index" else np.int64(self.extents[t.value.name])
+        return self.arithmetic.term(t, leaf)
 
     def reduce(self, node: Comprehension, values: np.ndarray, rank: int) -> np.ndarray:
         axes = tuple(range(rank, values.ndim))
@@ -236,8 +153,3 @@ class _Machine:
             np.add.at(out, index, values)
         return out
 
-
-def _divide(a: Any, b: Any) -> Any:
-    if b == 0:
-        return mpmath.nan if a == 0 or mpmath.isnan(a) else mpmath.inf * mpmath.sign(a)
-    return mpmath.mpf(a) / b

@@ -19,7 +19,7 @@ from typing import Any
 import mpmath
 
 from graphc.scalar.table import ROWS
-from graphc.scalar.term import DIGITS, Term
+from graphc.scalar.term import DIGITS, Term, freeze
 
 __all__ = ["Piece", "TextStyle", "compose", "number_text", "COMPARE", "OR", "AND", "ADD", "NEG", "MUL", "UNARY", "POWER", "ATOM", "ELIDED"]
 
@@ -59,6 +59,9 @@ def compose(term: Term, style: TextStyle, leaf: Callable[[Term], Piece]) -> Piec
         return style.number(term.value, term.kind)
     if term.op in ("read", "index", "extent", "value"):
         return leaf(term)
+    if term.op in ROWS and (definition := ROWS[term.op].definition) is not None:
+        formula = freeze(definition.formula, ("float",))
+        return compose(formula, style, lambda t: compose(term.args[0], style, leaf) if t.op == "read" else leaf(t))
     if halved := _over_power_of_two(term):
         term = halved
     args = [compose(a, style, leaf) for a in term.args]

@@ -15,6 +15,7 @@ import sympy as sp
 from graphc.ir.access import same_size
 from graphc.ir.nodes import Comprehension, Input, Node, Operation, Read, Scatter, Size
 from graphc.loops.names import RESERVED, Letters, size_names
+from graphc.loops.peel import peel
 from graphc.loops.share import share_kernels
 from graphc.loops.statements import (
     Accumulate,
@@ -179,7 +180,8 @@ class _Lowering:
             after += self.complete(c)
         computes = next(walk_computes([loop]))
         letter = self.letters.of(loop, computes.path.index(loop), computes.path)
-        return [*before, For(letter, loop.extent, tuple(self.block(loop.items)), loop.reverse), *after]
+        whole = For(letter, loop.extent, tuple(self.block(loop.items)), loop.reverse)
+        return [*before, *peel(whole, self.term(freeze(loop.extent, ()), {}, [])), *after]
 
     # --- one node
     def inside(self, c: Compute) -> list[tuple[int, Loop]]:

@@ -64,10 +64,14 @@ class Track:
 
 @dataclass(frozen=True)
 class For:
+    """The loop over an extent; with `first` or `last`, over the part of it from `first` up to, not including, `last`."""
+
     index: str
     extent: Size
     body: tuple[Statement, ...]
     reverse: bool = False
+    first: Term | None = None
+    last: Term | None = None
 
 
 @dataclass(frozen=True)

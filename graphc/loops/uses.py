@@ -52,8 +52,10 @@ def _statement(s: Statement, uses: Uses, arrays: Mapping[str, Any]) -> None:
             _target(best, uses)
             _term(value, uses)
             _term(position, uses)
-        case For(_, extent, body, _):
+        case For(_, extent, body, _, first, last):
             _size(extent, uses)
+            for t in filter(None, (first, last)):
+                _term(t, uses)
             for inner in body:
                 _statement(inner, uses, arrays)
         case Allocate(name, sizes, _):

@@ -15,7 +15,7 @@ from graphc.errors import DimError, FormulaError
 from graphc.frontend.declare import size
 from graphc.frontend.elementwise import located, where
 from graphc.frontend.functions import exp, log
-from graphc.frontend.reduce import logsumexp, sum
+from graphc.frontend.reduce import log_softmax, logsumexp, sum
 from graphc.frontend.tensor import Tensor, describe
 from graphc.losses.common import REDUCTIONS, number, operand, pair, reduced, same_dims, scores
 from graphc.losses.labels import IGNORE_INDEX, at_labels, class_labels, class_weight, classes_last, kept_labels
@@ -64,8 +64,7 @@ def _soft_cross_entropy(x: Tensor, q: Tensor, w: Tensor | None, ignore_index: in
     y, q = classes_last("cross_entropy", x), classes_last("cross_entropy", q)
     if label_smoothing:
         q = (1 - label_smoothing) * q + label_smoothing / size(y.dims[-1])
-    every = logsumexp(y, axis=-1, keepdims=True) - y
-    return reduced("cross_entropy", sum(q * every if w is None else q * w * every, axis=-1), reduction)
+    return reduced("cross_entropy", -sum((q if w is None else q * w) * log_softmax(y), axis=-1), reduction)
 
 
 def _reduce_kept(what: str, losses: Tensor, weights: Tensor | None, keep: Tensor | None, reduction: str) -> Tensor:

@@ -12,7 +12,7 @@ from graphc.frontend.elementwise import located, where
 from graphc.frontend.shape import arange, transpose
 from graphc.frontend.tensor import Dim, Tensor, describe, dims_text
 from graphc.ir.access import same_size
-from graphc.ir.build import is_view
+from graphc.ir.build import constant_value, is_view
 from graphc.ir.nodes import Input
 from graphc.losses.common import operand, targets
 
@@ -82,7 +82,8 @@ def kept_labels(what: str, t: Tensor, ignore_index: Any) -> tuple[Tensor, Tensor
     ignored = list(source.ignore) if source is not None else []
     if not (isinstance(ignore_index, _Default) and source is not None and source.below is not None):
         ignored.append(int(ignore_index))
-    if not ignored:
+    literal = constant_value(t.node)
+    if not ignored or literal is not None and literal.is_Integer and int(literal) not in ignored:
         return t, None
     keep = t != ignored[0]
     for value in ignored[1:]:

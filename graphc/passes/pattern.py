@@ -4,11 +4,13 @@ r"""Rules: an identity of mathematics as a pair of user programs.
              |  Number value
              |  Apply head pattern...          sum, product, power, or a function of the table
              |  Reduced kind dim pattern       a reduction
+             |  At dim                         the index, along a reduced dim, of the element x[..., at] that the left side reads
 
 A rule is a Python function of pattern tensors that returns two tensors of equal value, (lhs, rhs); its name states the
 identity and its docstring the algebra. Tensors after these two say when the rule is not needed: where one of them matches,
 the left side has the good form already. A dim of a pattern stands for any tuple of axes: `sum(exp(x), "d")` matches a sum
-over one axis or three, with keepdims or without, in index notation or not.
+over one axis or three, with keepdims or without, in index notation or not. A pattern tensor of integers is the index at which an
+element is read; `varies` names tensors that stand for no mere number, and `when` is a further condition on what was matched.
 """
 
 from __future__ import annotations
@@ -24,10 +26,10 @@ import sympy as sp
 
 from graphc.ir.nodes import Comprehension, Input, Node, Scatter
 from graphc.ir.walk import topological
-from graphc.scalar.symbols import Nonfinite, Placeholder, axis_index, over_index
+from graphc.scalar.symbols import Extent, Nonfinite, Placeholder, axis_index, over_index
 from graphc.scalar.table import Op
 
-__all__ = ["Pattern", "Wild", "Number", "Apply", "Reduced", "Rule", "Rules", "split", "tags_of"]
+__all__ = ["Pattern", "Wild", "Number", "Apply", "Reduced", "At", "Rule", "Rules", "is_number", "split", "tags_of"]
 
 Tag = str | None        # where an axis of a pattern lies: None among the root's, else reduced as the dim of this name
 
@@ -46,8 +48,13 @@ class Number:
 
 
 @dataclass(frozen=True)
+class At:
+    dim: str
+
+
+@dataclass(frozen=True)
 class Apply:
-    """For a sum or a product, `constant` is the numeric term or factor, and `args` are the others."""
+    """For a sum, `constant` is its number; for a product, its factors of numbers and extents; `args` are the others."""
 
     head: Any
     args: tuple[Pattern, ...]
@@ -61,13 +68,26 @@ class Reduced:
     body: Pattern
 
 
-Pattern = Wild | Number | Apply | Reduced
+Pattern = Wild | Number | Apply | Reduced | At
+
+
+def is_number(e: sp.Expr) -> bool:
+    """Whether an expression is of numbers and extents alone."""
+    return all(isinstance(s, Extent) for s in e.free_symbols)
 
 
 def split(e: sp.Expr) -> tuple[sp.Expr, tuple[sp.Expr, ...]]:
-    """A sum or product as its number and its other terms or factors."""
-    constant, rest = e.as_coeff_Add() if isinstance(e, sp.Add) else e.as_coeff_Mul()
-    return constant, tuple(type(e).make_args(rest))
+    """A sum as its number and its other terms; a product as its factors of numbers and extents, and the others."""
+    if isinstance(e, sp.Add):
+        constant, rest = e.as_coeff_Add()
+        return constant, tuple(sp.Add.make_args(rest))
+    constant, parts = sp.Integer(1), []
+    for factor in e.args:
+        if is_number(factor):
+            constant *= factor
+        else:
+            parts.append(factor)
+    return constant, tuple(parts)
 
 
 def tags_of(node: Comprehension, tags: tuple[Tag, ...]) -> list[tuple[Tag, ...]]:
@@ -80,7 +100,7 @@ def tags_of(node: Comprehension, tags: tuple[Tag, ...]) -> list[tuple[Tag, ...]]
 def _pattern(node: Node, tags: tuple[Tag, ...]) -> Pattern:
     """The tree of a pattern program; patterns are small, so recursion is."""
     if isinstance(node, Input):
-        return Wild(node.name, frozenset(t for t in tags if t))
+        return At(str(node.below)) if node.dtype == "int" else Wild(node.name, frozenset(t for t in tags if t))
     assert isinstance(node, Comprehension)
     reads = [_pattern(r.operand, t) for r, t in zip(node.reads, tags_of(node, tags), strict=True)]
 
@@ -92,6 +112,8 @@ def _pattern(node: Node, tags: tuple[Tag, ...]) -> Pattern:
         if isinstance(e, sp.Add | sp.Mul):
             constant, parts = split(e)
             return _flat(Apply(type(e), tuple(convert(a) for a in parts), constant))
+        if isinstance(e, sp.Pow) and isinstance(base := convert(e.base), Apply) and base.head is sp.Mul and e.exp.is_Integer:
+            return Apply(sp.Mul, tuple(_raised(a, e.exp) for a in base.args), base.constant**e.exp)
         if isinstance(e, sp.Pow | Op):
             return Apply(type(e), tuple(convert(a) for a in e.args))
         raise TypeError(f"a pattern cannot contain {e}")
@@ -103,13 +125,20 @@ def _pattern(node: Node, tags: tuple[Tag, ...]) -> Pattern:
     return Reduced(node.reduce, dim, body)
 
 
+def _raised(p: Pattern, n: sp.Expr) -> Pattern:
+    """p**n"""
+    if isinstance(p, Apply) and p.head is sp.Pow and isinstance(p.args[1], Number):
+        n, p = p.args[1].value * n, p.args[0]
+    return p if n == 1 else Apply(sp.Pow, (p, Number(n)))
+
+
 def _flat(p: Apply) -> Apply:
-    """A product of products as one product, as `passes.match` sees subjects."""
+    """A product of products, or a sum of sums, as one, as `passes.match` sees subjects."""
     constant: Any = p.constant
     args: list[Pattern] = []
     for a in p.args:
-        if p.head is sp.Mul and isinstance(a, Apply) and a.head is sp.Mul:
-            constant, args = constant * a.constant, [*args, *a.args]
+        if isinstance(a, Apply) and a.head is p.head:
+            constant, args = p.head(constant, a.constant), [*args, *a.args]
         else:
             args.append(a)
     return Apply(p.head, tuple(args), constant)
@@ -121,6 +150,9 @@ class Rule:
 
     program: Callable[..., tuple[Any, ...]]
     dims: dict[str, Any] = field(default_factory=dict)
+    varies: frozenset[str] = frozenset()
+    when: Callable[..., bool] | None = None
+    expand: bool = False        # whether values are written over what the maps below them read, that they may cancel
 
     @property
     def name(self) -> str:
@@ -140,7 +172,7 @@ class Rule:
     def sides(self) -> tuple[Any, ...]:
         """The programs as tensors of the language, which is loaded when a rule is first used."""
         gc = importlib.import_module("graphc")
-        return self.program(gc, *(gc.tensor(n, dims) for n, dims in self.wilds.items()))
+        return self.program(gc, *(gc.labels(n, "n", below="d") if dims == "at d" else gc.tensor(n, dims) for n, dims in self.wilds.items()))
 
     @cached_property
     def lhs(self) -> Apply:
@@ -154,13 +186,15 @@ class Rule:
 
     @cached_property
     def kept(self) -> frozenset[Node]:
-        """The nodes of the right side that become nodes: reductions, and what is read by one, more than once, or along a further axis.
-        Others are written into the body that reads them."""
+        """The nodes of the right side that become nodes: reductions, what has a name, and what is read by a reduction, more than once, or
+        along a further axis. Others are written into the body that reads them."""
         found: set[Node] = set()
         once: set[Node] = set()
         for node in topological([self.rhs]):
             if isinstance(node, Input):
                 continue
+            if node.origin.hint:
+                found.add(node)
             if node.reduce:
                 found |= {node, *(r.operand for r in node.reads)}
             for r in node.reads:
@@ -191,9 +225,10 @@ class Rules:
         self.table: dict[str, Rule] = {}
         self._sites: dict[sp.Expr, tuple[tuple[sp.Expr, tuple[Rule, ...]], ...]] = {}
 
-    def rule(self, **dims: Any) -> Callable[[Callable[..., tuple[Any, ...]]], Rule]:
+    def rule(self, *, varies: str = "", when: Callable[..., bool] | None = None, expand: bool = False,
+             **dims: Any) -> Callable[[Callable[..., tuple[Any, ...]]], Rule]:
         def add(program: Callable[..., tuple[Any, ...]]) -> Rule:
-            self.table[program.__name__] = Rule(program, dims)
+            self.table[program.__name__] = Rule(program, dims, frozenset(varies.split()), when, expand)
             return self.table[program.__name__]
         return add
 

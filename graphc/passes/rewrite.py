@@ -17,9 +17,9 @@ from graphc.ir.access import rewrite
 from graphc.ir.build import comprehension, prune
 from graphc.ir.nodes import Comprehension, Input, Node, Origin, Read, Scatter
 from graphc.ir.walk import rebuild
-from graphc.passes.match import matches
-from graphc.passes.pattern import Rule, Rules, tags_of
-from graphc.passes.subject import Subject, compose, product, symbols
+from graphc.passes.match import Remainder, matches
+from graphc.passes.pattern import Rule, Rules, is_number, tags_of
+from graphc.passes.subject import Subject, combined, compose, expanded, symbols
 from graphc.passes.unify import Match
 from graphc.scalar.symbols import Extent, OverIndex, Placeholder, axis_index, over_index, placeholder
 from graphc.scalar.table import op
@@ -28,7 +28,7 @@ __all__ = ["apply_rules", "first_match", "Fired"]
 
 FUEL = 50           # rules that may fire at one node before the table is taken for a loop
 
-Fired = tuple[Rule, sp.Expr, Match, Subject | None]
+Fired = tuple[Rule, sp.Expr, Match, Remainder]
 
 
 def apply_rules(rules: Rules, roots: Sequence[Node]) -> list[Node]:
@@ -48,10 +48,20 @@ def first_match(rules: Rules, node: Node) -> Fired | None:
             if not rule.pointwise and _is_selected(node, site):
                 continue
             for found, rest in matches(rule.lhs, subject):
-                if not any(True for p in rule.needless for _ in matches(p, subject)):
+                if any(True for p in rule.needless for _ in matches(p, subject)):
+                    break
+                if rule.expand:
+                    found = replace(found, wilds={w: expanded(v) for w, v in found.wilds.items()})
+                if _holds(rule, found):
                     return rule, site, found, rest
-                break
     return None
+
+
+def _holds(rule: Rule, m: Match) -> bool:
+    """Whether a match is one that the rule is meant for."""
+    if any(w.name in rule.varies and is_number(s.expr) for w, s in m.wilds.items()):
+        return False
+    return rule.when is None or rule.when(m)
 
 
 def _is_selected(node: Comprehension | Scatter, site: sp.Expr) -> bool:
@@ -73,11 +83,12 @@ class _Rewriter:
             node = self.fire(node, *fired)
         raise InternalError(f"rewriting does not end at a node of {node.origin}: {fired[0].name} still matches")  # type: ignore[index]
 
-    def fire(self, node: Comprehension | Scatter, rule: Rule, site: sp.Expr, m: Match, rest: Subject | None) -> Node:
+    def fire(self, node: Comprehension | Scatter, rule: Rule, site: sp.Expr, m: Match, rest: Remainder) -> Node:
         """The node with what matched replaced by the right side."""
         value = _RightSide(self, rule, node, m).value(rule.rhs, (None,) * len(rule.rhs.dims))
         if rest is not None:
-            value = product(sp.Integer(1), [value, rest])
+            head, left, sign = rest
+            value = combined(head, [value._replace(expr=sign * value.expr), left])
         base = len(node.reads)
         expr = value.expr.xreplace({placeholder(k): placeholder(base + k) for k in range(len(value.reads))})
         body, reads = node.body.xreplace({site: expr}), [*node.reads, *value.reads]
@@ -114,6 +125,8 @@ class _RightSide:
         return self.values[node, tags]
 
     def wild(self, node: Input, tags: tuple[str | None, ...]) -> Subject:
+        if node.dtype == "int":
+            return self.at(str(node.below))
         under = frozenset(t for t in tags if t)
         found = [s for w, s in self.m.wilds.items() if w.name == node.name and w.under == under]
         if not found:
@@ -123,15 +136,25 @@ class _RightSide:
         simple = self.rule.pointwise or isinstance(s.expr, Placeholder) or isinstance(-s.expr, Placeholder)
         return s if simple else self.built(s, (), None, replace(self.node.origin, op="", hint=""))
 
+    def at(self, dim: str) -> Subject:
+        """The index, along a reduced dim, of the element that the left side reads."""
+        index = self.m.equal[self.m.over[dim][0]]
+        return Subject(placeholder(0), (index,)) if isinstance(index, Read) else Subject(index)
+
     def applied(self, node: Node, tags: tuple[str | None, ...]) -> Subject:
         assert isinstance(node, Comprehension)
         parts = [self.value(r.operand, t) for r, t in zip(node.reads, tags_of(node, tags), strict=True)]
-        s = compose(self.sized(node.body), parts, share=True)
+        s = compose(self.sized(node.body).xreplace(self.loops(node, tags)), parts, share=True)
         if self.rule.pointwise or node not in self.rule.kept:
             return s
         bound = [e for size in node.over for e in self.over(str(size))]
         origin = Origin(node.origin.op, self.node.origin.file, self.node.origin.line, node.origin.hint)
         return self.built(s, bound, node.reduce, origin)
+
+    def loops(self, node: Comprehension, tags: tuple[str | None, ...]) -> dict[sp.Symbol, sp.Expr]:
+        """The indices of a pattern's node that lie along reduced dims, in terms of the match."""
+        along = {axis_index(k): tag for k, tag in enumerate(tags)} | {over_index(k): str(size) for k, size in enumerate(node.over)}
+        return {s: self.over(dim)[0] for s, dim in along.items() if dim and s in node.body.free_symbols}
 
     def over(self, dim: str) -> list[sp.Symbol]:
         return [self.renamed.get(s, s) for s in self.m.over[dim]]

@@ -6,7 +6,7 @@ read at y[s, t[s]] is its body over operands read there.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import sympy as sp
@@ -15,14 +15,17 @@ from graphc.ir.access import rewrite, symbols_of
 from graphc.ir.nodes import Comprehension, Read
 from graphc.scalar.symbols import AxisIndex, OverIndex, Placeholder, placeholder
 
-__all__ = ["Subject", "located", "enter", "place_of", "takes", "unfold", "signed", "symbols", "compose", "product"]
+__all__ = ["Subject", "located", "enter", "place_of", "takes", "unfold", "signed", "symbols", "compose", "combined", "raised", "expanded"]
+
+
+MAX_TERMS = 8
 
 
 class Subject(NamedTuple):
     """An expression over reads, whose indices `place` gives in terms of the root's and of matched reductions'."""
 
     expr: sp.Expr
-    reads: tuple[Read, ...]
+    reads: tuple[Read, ...] = ()
     place: Mapping[sp.Symbol, Any] = {}
 
 
@@ -91,9 +94,16 @@ def compose(body: sp.Expr, parts: Sequence[Subject], share: bool = False) -> Sub
     return Subject(body.xreplace(mapping), tuple(reads))
 
 
-def product(constant: sp.Expr, parts: Sequence[Subject]) -> Subject:
-    """constant * product of parts, as one subject in the root's terms."""
-    return compose(constant * sp.Mul(*(placeholder(k) for k in range(len(parts)))), parts)
+def combined(head: Callable[..., sp.Expr], parts: Sequence[Subject]) -> Subject:
+    """head(part, ...) as one subject; in the root's terms where the parts are seen from different nodes."""
+    if all(s.reads is parts[0].reads and s.place is parts[0].place for s in parts):
+        return parts[0]._replace(expr=head(*(s.expr for s in parts)))
+    return compose(head(*(placeholder(k) for k in range(len(parts)))), parts, share=True)
+
+
+def raised(s: Subject, power: sp.Expr) -> Subject:
+    """s**power"""
+    return s if power == 1 else s._replace(expr=s.expr**power)
 
 
 def signed(s: Subject) -> Subject:
@@ -103,3 +113,15 @@ def signed(s: Subject) -> Subject:
         if inner is not None and isinstance(-inner.expr, Placeholder):
             return inner
     return s
+
+
+def expanded(s: Subject) -> Subject:
+    """A subject written over what the maps below it read, equal reads as one; maps of more than a few terms are left as they are."""
+    parts = {}
+    for atom in s.expr.free_symbols:
+        if isinstance(atom, Placeholder):
+            inner = unfold(Subject(atom, s.reads, s.place))
+            parts[atom] = inner if isinstance(inner.expr, Placeholder) or len(inner.expr.args) > MAX_TERMS else expanded(inner)
+    number = {a: placeholder(k) for k, a in enumerate(parts)}
+    own: dict[sp.Expr, Any] = {a: s.place[a] for a in s.expr.free_symbols if a in s.place}
+    return compose(s.expr.xreplace(own).xreplace(number), list(parts.values()), share=True)

@@ -30,6 +30,7 @@ class Match:
     ranges: dict[sp.Symbol, Size] = field(default_factory=dict)              # extents of the indices of matched reductions
     equal: dict[sp.Symbol, Any] = field(default_factory=dict)                # what unification found them to be
     rigid: frozenset[sp.Symbol] = frozenset()                                # indices that stand for themselves alone
+    loose: bool = False                                                      # whether absolute errors of exponents are all that counts
 
 
 def unify(a: Subject, b: Subject, m: Match) -> Match | None:

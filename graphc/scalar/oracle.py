@@ -15,3 +15,91 @@ def softplus(x: Any) -> Any:
 def relu(x: Any) -> Any:
     """max(x, 0), NaN kept."""
     return np.maximum(x, np.zeros_like(x))
+
+
+def sech(x: Any) -> Any:
+    """1 / cosh(x), without overflow."""
+    e = np.exp(-np.abs(x))
+    return 2 * e / (1 + e * e)
+
+
+def logcosh(x: Any) -> Any:
+    """log(cosh(x)), without overflow, and with its digits near 0."""
+    size = np.abs(x)
+    e = np.expm1(np.minimum(size, 1))
+    return np.where(size < 1, np.log1p(e * e / (2 * (1 + e))), size - size.dtype.type(np.log(2)) + np.log1p(np.exp(-2 * size)))
+
+
+def excess(x: Any, m: Any) -> Any:
+    """x - m, and 0 where they are equal, infinite too."""
+    return np.where(x == m, np.zeros_like(x), x - m)
+
+
+def apart(e: Any, c: Any) -> Any:
+    """e, and 0 where c holds."""
+    return np.where(c, np.zeros_like(e), e)
+
+
+def log_total(m: Any, r: Any, k: Any) -> Any:
+    """m + log(k + r)"""
+    return m + np.log1p(r + (k - np.ones_like(r)))
+
+
+def inverse_total(r: Any, k: Any) -> Any:
+    """1 / (k + r), and 0 for an empty sum."""
+    z = r + k
+    return np.where(z == 0, np.zeros_like(z), 1 / z)
+
+
+def times_log(x: Any, l: Any) -> Any:
+    """x*l, and 0 where x is 0 and l is not NaN."""
+    return np.where((x == 0) & (l == l), np.zeros_like(l), x * l)
+
+
+def exp_sum(x: Any, y: Any) -> Any:
+    """exp(x + y), with what the sum rounds away."""
+    s = x + y
+    t = s - x
+    lost = np.where(np.isfinite(s), (x - (s - t)) + (y - t), np.zeros_like(s))
+    e = np.exp(s)
+    return np.where(e < np.inf, e + e * lost, e)
+
+
+def _log_of(value: Any, apart: Any) -> Any:
+    """log(value), or `apart` where the value has left the format's normal range; NaN where it is negative."""
+    info = np.finfo(np.asarray(value).dtype)
+    fits = (value > 4 * info.tiny) & (value < info.max / 4)
+    return np.where(fits, np.log(np.where(fits, value, 1)), np.where(value < 0, np.full_like(value, np.nan), apart))
+
+
+def log_ratio(x: Any, y: Any) -> Any:
+    """log(x / y), without overflow of the quotient."""
+    return _log_of(x / y, np.log(np.abs(x)) - np.log(np.abs(y)))
+
+
+def log_product(x: Any, y: Any) -> Any:
+    """log(x*y), without overflow of the product."""
+    return _log_of(x * y, np.log(np.abs(x)) + np.log(np.abs(y)))
+
+
+def log1p_square(x: Any) -> Any:
+    """log(1 + x**2), without overflow of the square."""
+    size = np.abs(x)
+    inverse = 1 / np.maximum(size, 1)
+    return np.where(size < 1, np.log1p(np.minimum(size, 1)**2), 2 * np.log(np.maximum(size, 1)) + np.log1p(inverse * inverse))
+
+
+def binade(x: Any) -> Any:
+    """The power of two just below |x|, clamped as the kernels have it; 1 for infinities and NaN."""
+    x = np.abs(np.asarray(x))
+    bias = 127 if x.dtype == np.float32 else 1023
+    span = bias - bias // 16
+    exponent = np.clip(np.frexp(np.where(np.isfinite(x), x, 1))[1] - 1, -span, span)
+    exponent = np.where(x == 0, -span, exponent)
+    return np.ldexp(np.ones_like(x), exponent)
+
+
+def over_hypot(a: Any, b: Any) -> Any:
+    """a / hypot(a, b), and 0 at the origin."""
+    h = np.hypot(a, b)
+    return np.where(h == 0, np.zeros_like(h), np.where(np.isinf(h) & np.isfinite(a) & np.isfinite(b), (a / 2) / np.hypot(a / 2, b / 2), a / h))

@@ -17,7 +17,7 @@ from typing import Any
 
 import sympy as sp
 
-__all__ = ["ROWS", "Row", "Op", "op", "where"]
+__all__ = ["ROWS", "Row", "Op", "op", "register", "where"]
 
 Derivative = Callable[..., Any]
 
@@ -34,6 +34,7 @@ class Row:
     kink: str = ""
     domain: str = ""
     infix: str = ""
+    definition: Any = None          # an Analytic: the function is an expression of other rows, one for each precision
 
     @property
     def arity(self) -> int:
@@ -83,12 +84,17 @@ def where(condition: Any, yes: Any, no: Any) -> sp.Expr:
     return _CLASSES["where"](condition, yes, no)
 
 
+def register(row: Row, base: type[Op] = Op) -> type[Op]:
+    """A row of the table, and the sympy class of the function."""
+    ROWS[row.name] = row
+    _CLASSES[row.name] = type(row.name, (base,), {"nargs": row.arity, "row": row})
+    return _CLASSES[row.name]
+
+
 def _row(name: str, *derivatives: Derivative | None, numpy: str = "", jit: str = "",
          mpmath: str | Callable[..., Any] = "", latex: str = "", base: type[Op] = Op, **more: str) -> None:
-    row = Row(name, derivatives, numpy or f"numpy.{name}", jit or f"math.{name}", mpmath or name,
-              latex or rf"\mathrm{{{name}}}", **more)
-    ROWS[name] = row
-    _CLASSES[name] = type(name, (base,), {"nargs": len(derivatives), "row": row})
+    register(Row(name, derivatives, numpy or f"numpy.{name}", jit or f"math.{name}", mpmath or name,
+                 latex or rf"\mathrm{{{name}}}", **more), base)
 
 
 def _(name: str, *arguments: Any) -> sp.Expr:
@@ -144,6 +150,30 @@ _row("xlogy", lambda x, z, y: _("log", z),
      mpmath=lambda mp, x, z: z if mp.isnan(z) else mp.mpf(0) if x == 0 else x * mp.log(z),
      kink="x = 0: value 0 for every y that is not NaN; (0, 0): derivative 0 in y")
 
+# --- what stable forms are made of ------------------------------------------------------------------------------------
+# m = max x, k = how many x attain it, r = sum of exp(x - m) over the others: log sum exp(x) = m + log(k + r). m and k are held constant.
+_row("excess", lambda x, m, y: 1, lambda x, m, y: -1, numpy="graphc.scalar.oracle.excess", jit="excess", result="same",
+     mpmath=lambda mp, x, m: mp.mpf(0) if x == m else x - m, latex=r"\mathrm{excess}",
+     kink="x = m infinite: value 0, so that an infinite maximum exceeds itself by nothing")
+_row("apart", lambda e, c, y: 1, None, jit="apart", numpy="graphc.scalar.oracle.apart", mpmath=lambda mp, e, c: mp.mpf(0) if c else e, result="same",
+     kink="everywhere: that of the first argument, which is counted elsewhere where the condition holds")
+_row("log_total", None, lambda m, r, k, y: _("inverse_total", r, k), None, numpy="graphc.scalar.oracle.log_total", jit="log_total",
+     mpmath=lambda mp, m, r, k: -mp.inf if r + k == 0 else m + mp.log1p(r + (k - 1)), kink="an empty sum, k + r = 0: value -inf, derivative 0")
+_row("inverse_total", lambda r, k, y: -y**2, lambda r, k, y: -y**2, numpy="graphc.scalar.oracle.inverse_total", jit="inverse_total",
+     mpmath=lambda mp, r, k: mp.mpf(0) if r + k == 0 else 1 / (r + k), kink="an empty sum, k + r = 0: value and derivative 0")
+_row("times_log", lambda x, l, y: l, lambda x, l, y: where(_("ne", x, sp.Integer(0)), x, 0), numpy="graphc.scalar.oracle.times_log", jit="times_log",
+     mpmath=lambda mp, x, l: l if mp.isnan(l) else mp.mpf(0) if x == 0 else x * l, kink="x = 0: value 0, and derivative 0 in l, for every l that is not NaN")
+_row("scaled", lambda x, b, y: 1 / b, None, numpy="numpy.divide", jit="scaled", mpmath=lambda mp, x, b: x / b, kink="everywhere: 0 in b, which is held constant")
+_row("exp_sum", lambda a, b, y: y, lambda a, b, y: y, numpy="graphc.scalar.oracle.exp_sum", jit="exp_sum", mpmath=lambda mp, a, b: mp.exp(a + b))
+_row("log_ratio", lambda a, b, y: 1 / a, lambda a, b, y: -1 / b, numpy="graphc.scalar.oracle.log_ratio", jit="log_ratio", domain="a/b > 0",
+     mpmath=lambda mp, a, b: mp.nan if b == 0 and (a == 0 or mp.isnan(a)) else mp.log(a / b) if b else mp.inf if a > 0 else mp.nan)
+_row("log_product", lambda a, b, y: 1 / a, lambda a, b, y: 1 / b, numpy="graphc.scalar.oracle.log_product", jit="log_product", domain="a*b > 0",
+     mpmath=lambda mp, a, b: mp.log(a * b))
+_row("log1p_square", lambda x, y: 2 * _("over_hypot", x, sp.Integer(1)) / _("hypot", x, sp.Integer(1)), numpy="graphc.scalar.oracle.log1p_square", jit="log1p_square",
+     mpmath=lambda mp, x: mp.log1p(x * x))
+_row("binade", lambda x, y: 0, numpy="graphc.scalar.oracle.binade", jit="binade", kink="everywhere: 0, a scale that cancels",
+     mpmath=lambda mp, x: mp.mpf(1) if x == 0 or not mp.isfinite(x) else mp.mpf(2)**mp.floor(mp.log(abs(x), 2)))
+
 # --- powers -----------------------------------------------------------------------------------------------------------
 _row("sqrt", lambda x, y: 1 / (2 * y), domain="x >= 0", latex=r"\sqrt")
 _row("cbrt", lambda x, y: 1 / (3 * y**2), jit="cbrt", latex=r"\sqrt[3]",
@@ -153,8 +183,10 @@ _row("power", lambda x, p, y: where(_("and_", _("eq", x, sp.Integer(0)), _("eq",
      jit="power", mpmath=lambda mp, x, p: mp.mpf(1) if p == 0 else mp.power(x, p) if x >= 0 or p == mp.floor(p)
      else mp.nan, result="same", domain="x >= 0, or an integer exponent",
      kink="x = 0: derivative 0 in an exponent > 0, and 0 in x where the exponent is 0")
-_row("hypot", lambda a, b, y: where(_("eq", y, sp.Integer(0)), 0, a / y),
-     lambda a, b, y: where(_("eq", y, sp.Integer(0)), 0, b / y), jit="math.hypot", kink="(0, 0): 0")
+_row("hypot", lambda a, b, y: _("over_hypot", a, b), lambda a, b, y: _("over_hypot", b, a), jit="hypot", kink="(0, 0): 0")
+_row("over_hypot", lambda a, b, y: _("over_hypot", b, a)**2 * _inverse(_("hypot", a, b)), lambda a, b, y: -y * _("over_hypot", b, a) * _inverse(_("hypot", a, b)),
+     numpy="graphc.scalar.oracle.over_hypot", jit="over_hypot", mpmath=lambda mp, a, b: mp.mpf(0) if a == b == 0 else a / mp.hypot(a, b),
+     kink="(0, 0): value and derivatives 0")
 
 # --- trigonometric and hyperbolic -------------------------------------------------------------------------------------
 _row("sin", lambda x, y: _("cos", x), latex=r"\sin")
@@ -165,11 +197,15 @@ _row("arcsin", lambda x, y: 1 / _("sqrt", (1 - x) * (1 + x)), jit="math.asin", m
 _row("arccos", lambda x, y: -1 / _("sqrt", (1 - x) * (1 + x)), jit="math.acos", mpmath="acos", latex=r"\arccos",
      domain="-1 <= x <= 1")
 _row("arctan", lambda x, y: 1 / (1 + x**2), jit="math.atan", mpmath="atan", latex=r"\arctan")
-_row("arctan2", lambda a, b, y: _over_square(b, a, b), lambda a, b, y: -_over_square(a, a, b), jit="math.atan2",
+_row("arctan2", lambda a, b, y: _("over_hypot", b, a) * _inverse(_("hypot", a, b)),
+     lambda a, b, y: -_("over_hypot", a, b) * _inverse(_("hypot", a, b)), jit="math.atan2",
      mpmath="atan2", latex=r"\mathrm{atan2}", kink="(0, 0): 0")
 _row("sinh", lambda x, y: _("cosh", x), latex=r"\sinh")
 _row("cosh", lambda x, y: _("sinh", x), latex=r"\cosh")
-_row("tanh", lambda x, y: (1 - y) * (1 + y), jit="tanh", latex=r"\tanh")
+_row("tanh", lambda x, y: _("sech", x)**2, jit="tanh", latex=r"\tanh")
+_row("sech", lambda x, y: -y * _("tanh", x), numpy="graphc.scalar.oracle.sech", jit="sech", latex=r"\mathrm{sech}")
+_row("logcosh", lambda x, y: _("tanh", x), numpy="graphc.scalar.oracle.logcosh", jit="logcosh", latex=r"\\ln\\cosh",
+     mpmath=lambda mp, x: mp.log(mp.cosh(x)))
 _row("arcsinh", lambda x, y: 1 / _("hypot", x, sp.Integer(1)), jit="math.asinh", mpmath="asinh",
      latex=r"\mathrm{arsinh}")
 _row("arccosh", lambda x, y: 1 / _("sqrt", (x - 1) * (x + 1)), jit="math.acosh", mpmath="acosh",
@@ -210,7 +246,6 @@ def _share(comparison: str, a: sp.Expr, b: sp.Expr) -> sp.Expr:
     return where(_(comparison, a, b), 1, where(_("eq", a, b), half, 0))
 
 
-def _over_square(numerator: sp.Expr, a: sp.Expr, b: sp.Expr) -> sp.Expr:
-    """numerator / (a^2 + b^2) without overflow of the squares; 0 at the origin."""
-    radius = _("hypot", a, b)
-    return where(_("eq", radius, sp.Integer(0)), 0, numerator / radius / radius)
+def _inverse(x: sp.Expr) -> sp.Expr:
+    """1 / x, and 0 at 0: the chosen derivative where a direction is undefined."""
+    return _("inverse_total", x, sp.Integer(0))

@@ -141,8 +141,11 @@ class _Freezer:
         coefficient, rest = e.as_coeff_Mul()
         above: list[Term] = []
         below: list[Term] = []
+        twice: list[Term] = []
         for factor in sorted(sp.Mul.make_args(rest), key=_order):
-            if isinstance(factor, sp.Pow) and factor.exp.could_extract_minus_sign():
+            if isinstance(factor, sp.Pow) and factor.exp == -2 and any(isinstance(s, Placeholder) for s in factor.base.free_symbols):
+                twice.append(self.term(factor.base))
+            elif isinstance(factor, sp.Pow) and factor.exp.could_extract_minus_sign():
                 below.append(self.power(factor.base, -factor.exp))
             else:
                 above.append(self.term(factor))
@@ -158,6 +161,8 @@ class _Freezer:
         numerator = reduce(lambda a, b: _binary("mul", a, b), above) if above else _const(1, "int")
         if below:
             numerator = _binary("div", numerator, reduce(lambda a, b: _binary("mul", a, b), below))
+        for t in twice:         # a/b^2 as a/b/b: the square of b may leave the format where the quotient does not
+            numerator = _binary("div", _binary("div", numerator, t), t)
         return self.negate(numerator) if negative else numerator
 
     def power(self, base: sp.Expr, exponent: sp.Expr) -> Term:
@@ -181,6 +186,8 @@ class _Freezer:
         if row.name == "where":
             branches = _common(args[1:])
             return Term("where", (args[0], *branches), None, branches[0].kind)
+        if row.name == "apart":
+            return Term("apart", tuple(args), None, args[0].kind)
         if row.name in ("and_", "or_", "not_"):
             return Term(row.name, tuple(args), None, "bool")
         if row.name == "polygamma":

@@ -27,11 +27,12 @@ MOST_OPERATIONS = 8
 
 
 def is_cheap(node: Node) -> bool:
-    """A map of a few arithmetic operations."""
+    """A map of a few arithmetic operations; one that asks for a certain index is made once, since the answer is peeled off its loop (loops/peel.py)."""
     if not isinstance(node, Comprehension) or isinstance(node, Scan) or node.reduce is not None:
         return False
     parts = list(walk(freeze(node.body, node.kinds)))
-    return len(parts) <= 2 * MOST_OPERATIONS and all(p.op in CHEAP for p in parts) and not any(
+    asks = any(p.op in ("eq", "ne") and {"index", "read"} == {a.op for a in p.args} for p in parts)
+    return len(parts) <= 2 * MOST_OPERATIONS and all(p.op in CHEAP for p in parts) and not asks and not any(
         isinstance(e, Read) for r in node.reads for e in r.index)
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from numba import boolean, float32, float64, int32, int64, njit
 from numba.extending import intrinsic
 
-__all__ = ["Format", "FORMATS", "select", "casts", "polynomial"]
+__all__ = ["Format", "FORMATS", "select", "reordered", "casts", "polynomial"]
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,21 @@ def select(context, condition, yes, no):                                   # typ
     def generate(ctx, builder, signature, arguments):                      # type: ignore[no-untyped-def]
         return builder.select(*(ctx.cast(builder, v, t, w) for v, t, w in zip(arguments, signature.args, (boolean, result, result), strict=True)))
     return result(condition, yes, no), generate
+
+
+def reordered(instruction: str) -> Callable[..., Any]:
+    """a + b or a * b in a loop that accumulates: the one operation whose order LLVM may change, so that it vectorises."""
+
+    @intrinsic
+    def accumulate(context, total, value):                                 # type: ignore[no-untyped-def]
+        result = context.unify_types(total, value)
+
+        def generate(ctx, builder, signature, arguments):                  # type: ignore[no-untyped-def]
+            values = [ctx.cast(builder, v, t, result) for v, t in zip(arguments, signature.args, strict=True)]
+            return getattr(builder, instruction)(*values, flags=("reassoc", "contract"))
+        return result(total, value), generate
+
+    return accumulate
 
 
 def casts(real: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:

@@ -16,14 +16,16 @@ from numba import float64, njit
 from graphc.codegen.mathlib.error import error_function
 from graphc.codegen.mathlib.exponential import exponential, exponential_minus_one
 from graphc.codegen.mathlib.extremum import extremum
-from graphc.codegen.mathlib.formats import select
+from graphc.codegen.mathlib.formats import reordered, select
 from graphc.codegen.mathlib.hyperbolic import hyperbolic_tangent
 from graphc.codegen.mathlib.logarithm import logarithm, logarithm_plus_fraction, logarithm_plus_one
+from graphc.codegen.mathlib.stable import STABLE_NAMES, stable_functions
 
 __all__ = ["library", "NAMES"]
 
 NAMES = """exp expm1 log log1p tanh erf sigmoid logsigmoid softplus logaddexp xlogy cbrt power sign int_sign floor ceil rint relu
-    maximum minimum int_maximum int_minimum int_relu square powi digamma polygamma checked""".split()
+    maximum minimum int_maximum int_minimum int_relu square powi digamma polygamma checked
+    plus times select""".split() + list(STABLE_NAMES)
 
 # Bernoulli numbers B_2, B_4, ..., B_24
 BERNOULLI = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, -3617 / 510, 43867 / 798, -174611 / 330, 854513 / 138, -236364091 / 2730)
@@ -209,5 +211,6 @@ def library(real: Any) -> dict[str, Callable[..., Any]]:
             raise IndexError("a computed subscript is outside its dim")
         return k
 
-    scope = locals()
+    plus, times = reordered("fadd"), reordered("fmul")
+    scope = locals() | stable_functions(real, exp, expm1, log, log1p) | {"select": select}
     return {name: scope[name] for name in NAMES}

@@ -1,0 +1,130 @@
+r"""What stable forms are made of: each function is a formula that its factors alone would overflow, underflow or cancel in.
+
+They are free of branches, and compiled without reordering: `exp_sum` adds what the sum x + y rounded away (Knuth's two-sum).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from numba import njit
+
+from graphc.codegen.mathlib.extremum import extremum
+from graphc.codegen.mathlib.formats import FORMATS, casts, select
+
+__all__ = ["stable_functions", "STABLE_NAMES"]
+
+STABLE_NAMES = """sech logcosh excess apart log_total inverse_total times_log exp_sum log1p_square log_ratio log_product scaled binade hypot over_hypot""".split()
+
+
+def stable_functions(real: Any, exp: Callable[..., Any], expm1: Callable[..., Any], log: Callable[..., Any],
+                     log1p: Callable[..., Any]) -> dict[str, Callable[..., Any]]:
+    """The functions by name, in the precision `real`."""
+    inlined = njit(error_model="numpy", forceinline=True)
+    zero, one, two, half, ln2, inf, nan = map(real, (0, 1, 2, 0.5, math.log(2), math.inf, math.nan))
+    maximum, minimum = extremum(real, "llvm.maximum"), extremum(real, "llvm.minimum")
+    tiny, huge = real(2.0**(3 - FORMATS[real].bias)), real(2.0**(FORMATS[real].bias - 3))
+
+    @inlined
+    def sech(x):                                                           # 1 / cosh(x)
+        e = exp(-abs(x))
+        return two * e / (one + e * e)
+
+    @inlined
+    def logcosh(x):                                                        # near 0 by cosh(x) - 1 = expm1(|x|)^2 / (2 exp(|x|))
+        size = abs(x)
+        e = expm1(select(size < one, size, one))
+        near = size < one
+        return log1p(select(near, half * e * e / (one + e), exp(-two * size))) + select(near, zero, size - ln2)
+
+    @inlined
+    def excess(x, m):                                                      # x - m, 0 where both are the same infinity
+        return select(x == m, zero, x - m)
+
+    @inlined
+    def apart(e, c):                                                       # e, 0 where c holds
+        return select(c, zero, e)
+
+    @inlined
+    def log_total(m, r, k):                                                # m + log(k + r)
+        return m + log1p(r + (k - one))
+
+    @inlined
+    def inverse_total(r, k):                                               # 1 / (k + r), 0 for an empty sum
+        z = r + k
+        return select(z == zero, zero, one / z)
+
+    @inlined
+    def times_log(x, l):                                                   # x l, 0 where x = 0 unless l is NaN
+        return select(x == zero, select(l == l, zero, l), x * l)
+
+    @inlined
+    def exp_sum(x, y):                                                     # exp(x + y)
+        s = x + y
+        t = s - x
+        lost = select(abs(s) < inf, (x - (s - t)) + (y - t), zero)
+        e = exp(s)
+        return select(e < inf, e + e * lost, e)
+
+    @inlined
+    def log1p_square(x):                                                   # log(1 + x^2); 2 log|x| + log1p(x^-2) for |x| >= 1
+        size = abs(x)
+        near = size < one
+        inverse = one / size
+        return select(near, zero, two * log(size)) + log1p(select(near, x * x, inverse * inverse))
+
+    @inlined
+    def log_ratio(x, y):                                                   # log(x / y)
+        q = x / y
+        apart = select(q < zero, nan, log(abs(x)) - log(abs(y)))
+        return select((q > tiny) & (q < huge), log(q), apart)
+
+    @inlined
+    def log_product(x, y):                                                 # log(x y)
+        p = x * y
+        apart = select(p < zero, nan, log(abs(x)) + log(abs(y)))
+        return select((p > tiny) & (p < huge), log(p), apart)
+
+    @inlined
+    def scaled(x, b):                                                      # x / b for a power of two b, whose inverse is exact
+        return x * (one / b)
+
+    binade = _binade(real)
+
+    @inlined
+    def hypot(a, b):                                                       # sqrt(a^2 + b^2); the scale is a power of two, so it rounds nothing
+        large, small = maximum(abs(a), abs(b)), minimum(abs(a), abs(b))
+        scale = binade(large)
+        p, q = scaled(large, scale), scaled(small, scale)
+        value = math.sqrt(p * p + q * q) * scale
+        return select(large < inf, value, select((abs(a) == inf) | (abs(b) == inf), inf, value))
+
+    @inlined
+    def over_hypot(a, b):                                                  # a / hypot(a, b), 0 at the origin
+        scale = binade(maximum(abs(a), abs(b)))
+        p, q = scaled(a, scale), scaled(b, scale)
+        h = math.sqrt(p * p + q * q)
+        return select(h == zero, zero, p / h)
+
+    scope = locals()
+    return {name: scope[name] for name in STABLE_NAMES}
+
+
+def _binade(real: Any) -> Callable[..., Any]:
+    """The power of two just below |x|, neither so small nor so large that its square or inverse leaves the format; 1 for inf and NaN."""
+    form = FORMATS[real]
+    integer = form.integer
+    span = form.bias - form.bias // 16
+    as_real, as_integer = casts(real)
+    shift, least, most, special = integer(form.mantissa), integer(form.bias - span), integer(form.bias + span), integer(2 * form.bias + 1)
+    bias = integer(form.bias)
+
+    @njit(error_model="numpy", forceinline=True)
+    def binade(x):                                                         # type: ignore[no-untyped-def]
+        exponent = as_integer(abs(x)) >> shift
+        clamped = select(exponent < least, least, select(exponent > most, most, exponent))
+        return as_real(integer(select(exponent == special, bias, clamped)) << shift)
+
+    return binade

@@ -1,0 +1,99 @@
+r"""Peeling: a loop that asks at every point whether its index is a certain one stores without asking, and that point is stored anew.
+
+    for j in range(n): a[j] = f(j) if j != t else g(j)          for j in range(n): a[j] = f(j)
+                       m = max(m, a[j])                    =    a[t] = g(t)
+                                                                for j in range(n): m = max(m, a[j])
+
+Cross-entropy compares with a label, InfoNCE with the row. The loops that are left have no comparison, so they vectorise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from typing import Any
+
+from graphc.loops.statements import Accumulate, Assign, For, Statement, Store, var
+from graphc.scalar.term import Term, walk
+
+__all__ = ["peel"]
+
+ONE, ZERO = Term("const", (), 1, "int"), Term("const", (), 0, "int")
+
+
+def peel(loop: For, size: Term) -> list[Statement]:
+    """The loop, or what it is peeled to; `size` is its extent as a term."""
+    split = _split(loop)
+    at = _point(loop) if split else None
+    if split is None or at is None:
+        return [loop]
+    stores, sums = split
+    first, last = Term("maximum", (at, ZERO), None, "int"), Term("minimum", (Term("add", (at, ONE), None, "int"), size), None, "int")
+    apart, there = (tuple(_decided(s, loop.index, at, here) for s in stores) for here in (False, True))
+    return [replace(loop, body=apart), replace(loop, body=there, first=first, last=last), *([replace(loop, body=sums)] if sums else [])]
+
+
+def _split(loop: For) -> tuple[tuple[Statement, ...], tuple[Statement, ...]] | None:
+    """The stores of a loop, and what accumulates from them; None where they do not come apart, or nothing is stored."""
+    at = next((k for k, s in enumerate(loop.body) if isinstance(s, Accumulate)), len(loop.body))
+    stores, sums = loop.body[:at], loop.body[at:]
+    if loop.reverse or not all(isinstance(s, Assign | Store) for s in stores) or not all(isinstance(s, Accumulate) for s in sums):
+        return None
+    stored = {s.name for s in stores if isinstance(s, Store)}
+    local = {s.name for s in stores if isinstance(s, Assign)}
+    before = [x for s in stores for t in _terms(s) for x in walk(t)]
+    after = [x for s in sums for t in _terms(s) for x in walk(t)]
+    if not stored or any(x.op == "load" and x.value in stored for x in before) or any(x.op == "var" and x.value in local for x in after) \
+            or any(_compared(x, loop.index) is not None for x in after):
+        return None
+    return tuple(stores), tuple(sums)
+
+
+def _point(loop: For) -> Term | None:
+    """What the index is compared with, the same at every point of the loop."""
+    changed = {loop.index} | {s.name for s in loop.body if isinstance(s, Assign | Store)} \
+        | {s.target.value for s in loop.body if isinstance(s, Accumulate)}
+    for s in loop.body:
+        for t in (x for term in _terms(s) for x in walk(term)):
+            other = _compared(t, loop.index)
+            if other is not None and not any(x.op in ("var", "load") and x.value in changed for x in walk(other)):
+                return other
+    return None
+
+
+def _compared(t: Term, index: str) -> Term | None:
+    if t.op in ("eq", "ne"):
+        for a, b in (t.args, t.args[::-1]):
+            if a == var(index, "int"):
+                return b
+    return None
+
+
+def _terms(s: Statement) -> list[Term]:
+    return [v for f in fields(s) if isinstance(v := getattr(s, f.name), Term)]
+
+
+def _decided(s: Any, index: str, at: Term, here: bool) -> Any:
+    """A statement in which every comparison of the index with the point is decided."""
+    return replace(s, **{f.name: _decide(v, index, at, here) for f in fields(s) if isinstance(v := getattr(s, f.name), Term)})
+
+
+def _decide(t: Term, index: str, at: Term, here: bool) -> Term:
+    if _compared(t, index) == at:
+        return Term("const", (), here == (t.op == "eq"), "bool")
+    if not t.args:
+        return t
+    args = tuple(_decide(a, index, at, here) for a in t.args)
+    if t.op == "where" and args[0].is_const:
+        return args[1] if args[0].value else args[2]
+    if t.op == "not_" and args[0].is_const:
+        return Term("const", (), not args[0].value, "bool")
+    if t.op in ("and_", "or_") and any(a.is_const for a in args):
+        return _connected(t, args)
+    return replace(t, args=args)
+
+
+def _connected(t: Term, args: Sequence[Term]) -> Term:
+    """A conjunction or disjunction of which one side is known."""
+    known, other = (args[0], args[1]) if args[0].is_const else (args[1], args[0])
+    return other if bool(known.value) == (t.op == "and_") else Term("const", (), bool(known.value), "bool")

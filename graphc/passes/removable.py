@@ -1,0 +1,180 @@
+r"""removable: functions of one variable whose formula is 0/0, infinity - infinity, or cancels, at a point where the function is analytic.
+
+    sin(x)/x,  (exp(x) - 1)/x,  log(x)/(x - 1),  1/tanh(x) - 1/x,  (1 - cos x)/x^2        a removable singularity
+    exp(x) - 1 - x,  x - sin(x),  log(x) - x + 1                                          terms that cancel to a higher order
+
+They are found by their limit, whatever way they are written: the orders of the zeros of numerator and denominator at a point are read
+off their Taylor series in many digits, and the series of the quotient is that of the function. `scalar.analytic` says how it is computed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+import mpmath
+import sympy as sp
+
+from graphc.ir.build import comprehension, prune
+from graphc.ir.nodes import Comprehension, Node, Scatter
+from graphc.ir.walk import rebuild
+from graphc.passes.subject import Subject, expanded
+from graphc.scalar.analytic import Analytic, analytic, value_of
+from graphc.scalar.symbols import Placeholder, placeholder
+from graphc.scalar.table import Op, op
+
+__all__ = ["fill_removable"]
+
+X = placeholder(0)
+ZERO = sp.Integer(0)
+DIGITS = 70             # of Taylor coefficients
+TERMS = 50
+WIDTH = 6               # terms or factors of what is looked at
+SMALL = 1e-50           # a coefficient below it is 0
+POINTS = (sp.Integer(0), sp.Integer(1), sp.Integer(-1))
+SMOOTH = frozenset("""exp expm1 log log1p log2 log10 sigmoid logsigmoid softplus sqrt sin cos tan arcsin arccos arctan sinh cosh tanh sech logcosh
+    arcsinh arccosh arctanh erf erfc log1p_square""".split())
+
+
+def fill_removable(roots: Sequence[Node]) -> list[Node]:
+    """The graph with such functions as rows of the table."""
+    done = rebuild(roots, _visit)
+    return [done[r] for r in roots]
+
+
+def _visit(node: Node) -> Node:
+    if isinstance(node, Comprehension | Scatter):
+        for site in _sites(node.body):
+            found = _function(node, site)
+            if found is not None:
+                return _visit(found)
+    return node
+
+
+@cache
+def _sites(body: sp.Expr) -> tuple[sp.Expr, ...]:
+    """Quotients and sums, outermost first."""
+    return tuple(e for e in sp.preorder_traversal(body) if isinstance(e, sp.Add) or isinstance(e, sp.Mul) and _divides(e))
+
+
+def _divides(e: sp.Expr) -> bool:
+    return any(isinstance(f, sp.Pow) and f.exp.could_extract_minus_sign() and any(isinstance(s, Placeholder) for s in f.free_symbols) for f in e.args)
+
+
+def _function(node: Comprehension | Scatter, site: sp.Expr) -> Node | None:
+    """The node with a site replaced, if that is such a function of one value."""
+    if len(site.args) > WIDTH:
+        return None
+    whole = expanded(Subject(site, node.reads))
+    split = _of_one_value(_written_out(whole.expr))
+    if split is None:
+        return None
+    others, f, argument = split
+    found = _analytic(f)
+    if found is None or found(argument) == site:
+        return None
+    base = len(node.reads)
+    value = (others * found(argument)).xreplace({placeholder(k): placeholder(base + k) for k in range(len(whole.reads))})
+    body, reads = node.body.xreplace({site: value}), [*node.reads, *whole.reads]
+    if isinstance(node, Scatter):
+        from dataclasses import replace
+        body, kept = prune(body, reads)
+        return replace(node, body=body, reads=kept)
+    return comprehension(node.axes, node.over, node.reduce, body, reads, node.origin, node.dtype)
+
+
+def _written_out(e: sp.Expr) -> sp.Expr:
+    """An expression with the formulas of such functions that are in it."""
+    made = [o for o in e.atoms(Op) if o.row.definition is not None]
+    return e.xreplace({o: o.row.definition.formula.xreplace({X: o.args[0]}) for o in made}) if made else e
+
+
+def _of_one_value(e: sp.Expr) -> tuple[sp.Expr, sp.Expr, sp.Expr] | None:
+    """(others, f, u) with e = others * f(u), f of one variable; u is a read, or what a denominator is made of."""
+    factors = sp.Mul.make_args(e)
+    below = [f for f in factors if isinstance(f, sp.Pow) and f.exp.could_extract_minus_sign()]
+    candidates = [s for f in (below or [e]) for s in sorted(f.free_symbols, key=str) if isinstance(s, Placeholder)]
+    candidates += [f.base for f in below if isinstance(f.base, sp.Add)]
+    candidates += [a for o in sorted(e.atoms(Op), key=str) for a in o.args if isinstance(a, sp.Add)]
+    for u in dict.fromkeys(candidates):
+        mine, others = [], []
+        for f in factors:
+            g = f.xreplace({u: sp.Dummy("u")}) if not isinstance(u, Placeholder) else f
+            free = {s for s in g.free_symbols if not (isinstance(s, sp.Dummy))}
+            (mine if (free == {u} if isinstance(u, Placeholder) else not free) and f.free_symbols else others).append(f)
+        if mine and not any(f in others for f in below if f.free_symbols & u.free_symbols):
+            f = sp.Mul(*mine).xreplace({u: X}) if not isinstance(u, Placeholder) else sp.Mul(*mine).xreplace({u: X})
+            if f.free_symbols == {X}:
+                return sp.Mul(*others), f, u
+    return None
+
+
+@cache
+def _analytic(f: sp.Expr) -> type[Op] | None:
+    """The function of the table for a formula of x0 that fails somewhere; None for one that does not."""
+    if not all(o.row.name in SMOOTH for o in f.atoms(Op)) or not f.atoms(Op) or any(not p.exp.is_number for p in f.atoms(sp.Pow)):
+        return None
+    above, below = sp.fraction(sp.together(f))
+    with mpmath.workdps(DIGITS):
+        for point in [*POINTS, *_roots(below)]:
+            series = _quotient_series(above, below, point) if below.free_symbols else _cancelling_series(f, point)
+            if series is not None:
+                return analytic(Analytic(f, point, series))
+    return None
+
+
+def _roots(e: sp.Expr) -> list[sp.Expr]:
+    """Rational roots of the linear factors of a denominator."""
+    found = []
+    for factor in sp.Mul.make_args(e):
+        base = factor.base if isinstance(factor, sp.Pow) else factor
+        slope = base.diff(X) if base.is_polynomial(X) else ZERO
+        if slope.is_Rational and slope != 0 and (root := -base.xreplace({X: ZERO}) / slope).is_Rational and root not in POINTS:
+            found.append(root)
+    return found
+
+
+def _taylor(e: sp.Expr, point: sp.Expr) -> list[Any] | None:
+    """The Taylor coefficients of an expression, None where it is not analytic."""
+    try:
+        at = value_of(point, 0)
+        if not mpmath.isfinite(value_of(e, at)):
+            return None
+        found = mpmath.taylor(lambda x: value_of(e, x), at, TERMS - 1)
+    except (ValueError, ZeroDivisionError, mpmath.libmp.NoConvergence):
+        return None
+    return [c if abs(c) > SMALL else mpmath.mpf(0) for c in found] if all(map(mpmath.isfinite, found)) else None
+
+
+def _quotient_series(above: sp.Expr, below: sp.Expr, point: sp.Expr) -> tuple[Any, ...] | None:
+    """The series of a quotient whose denominator is 0 at a point where the quotient has a limit."""
+    at = value_of(point, 0)
+    zero = value_of(below, at)
+    if not mpmath.isfinite(zero) or abs(zero) > SMALL:
+        return None
+    g, h = _taylor(above, point), _taylor(below, point)
+    if g is None or h is None:
+        return None
+    first = next((k for k, c in enumerate(h) if c), None)
+    if not first or any(g[:first]):
+        return None
+    g, h = g[first:], h[first:]
+    series: list[Any] = []
+    for k in range(len(g)):
+        series.append((g[k] - mpmath.fsum(h[k - m] * series[m] for m in range(k))) / h[0])
+    return tuple(series)
+
+
+def _cancelling_series(f: sp.Expr, point: sp.Expr) -> tuple[Any, ...] | None:
+    """The series of a sum whose terms cancel at a point to a higher order than any of them has."""
+    if not isinstance(f, sp.Add) or abs(value_of(f, value_of(point, 0))) > SMALL:
+        return None
+    terms = [_taylor(t, point) for t in f.args]
+    if None in terms:
+        return None
+    total = [mpmath.fsum(c) for c in zip(*terms, strict=True)]                                   # type: ignore[arg-type]
+    order = next((k for k, c in enumerate(total) if abs(c) > SMALL), None)
+    if order is None or order < 1 or all(not any(t[:order]) for t in terms) or point != 0 and order < 2:         # type: ignore[index]
+        return None
+    return tuple(c if abs(c) > SMALL else mpmath.mpf(0) for c in total)

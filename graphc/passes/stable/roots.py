@@ -1,0 +1,134 @@
+"""Square roots: of sums of squares, in differences; and moments about a mean, whose cancellation is of the same kind."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sympy as sp
+
+from graphc.passes.stable.table import Sides, row, rule
+from graphc.passes.subject import Subject, combined
+from graphc.passes.unify import Match
+
+__all__: list[str] = []
+
+
+def shrinks(m: Match, x: str, y: str | None, power: int) -> bool:
+    """Whether x - y^power has fewer terms than both together: what cancels by algebra need not cancel by rounding."""
+    of = {w.name: s for w, s in m.wilds.items()}
+    pair = combined(lambda a, b: sp.Tuple(a, b**power), [of[x], of[y] if y else Subject(sp.Integer(1))]).expr
+    terms = sum(len(sp.Add.make_args(e)) for e in pair)
+    return len(sp.Add.make_args(pair[0] - pair[1])) < terms
+
+
+# --- sums of squares --------------------------------------------------------------------------------------------------
+
+@rule(x="n d")
+def norm(gc: Any, x: Any) -> Sides:
+    """sqrt(Σ x^2) = b sqrt(Σ (x / b)^2), b a power of two near max|x|; its derivative at 0 is 0"""
+    return gc.sqrt(gc.sum(x**2, "d")), gc.norm(x, "d")
+
+
+@rule()
+def sqrt_of_square(gc: Any, x: Any) -> Sides:
+    """sqrt(x^2) = |x|"""
+    return gc.sqrt(x**2), gc.abs(x)
+
+
+@rule()
+def hypotenuse(gc: Any, x: Any, y: Any) -> Sides:
+    """sqrt(x^2 + y^2), without the overflow of the squares"""
+    return gc.sqrt(x**2 + y**2), gc.hypot(x, y)
+
+
+@rule()
+def hypotenuse_of_one(gc: Any, x: Any) -> Sides:
+    """sqrt(1 + x^2), without the overflow of the square"""
+    return gc.sqrt(1 + x**2), gc.hypot(x, 1)
+
+
+@rule()
+def hypotenuse_of_three(gc: Any, x: Any, y: Any, z: Any) -> Sides:
+    """sqrt(x^2 + y^2 + z^2), without the overflow of the squares"""
+    return gc.sqrt(x**2 + y**2 + z**2), gc.hypot(gc.hypot(x, y), z)
+
+
+@rule()
+def bounded_square(gc: Any, x: Any) -> Sides:
+    """x^2 / (1 + x^2) = (x / sqrt(1 + x^2))^2"""
+    return x**2 / (1 + x**2), (x / gc.hypot(x, 1))**2
+
+
+@rule(a="n d", b="n d")
+def cosine_similarity(gc: Any, a: Any, b: Any) -> Sides:
+    """Σ a b / (|a| |b|), and 0 where a vector is 0, which has no direction"""
+    x, y = (row("inverse_total", gc.norm(v, "d"), 0.0) for v in (a, b))
+    return gc.sum(a * b, "d") / (gc.norm(a, "d") * gc.norm(b, "d")), gc.sum(a * b, "d") * x * y
+
+
+@rule(x="n d")
+def direction(gc: Any, x: Any) -> Sides:
+    """x / |x|, and 0 for the vector 0"""
+    length = gc.norm(x, "d", keepdims=True)
+    return x / length, x * row("inverse_total", length, 0.0)
+
+
+# --- powers of 3/2 and their kin --------------------------------------------------------------------------------------
+
+@rule()
+def x_times_its_root(gc: Any, x: Any) -> Sides:
+    """x sqrt(x) = x^(3/2), whose derivative at 0 is 0"""
+    return x * gc.sqrt(x), x**1.5
+
+
+# --- differences of roots, where what is under them differs by less than they do ----------------------------------------
+
+@rule(expand=True, when=lambda m: shrinks(m, "x", "y", 1))
+def difference_of_roots(gc: Any, x: Any, y: Any) -> Sides:
+    """sqrt(x) - sqrt(y) = (x - y) / (sqrt(x) + sqrt(y))"""
+    return gc.sqrt(x) - gc.sqrt(y), (x - y) / (gc.sqrt(x) + gc.sqrt(y))
+
+
+@rule(varies="y", expand=True, when=lambda m: shrinks(m, "x", "y", 2))
+def root_minus_its_main_term(gc: Any, x: Any, y: Any) -> Sides:
+    """sqrt(x) - y = (x - y^2) / (sqrt(x) + y) where y > 0: the small root of a quadratic"""
+    return gc.sqrt(x) - y, gc.where(y > 0, (x - y**2) / row("excess", gc.sqrt(x), -y), row("excess", gc.sqrt(x), y))
+
+
+@rule()
+def root_of_one_and_square_minus_one(gc: Any, x: Any) -> Sides:
+    """sqrt(1 + x^2) - 1 = x (x / (sqrt(1 + x^2) + 1)): the pseudo-Huber loss"""
+    return gc.sqrt(1 + x**2) - 1, x * (x / (gc.hypot(x, 1) + 1))
+
+
+@rule(expand=True, when=lambda m: shrinks(m, "x", None, 2))
+def root_minus_one(gc: Any, x: Any) -> Sides:
+    """sqrt(1 + x) - 1 = x / (sqrt(1 + x) + 1)"""
+    return gc.sqrt(x) - 1, (x - 1) / (gc.sqrt(x) + 1)
+
+
+@rule()
+def hypotenuse_minus_one(gc: Any, x: Any) -> Sides:
+    """hypot(x, 1) - 1 = x (x / (hypot(x, 1) + 1))"""
+    return gc.hypot(x, 1) - 1, x * (x / (gc.hypot(x, 1) + 1))
+
+
+# --- moments about a mean ---------------------------------------------------------------------------------------------
+
+@rule(x="n d")
+def variance(gc: Any, x: Any) -> Sides:
+    """Σ x^2 / n - (Σ x / n)^2 = Σ (x - Σ x / n)^2 / n"""
+    return gc.mean(x**2, "d") - gc.mean(x, "d")**2, gc.var(x, "d")
+
+
+@rule(x="n d")
+def sum_of_squared_deviations(gc: Any, x: Any) -> Sides:
+    """Σ x^2 - (Σ x)^2 / n = Σ (x - Σ x / n)^2"""
+    return gc.sum(x**2, "d") - gc.sum(x, "d")**2 / gc.size("d"), gc.sum((x - gc.mean(x, "d", keepdims=True))**2, "d")
+
+
+@rule(x="n d", y="n d")
+def covariance(gc: Any, x: Any, y: Any) -> Sides:
+    """Σ x y / n - (Σ x / n) (Σ y / n) = Σ (x - Σ x / n) (y - Σ y / n) / n"""
+    left, right = x - gc.mean(x, "d", keepdims=True), y - gc.mean(y, "d", keepdims=True)
+    return gc.mean(x * y, "d") - gc.mean(x, "d") * gc.mean(y, "d"), gc.mean(left * right, "d")

@@ -1,0 +1,63 @@
+"""erf and its complement, the gamma function, and 1 - cos."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from graphc.passes.stable.table import Sides, rule
+
+__all__: list[str] = []
+
+
+@rule()
+def one_plus_erf(gc: Any, x: Any) -> Sides:
+    """1 + erf(x) = erfc(-x): the normal distribution function's left tail"""
+    return 1 + gc.erf(x), gc.erfc(-x)
+
+
+@rule()
+def one_minus_erf(gc: Any, x: Any) -> Sides:
+    """1 - erf(x) = erfc(x)"""
+    return 1 - gc.erf(x), gc.erfc(x)
+
+
+@rule()
+def one_minus_erfc(gc: Any, x: Any) -> Sides:
+    """1 - erfc(x) = erf(x)"""
+    return 1 - gc.erfc(x), gc.erf(x)
+
+
+@rule()
+def two_minus_erfc(gc: Any, x: Any) -> Sides:
+    """2 - erfc(x) = erfc(-x)"""
+    return 2 - gc.erfc(x), gc.erfc(-x)
+
+
+@rule()
+def log_erfc(gc: Any, x: Any) -> Sides:
+    """log(erfc(x)) = log(exp(x^2) erfc(x)) - x^2"""
+    return gc.log(gc.erfc(x)), gc.logerfc(x)
+
+
+@rule()
+def log_erfc_product(gc: Any, x: Any, z: Any) -> Sides:
+    """log(z erfc(x)) = log(erfc(x)) + log(z): the logarithm of a normal distribution function"""
+    return gc.log(gc.erfc(x) * z), gc.logerfc(x) + gc.log(z)
+
+
+@rule()
+def exp_square_times_erfc(gc: Any, x: Any) -> Sides:
+    """exp(x^2) erfc(x) = erfcx(x)"""
+    return gc.exp(x**2) * gc.erfc(x), gc.erfcx(x)
+
+
+@rule()
+def one_minus_cos(gc: Any, x: Any) -> Sides:
+    """1 - cos(x) = 2 sin(x / 2)^2"""
+    return 1 - gc.cos(x), 2 * gc.sin(x / 2)**2
+
+
+@rule()
+def lgamma_recurrence(gc: Any, x: Any) -> Sides:
+    """lgamma(x + 1) - lgamma(x) = log|x|"""
+    return gc.lgamma(x + 1) - gc.lgamma(x), gc.log(gc.abs(x))

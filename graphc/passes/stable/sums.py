@@ -1,0 +1,165 @@
+"""Sums of exponentials.
+
+The last tensors of a rule are the forms that users who know write themselves: shifted by a maximum already.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from graphc.ir.access import symbols_of
+from graphc.passes.stable.table import Sides, row, rule
+from graphc.passes.subject import symbols
+from graphc.passes.unify import Match
+
+__all__: list[str] = []
+
+
+def shift(x: Any, axes: tuple[int, ...]) -> Any:
+    """max x, held constant; loaded with the language, which stands above."""
+    return importlib.import_module("graphc.frontend.reduce").shift(x, axes)
+
+
+def one_element(m: Match) -> bool:
+    """Whether the element that is read is one for each sum: not log-softmax, which reads them all."""
+    (j, *more), equal = m.over["d"], m.equal
+    if more or j not in equal:
+        return False
+    inside = next(s for w, s in m.wilds.items() if w.under)
+    return symbols_of(equal[j]) <= symbols(inside) - {j}
+
+
+def others(gc: Any, x: Any, at: Any) -> Any:
+    """u = log Σ_{j ≠ at} exp(x_j) - x_at"""
+    s, j = gc.indices("s j")
+    left = gc.array(gc.where(j != at[s], x[s, j], -float("inf")), (s, j))
+    m = shift(left, (1,))
+    z = gc.sum(gc.exp(row("excess", left, m)), 1)
+    return (row("log_total", m[:, 0], z, 0.0) - gc.array(x[s, at[s]], (s,))).named("u")
+
+
+@rule(x="n d", at="at d", when=one_element)
+def log_sum_exp_minus_element(gc: Any, x: Any, at: Any) -> Sides:
+    """log Σ_j exp(x_j) - x_t = softplus(log Σ_{j ≠ t} exp(x_j) - x_t): cross-entropy. The term of t is exp(0) = 1 and stays apart"""
+    s, = gc.indices("s")
+    return gc.logsumexp(x, "d") - gc.array(x[s, at[s]], (s,)), gc.softplus(others(gc, x, at))
+
+
+@rule(x="n d", m=("n", 1))
+def log_sum_exp(gc: Any, x: Any, m: Any) -> Sides:
+    """log Σ exp(x) = m + log Σ exp(x - m), with m = max x held constant: its derivative is 0"""
+    return (gc.log(gc.sum(gc.exp(x), "d")), gc.logsumexp(x, "d"),
+            gc.log(gc.sum(gc.exp(x - gc.stop_gradient(m)), "d")),
+            gc.log(gc.sum(gc.exp(x - gc.max(x, "d", keepdims=True)), "d")))
+
+
+@rule(x="n d")
+def log_softmax(gc: Any, x: Any) -> Sides:
+    """log softmax(x) = x - log Σ exp(x)"""
+    return gc.log(gc.softmax(x, "d")), gc.log_softmax(x, "d")
+
+
+@rule(x="n d", m=("n", 1))
+def softmax(gc: Any, x: Any, m: Any) -> Sides:
+    """exp(x) / Σ exp(x) = exp(x - m) / Σ exp(x - m), with m = max x held constant"""
+    shifted, by_user = gc.exp(x - gc.stop_gradient(m)), gc.exp(x - gc.max(x, "d", keepdims=True))
+    return (gc.exp(x) / gc.sum(gc.exp(x), "d", keepdims=True), gc.softmax(x, "d"),
+            shifted / gc.sum(shifted, "d", keepdims=True), by_user / gc.sum(by_user, "d", keepdims=True))
+
+
+@rule(x="n d", w="n d")
+def softmax_weighted_sum(gc: Any, x: Any, w: Any) -> Sides:
+    """Σ w exp(x) / Σ exp(x) = Σ w softmax(x): a mean weighted by exponentials, attention"""
+    return gc.sum(w * gc.exp(x), "d") / gc.sum(gc.exp(x), "d"), gc.sum(w * gc.softmax(x, "d"), "d")
+
+
+@rule(x="n d", w="n d", varies="w")
+def log_weighted_sum_exp(gc: Any, x: Any, w: Any) -> Sides:
+    """log Σ w exp(x) = m + log Σ w exp(x - m), with m = max x held constant"""
+    m = shift(x, (1,))
+    return gc.log(gc.sum(w * gc.exp(x), "d")), m[:, 0] + gc.log(gc.sum(w * gc.exp(x - m), "d")), gc.log(gc.sum(w * gc.exp(x - m), "d"))
+
+
+@rule(x="n d")
+def log_one_plus_sum_exp(gc: Any, x: Any) -> Sides:
+    """log(1 + Σ exp(x)) = softplus(log Σ exp(x))"""
+    return gc.log(1 + gc.sum(gc.exp(x), "d")), gc.softplus(gc.logsumexp(x, "d"))
+
+
+@rule(x="n d")
+def log1p_sum_exp(gc: Any, x: Any) -> Sides:
+    """log1p(Σ exp(x)) = softplus(log Σ exp(x))"""
+    return gc.log1p(gc.sum(gc.exp(x), "d")), gc.softplus(gc.logsumexp(x, "d"))
+
+
+@rule(x="n d", varies="z")
+def log_sum_exp_and_exp(gc: Any, x: Any, z: Any) -> Sides:
+    """log(exp(z) + Σ exp(x)) = logaddexp(z, log Σ exp(x))"""
+    return gc.log(gc.exp(z) + gc.sum(gc.exp(x), "d")), gc.logaddexp(z, gc.logsumexp(x, "d"))
+
+
+@rule(x="n d", y="n")
+def exp_over_sum_and_exp(gc: Any, x: Any, y: Any) -> Sides:
+    """exp(y) / (exp(y) + Σ exp(x)) = σ(y - log Σ exp(x)): one term against the others"""
+    return gc.exp(y) / (gc.exp(y) + gc.sum(gc.exp(x), "d")), gc.sigmoid(y - gc.logsumexp(x, "d"))
+
+
+@rule()
+def log_of_three_exp(gc: Any, x: Any, y: Any, z: Any) -> Sides:
+    """log(exp(x) + exp(y) + exp(z)) = logaddexp(logaddexp(x, y), z)"""
+    return gc.log(gc.exp(x) + gc.exp(y) + gc.exp(z)), gc.logaddexp(gc.logaddexp(x, y), z)
+
+
+@rule()
+def log_of_four_exp(gc: Any, x: Any, y: Any, z: Any, w: Any) -> Sides:
+    """log(exp(x) + exp(y) + exp(z) + exp(w)) = logaddexp(logaddexp(x, y), logaddexp(z, w))"""
+    return gc.log(gc.exp(x) + gc.exp(y) + gc.exp(z) + gc.exp(w)), gc.logaddexp(gc.logaddexp(x, y), gc.logaddexp(z, w))
+
+
+@rule()
+def softmax_of_three(gc: Any, x: Any, y: Any, z: Any) -> Sides:
+    """exp(x) / (exp(x) + exp(y) + exp(z)) = σ(x - logaddexp(y, z))"""
+    return gc.exp(x) / (gc.exp(x) + gc.exp(y) + gc.exp(z)), gc.sigmoid(x - gc.logaddexp(y, z))
+
+
+@rule()
+def softmax_of_two_and_one(gc: Any, x: Any, y: Any) -> Sides:
+    """exp(x) / (1 + exp(x) + exp(y)) = σ(x - softplus(y))"""
+    return gc.exp(x) / (1 + gc.exp(x) + gc.exp(y)), gc.sigmoid(x - gc.softplus(y))
+
+
+@rule()
+def log_one_plus_exp(gc: Any, x: Any) -> Sides:
+    """log(1 + exp(x)) = softplus(x)"""
+    return gc.log(1 + gc.exp(x)), gc.softplus(x)
+
+
+@rule()
+def log1p_exp(gc: Any, x: Any) -> Sides:
+    """log1p(exp(x)) = softplus(x)"""
+    return gc.log1p(gc.exp(x)), gc.softplus(x)
+
+
+@rule()
+def log_add_exp(gc: Any, x: Any, y: Any) -> Sides:
+    """log(exp(x) + exp(y)) = max(x, y) + log1p(exp(-|x - y|))"""
+    return gc.log(gc.exp(x) + gc.exp(y)), gc.logaddexp(x, y)
+
+
+@rule()
+def log_add_exp_minus_one_of_them(gc: Any, x: Any, y: Any) -> Sides:
+    """log(exp(x) + exp(y)) - x = softplus(y - x): cross-entropy of two classes"""
+    return gc.logaddexp(x, y) - x, gc.softplus(y - x)
+
+
+@rule()
+def softplus_minus_its_argument(gc: Any, x: Any) -> Sides:
+    """log(1 + exp(x)) - x = log(1 + exp(-x))"""
+    return gc.softplus(x) - x, gc.softplus(-x)
+
+
+@rule(varies="y")
+def softplus_minus_product(gc: Any, x: Any, y: Any) -> Sides:
+    """log(1 + exp(x)) - x y = (1 - y) log(1 + exp(x)) + y log(1 + exp(-x)): cross-entropy of a logit x with a probability y"""
+    return gc.softplus(x) - x * y, (1 - y) * gc.softplus(x) + y * gc.softplus(-x)

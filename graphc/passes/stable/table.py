@@ -1,0 +1,18 @@
+"""The table that the modules of stable forms fill. The language, in which rules are written, stands above the passes and is loaded when used."""
+
+import importlib
+from typing import Any
+
+from graphc.passes.pattern import Rules
+from graphc.scalar.table import op
+
+__all__ = ["STABLE", "Sides", "rule", "row"]
+
+STABLE = Rules()
+rule = STABLE.rule
+Sides = tuple[Any, ...]
+
+
+def row(name: str, *arguments: Any) -> Any:
+    """A function of the table that the language does not export, applied."""
+    return importlib.import_module("graphc.frontend.elementwise").elementwise(lambda *x: op(name)(*x), arguments, name)
