@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from keyword import iskeyword
 
 import sympy as sp
 
 from graphc.ir.nodes import Input, Size
 from graphc.scalar.symbols import Extent
+from graphc.scalar.table import ROWS
 from graphc.schedule.plan import Item, Loop, walk_computes
 
 __all__ = ["Letters", "size_names", "RESERVED"]
 
-RESERVED = frozenset("""math np real int64 range kernel njit run FLAGS inf nan checked abs round min max sum where
-    exp expm1 log log1p log2 log10 sqrt sin cos tan asin acos atan atan2 sinh cosh tanh asinh acosh atanh erf erfc lgamma hypot
-    sigmoid logsigmoid softplus logaddexp xlogy cbrt power digamma polygamma sign floor ceil rint relu maximum minimum square powi
-    int_sign int_maximum int_minimum int_relu value boolean float32 float64""".split())
+RESERVED = frozenset("""math np real int64 range kernel njit run FLAGS inf nan checked abs round min max sum where rint square powi
+    int_sign int_maximum int_minimum int_relu value boolean float32 float64""".split()) | {
+    name for row in ROWS.values() if (name := row.jit.rpartition(".")[2]).isidentifier() and not iskeyword(name)}        # the functions that kernels import
 _LETTERS = "ijklpqruvw"
 
 

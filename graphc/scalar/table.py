@@ -131,6 +131,8 @@ _row("log1p", lambda x, y: 1 / (1 + x), jit="log1p", mpmath=lambda mp, x: mp.log
 _row("log2", lambda x, y: 1 / (x * _("log", sp.Integer(2))), mpmath=lambda mp, x: mp.log(x, 2), latex=r"\log_2",
      domain="x > 0")
 _row("log10", lambda x, y: 1 / (x * _("log", sp.Integer(10))), mpmath="log10", latex=r"\log_{10}", domain="x > 0")
+_row("log1mexp", lambda x, y: 1 / _("expm1", x), numpy="graphc.scalar.oracle.log1mexp", jit="log1mexp", latex=r"\mathrm{log1mexp}",
+     mpmath=lambda mp, x: mp.log(-mp.expm1(-x)) if x < 1 else mp.log1p(-mp.exp(-x)), domain="x > 0")
 _row("sigmoid", lambda x, y: y * _("sigmoid", -x), numpy="scipy.special.expit", jit="sigmoid", latex=r"\sigma",
      mpmath=lambda mp, x: 1 / (1 + mp.exp(-x)) if x >= 0 else mp.exp(x) / (1 + mp.exp(x)))
 _row("logsigmoid", lambda x, y: _("sigmoid", -x), numpy="scipy.special.log_expit", jit="logsigmoid",
@@ -179,7 +181,10 @@ _row("arctanh", lambda x, y: 1 / ((1 - x) * (1 + x)), jit="math.atanh", mpmath="
 
 # --- special functions ------------------------------------------------------------------------------------------------
 _row("erf", lambda x, y: 2 * _("exp", -x**2) / _("sqrt", sp.pi), numpy="scipy.special.erf", jit="erf")
-_row("erfc", lambda x, y: -2 * _("exp", -x**2) / _("sqrt", sp.pi), numpy="scipy.special.erfc")
+_row("erfc", lambda x, y: -2 * _("exp", -x**2) / _("sqrt", sp.pi), numpy="scipy.special.erfc", jit="erfc")
+_row("erfcx", lambda x, y: 2 * x * y - 2 / _("sqrt", sp.pi), numpy="scipy.special.erfcx", jit="erfcx", mpmath=lambda mp, x: _scaled_erfc(mp, x))
+_row("logerfc", lambda x, y: -2 / (_("sqrt", sp.pi) * _("erfcx", x)), numpy="graphc.scalar.oracle.logerfc", jit="logerfc",
+     latex=r"\ln\mathrm{erfc}", mpmath=lambda mp, x: mp.log1p(-mp.erf(x)) if x < 1 else mp.log(_scaled_erfc(mp, x)) - x * x)
 _row("lgamma", lambda x, y: _("digamma", x), numpy="scipy.special.gammaln", latex=r"\ln\Gamma",
      mpmath=lambda mp, x: mp.log(abs(mp.gamma(x))))
 _row("digamma", lambda x, y: _("polygamma", sp.Integer(1), x), numpy="scipy.special.digamma", jit="digamma",
@@ -214,3 +219,11 @@ def _over_square(numerator: sp.Expr, a: sp.Expr, b: sp.Expr) -> sp.Expr:
     """numerator / (a^2 + b^2) without overflow of the squares; 0 at the origin."""
     radius = _("hypot", a, b)
     return where(_("eq", radius, sp.Integer(0)), 0, numerator / radius / radius)
+
+
+def _scaled_erfc(mp: Any, x: Any) -> Any:
+    """exp(x^2) erfc(x); by the asymptotic series where its 12 terms give 50 digits and exp(x^2) would have too many."""
+    if x < 1e4:
+        return mp.exp(x * x) * mp.erfc(x)
+    series = sum((mp.fac2(2 * k - 1) * (-2 * x * x)**-k for k in range(1, 12)), mp.mpf(1))
+    return series / (x * mp.sqrt(mp.pi))

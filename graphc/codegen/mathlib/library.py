@@ -13,17 +13,18 @@ from typing import Any
 import numpy as np
 from numba import float64, njit
 
+from graphc.codegen.mathlib.complementary import complementary_error_functions
 from graphc.codegen.mathlib.error import error_function
 from graphc.codegen.mathlib.exponential import exponential, exponential_minus_one
 from graphc.codegen.mathlib.extremum import extremum
 from graphc.codegen.mathlib.formats import select
 from graphc.codegen.mathlib.hyperbolic import hyperbolic_tangent
-from graphc.codegen.mathlib.logarithm import logarithm, logarithm_plus_fraction, logarithm_plus_one
+from graphc.codegen.mathlib.logarithm import logarithm, logarithm_of_one_minus_exponential, logarithm_plus_fraction, logarithm_plus_one
 
 __all__ = ["library", "NAMES"]
 
-NAMES = """exp expm1 log log1p tanh erf sigmoid logsigmoid softplus logaddexp xlogy cbrt power sign int_sign floor ceil rint relu
-    maximum minimum int_maximum int_minimum int_relu square powi digamma polygamma checked""".split()
+NAMES = """exp expm1 log log1p log1mexp tanh erf erfc erfcx logerfc sigmoid logsigmoid softplus logaddexp xlogy cbrt power sign int_sign floor
+    ceil rint relu maximum minimum int_maximum int_minimum int_relu square powi digamma polygamma checked""".split()
 
 # Bernoulli numbers B_2, B_4, ..., B_24
 BERNOULLI = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, -3617 / 510, 43867 / 798, -174611 / 330, 854513 / 138, -236364091 / 2730)
@@ -36,6 +37,8 @@ def library(real: Any) -> dict[str, Callable[..., Any]]:
     zero, one, two = real(0), real(1), real(2)
     exp, expm1, log, log1p = exponential(real), exponential_minus_one(real), logarithm(real), logarithm_plus_one(real)
     log1p_of_fraction = logarithm_plus_fraction(real)
+    log1mexp = logarithm_of_one_minus_exponential(real)
+    erfc, erfcx, logerfc = complementary_error_functions(real)
     tanh, erf = hyperbolic_tangent(real, exp), error_function(real, exp)
 
     @inlined
