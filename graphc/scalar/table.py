@@ -128,9 +128,9 @@ _row("expm1", lambda x, y: _("exp", x), jit="expm1")
 _row("log", lambda x, y: 1 / x, jit="log", latex=r"\ln", domain="x > 0")
 _row("log1p", lambda x, y: 1 / (1 + x), jit="log1p", mpmath=lambda mp, x: mp.log1p(x) if x > -1 else mp.log(1 + x),
      latex=r"\mathrm{log1p}", domain="x > -1")
-_row("log2", lambda x, y: 1 / (x * _("log", sp.Integer(2))), mpmath=lambda mp, x: mp.log(x, 2), latex=r"\log_2",
+_row("log2", lambda x, y: 1 / (x * _("log", sp.Integer(2))), jit="log2", mpmath=lambda mp, x: mp.log(x, 2), latex=r"\log_2",
      domain="x > 0")
-_row("log10", lambda x, y: 1 / (x * _("log", sp.Integer(10))), mpmath="log10", latex=r"\log_{10}", domain="x > 0")
+_row("log10", lambda x, y: 1 / (x * _("log", sp.Integer(10))), jit="log10", mpmath="log10", latex=r"\log_{10}", domain="x > 0")
 _row("log1mexp", lambda x, y: 1 / _("expm1", x), numpy="graphc.scalar.oracle.log1mexp", jit="log1mexp", latex=r"\mathrm{log1mexp}",
      mpmath=lambda mp, x: mp.log(-mp.expm1(-x)) if x < 1 else mp.log1p(-mp.exp(-x)), domain="x > 0")
 _row("sigmoid", lambda x, y: y * _("sigmoid", -x), numpy="scipy.special.expit", jit="sigmoid", latex=r"\sigma",
@@ -156,27 +156,27 @@ _row("power", lambda x, p, y: where(_("and_", _("eq", x, sp.Integer(0)), _("eq",
      else mp.nan, result="same", domain="x >= 0, or an integer exponent",
      kink="x = 0: derivative 0 in an exponent > 0, and 0 in x where the exponent is 0")
 _row("hypot", lambda a, b, y: where(_("eq", y, sp.Integer(0)), 0, a / y),
-     lambda a, b, y: where(_("eq", y, sp.Integer(0)), 0, b / y), jit="math.hypot", kink="(0, 0): 0")
+     lambda a, b, y: where(_("eq", y, sp.Integer(0)), 0, b / y), jit="hypot", kink="(0, 0): 0")
 
 # --- trigonometric and hyperbolic -------------------------------------------------------------------------------------
-_row("sin", lambda x, y: _("cos", x), latex=r"\sin")
-_row("cos", lambda x, y: -_("sin", x), latex=r"\cos")
-_row("tan", lambda x, y: 1 + y**2, latex=r"\tan")
+_row("sin", lambda x, y: _("cos", x), jit="sin", latex=r"\sin")
+_row("cos", lambda x, y: -_("sin", x), jit="cos", latex=r"\cos")
+_row("tan", lambda x, y: 1 + y**2, jit="tan", latex=r"\tan")
 _row("arcsin", lambda x, y: 1 / _("sqrt", (1 - x) * (1 + x)), jit="math.asin", mpmath="asin", latex=r"\arcsin",
      domain="-1 <= x <= 1")
 _row("arccos", lambda x, y: -1 / _("sqrt", (1 - x) * (1 + x)), jit="math.acos", mpmath="acos", latex=r"\arccos",
      domain="-1 <= x <= 1")
-_row("arctan", lambda x, y: 1 / (1 + x**2), jit="math.atan", mpmath="atan", latex=r"\arctan")
-_row("arctan2", lambda a, b, y: _over_square(b, a, b), lambda a, b, y: -_over_square(a, a, b), jit="math.atan2",
+_row("arctan", lambda x, y: 1 / (1 + x**2), jit="arctan", mpmath="atan", latex=r"\arctan")
+_row("arctan2", lambda a, b, y: _over_square(b, a, b), lambda a, b, y: -_over_square(a, a, b), jit="arctan2",
      mpmath="atan2", latex=r"\mathrm{atan2}", kink="(0, 0): 0")
-_row("sinh", lambda x, y: _("cosh", x), latex=r"\sinh")
-_row("cosh", lambda x, y: _("sinh", x), latex=r"\cosh")
+_row("sinh", lambda x, y: _("cosh", x), latex=r"\sinh", jit="sinh")
+_row("cosh", lambda x, y: _("sinh", x), latex=r"\cosh", jit="cosh")
 _row("tanh", lambda x, y: (1 - y) * (1 + y), jit="tanh", latex=r"\tanh")
-_row("arcsinh", lambda x, y: 1 / _("hypot", x, sp.Integer(1)), jit="math.asinh", mpmath="asinh",
+_row("arcsinh", lambda x, y: 1 / _("hypot", x, sp.Integer(1)), jit="arcsinh", mpmath="asinh",
      latex=r"\mathrm{arsinh}")
 _row("arccosh", lambda x, y: 1 / _("sqrt", (x - 1) * (x + 1)), jit="math.acosh", mpmath="acosh",
      latex=r"\mathrm{arcosh}", domain="x >= 1")
-_row("arctanh", lambda x, y: 1 / ((1 - x) * (1 + x)), jit="math.atanh", mpmath="atanh", latex=r"\mathrm{artanh}",
+_row("arctanh", lambda x, y: 1 / ((1 - x) * (1 + x)), jit="arctanh", mpmath="atanh", latex=r"\mathrm{artanh}",
      domain="-1 <= x <= 1")
 
 # --- special functions ------------------------------------------------------------------------------------------------

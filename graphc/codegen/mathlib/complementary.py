@@ -19,7 +19,7 @@ from numba import njit
 from graphc.codegen.mathlib.coefficients import ERF_NEAR, ERFCX
 from graphc.codegen.mathlib.exponential import exponential_pieces
 from graphc.codegen.mathlib.formats import FORMATS, polynomial, select
-from graphc.codegen.mathlib.logarithm import logarithm_of_pair
+from graphc.codegen.mathlib.logarithms import logarithm_of_pair
 from graphc.codegen.mathlib.pairs import fast_two_sum, fused, two_sum
 
 __all__ = ["complementary_error_functions"]

@@ -21,8 +21,8 @@ from graphc.codegen.mathlib.pairs import fast_two_sum
 
 __all__ = ["exponential_pieces", "exponential", "exponential_minus_one"]
 
-# between them exp is neither 0 nor infinite; the degree of the Taylor polynomial that suffices
-LIMITS = {float32: (-104.0, 88.8, 7), float64: (-745.2, 709.79, 13)}
+# between them, and somewhat beyond, exp is neither 0 nor infinite; the degree of the Taylor polynomial that suffices
+LIMITS = {float32: (-104.0, 92.0, 7), float64: (-745.2, 720.0, 13)}
 
 
 def exponential_pieces(real: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
@@ -75,7 +75,7 @@ def exponential_minus_one(real: Any) -> Callable[..., Any]:
     below, shift = integer(f.bias - 1), integer(f.mantissa)
     zero, half, two, log2_e, high, low, rounder = map(real, (0.0, 0.5, 2.0, 1 / math.log(2), f.ln2_high, f.ln2_low, f.rounder))
     zero_bits = integer(f.bits(f.rounder))
-    least, greatest = real(-(f.mantissa + 4) * math.log(2)), real(LIMITS[real][1])
+    least, greatest = real(-(f.mantissa + 4) * math.log(2)), real((f.bias + 1.01) * math.log(2))
     as_real, as_integer = casts(real)
     tail = polynomial(real, [1 / math.factorial(k) for k in range(2, LIMITS[real][2] + 1)])
 

@@ -19,12 +19,9 @@ from typing import Any
 from numba import njit
 
 from graphc.codegen.mathlib.coefficients import LOG
-from graphc.codegen.mathlib.exponential import exponential_pieces
 from graphc.codegen.mathlib.formats import FORMATS, casts, polynomial, select
-from graphc.codegen.mathlib.pairs import fast_two_sum, two_sum
 
-__all__ = ["logarithm_pieces", "logarithm", "logarithm_plus_one", "logarithm_plus_fraction", "logarithm_of_pair",
-           "logarithm_of_one_minus_exponential"]
+__all__ = ["logarithm_pieces", "logarithm", "logarithm_plus_one", "logarithm_plus_fraction"]
 
 
 def logarithm_pieces(real: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
@@ -108,54 +105,3 @@ def logarithm_plus_fraction(real: Any) -> Callable[..., Any]:
         return joined(select(near, zero, one), select(near, x, (x - one) * half), zero)
 
     return log1p_of_fraction
-
-
-def logarithm_of_pair(real: Any) -> Callable[..., Any]:
-    """logarithm(v, v_low, t, t_low) = log(v + v_low) for v > 0; t + t_low is v + v_low - 1 with all its digits where v is near 1, else any t <= 1."""
-    form = FORMATS[real]
-    integer = form.integer
-    one, zero = real(1), real(0)
-    none, bias, shift = integer(0), integer(form.bias), integer(form.mantissa)
-    normal, up, exponent = map(real, (2.0**(1 - form.bias), 2.0**(form.mantissa + 2), form.mantissa + 2))
-    as_real, _ = casts(real)
-    split, joined = logarithm_pieces(real)
-
-    @njit(error_model="numpy", forceinline=True)
-    def log_of_pair(v, v_low, t, t_low):                                   # type: ignore[no-untyped-def]
-        small = v < normal
-        k, n, m = split(select(small, v * up, v))
-        near = (k == none) & (t < one)
-        scaled = select(small, zero, v_low) * as_real(integer(bias - k) << shift)
-        return joined(n - select(small, exponent, zero), select(near, t, m - one), select(near, t_low, scaled))
-
-    return log_of_pair
-
-
-def logarithm_of_one_minus_exponential(real: Any) -> Callable[..., Any]:
-    """log(1 - exp(-x)) for x > 0 in the precision `real`: 1 - exp(-x) as a pair, from which either digit that matters can be had.
-
-    Near 0 it is x - x^2/2 + ..., far away log1p(-exp(-x)): Maechler, Accurately computing log(1 - exp(-|a|)), 2012, switches between log(-expm1)
-    and log1p(-exp) at ln 2; here the logarithm does at 1 - exp(-x) = sqrt(1/2), where it has to choose anyway.
-    """
-    form = FORMATS[real]
-    integer = form.integer
-    zero, one, inf, nan = map(real, (0.0, 1.0, math.inf, math.nan))
-    bias, shift, least = integer(form.bias), integer(form.mantissa), integer(-form.mantissa - 10)
-    as_real, _ = casts(real)
-    reduced, scaled = exponential_pieces(real)
-    logarithm = logarithm_of_pair(real)
-
-    @njit(error_model="numpy", forceinline=True)
-    def log1mexp(given):                                                   # type: ignore[no-untyped-def]
-        x = real(given)
-        n, r, rest = reduced(-x, zero)
-        e, lost = fast_two_sum(one, r)
-        t = -scaled(e + (lost + rest), n)
-        s = as_real(integer(select(n > least, n, least) + bias) << shift)        # 2^n, or what is lost in 1 - 2^n
-        v, v_low = two_sum(one - s, -s * r)
-        v, v_low = fast_two_sum(v, v_low - s * rest)
-        t_low = -scaled((lost + rest) - ((e + (lost + rest)) - e), n)
-        value = logarithm(v, v_low, t, t_low)
-        return select(x > zero, value, select(x == zero, -inf, x * nan))
-
-    return log1mexp

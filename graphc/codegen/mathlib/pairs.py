@@ -12,25 +12,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from llvmlite import ir
 from numba import njit
-from numba.extending import intrinsic
+
+from graphc.codegen.mathlib.intrinsics import llvm
 
 __all__ = ["fused", "fast_two_sum", "two_sum"]
 
 
 def fused(real: Any) -> Callable[..., Any]:
-    """fma(a, b, c) = a*b + c in the precision `real`, rounded once: llvm.fma."""
-
-    @intrinsic
-    def fma(context, a, b, c):                                             # type: ignore[no-untyped-def]
-        def generate(ctx, builder, signature, arguments):                  # type: ignore[no-untyped-def]
-            kind = ctx.get_value_type(real)
-            called = builder.module.declare_intrinsic("llvm.fma", [kind], ir.FunctionType(kind, [kind] * 3))
-            return builder.call(called, [ctx.cast(builder, v, t, real) for v, t in zip(arguments, signature.args, strict=True)])
-        return real(a, b, c), generate
-
-    return fma
+    """fma(a, b, c) = a*b + c in the precision `real`, rounded once."""
+    return llvm(real, "fma", 3)
 
 
 @njit(error_model="numpy", forceinline=True)
