@@ -8,7 +8,7 @@ import mpmath
 import sympy as sp
 
 from graphc.scalar.table import ROWS
-from graphc.scalar.term import Term, freeze
+from graphc.scalar.term import Term, divides_twice, freeze
 
 __all__ = ["Printer"]
 
@@ -38,6 +38,9 @@ class Printer:
             return f"{t.value}[{', '.join(self(i) for i in t.args)}]", _ATOM
         if t.op == "extent":
             return str(t.value), _ATOM
+        if (divisor := divides_twice(t)) is not None:
+            once = self(divisor, _MUL + 1)
+            return f"{self(t.args[0], _MUL)}/{once}/{once}", _MUL
         if t.op in _INFIX:
             sign, level = _INFIX[t.op]
             right = level + (t.op in ("sub", "div", "floordiv", "mod") or level == _COMPARE)

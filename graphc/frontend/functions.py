@@ -15,18 +15,19 @@ from graphc.frontend.tensor import Tensor
 from graphc.scalar.symbols import literal
 from graphc.scalar.table import op
 
-__all__ = """exp expm1 log log1p log2 log10 sqrt cbrt square abs sign floor ceil round sin cos tan arcsin arccos arctan sinh cosh tanh erf erfc lgamma
-    digamma arcsinh arccosh arctanh sigmoid logsigmoid softplus relu leaky_relu elu selu gelu silu maximum minimum where clip power xlogy
-    logaddexp arctan2 hypot polygamma sech logcosh""".split()
+__all__ = """exp expm1 log log1p log1mexp log2 log10 sqrt cbrt square abs sign floor ceil round sin cos tan arcsin arccos arctan sinh cosh tanh erf
+    erfc erfcx logerfc lgamma digamma arcsinh arccosh arctanh sigmoid logsigmoid softplus relu leaky_relu elu selu gelu silu maximum minimum where
+    clip power xlogy logaddexp arctan2 hypot polygamma sech logcosh""".split()
 
-exp, expm1, log, log1p = (scalar_function(n) for n in ("exp", "expm1", "log", "log1p"))
+exp, expm1, log, log1p, log1mexp = (scalar_function(n) for n in ("exp", "expm1", "log", "log1p", "log1mexp"))
 log2, log10, sqrt, cbrt = (scalar_function(n) for n in ("log2", "log10", "sqrt", "cbrt"))
 abs, sign, floor, ceil, round = (scalar_function(n) for n in ("abs", "sign", "floor", "ceil", "round"))
 sin, cos, tan = (scalar_function(n) for n in ("sin", "cos", "tan"))
 arcsin, arccos, arctan, arctan2 = (scalar_function(n) for n in ("arcsin", "arccos", "arctan", "arctan2"))
 sinh, cosh, tanh, sech, logcosh = (scalar_function(n) for n in ("sinh", "cosh", "tanh", "sech", "logcosh"))
 arcsinh, arccosh, arctanh = (scalar_function(n) for n in ("arcsinh", "arccosh", "arctanh"))
-erf, erfc, lgamma, digamma = (scalar_function(n) for n in ("erf", "erfc", "lgamma", "digamma"))
+erf, erfc, erfcx, logerfc = (scalar_function(n) for n in ("erf", "erfc", "erfcx", "logerfc"))
+lgamma, digamma = (scalar_function(n) for n in ("lgamma", "digamma"))
 sigmoid, logsigmoid, relu = (scalar_function(n) for n in ("sigmoid", "logsigmoid", "relu"))
 maximum, minimum, hypot = (scalar_function(n) for n in ("maximum", "minimum", "hypot"))
 xlogy, logaddexp = (scalar_function(n) for n in ("xlogy", "logaddexp"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from keyword import iskeyword
 
 import sympy as sp
 
@@ -13,9 +14,9 @@ from graphc.schedule.plan import Item, Loop, walk_computes
 
 __all__ = ["Letters", "size_names", "RESERVED"]
 
-RESERVED = frozenset("""math np real int64 range kernel njit run FLAGS inf nan checked abs round min max sum where plus times
-    int_sign int_maximum int_minimum int_relu square powi value boolean float32 float64""".split()) | {
-        row.jit.removeprefix("math.") for row in ROWS.values()} | set(ROWS)
+RESERVED = frozenset("""math np real int64 range kernel njit run FLAGS inf nan checked abs round min max sum where plus times select inlined rint square powi
+    int_sign int_maximum int_minimum int_relu value boolean float32 float64""".split()) | {
+    name for row in ROWS.values() if (name := row.jit.rpartition(".")[2]).isidentifier() and not iskeyword(name)}        # the functions that kernels import
 _LETTERS = "ijklpqruvw"
 
 

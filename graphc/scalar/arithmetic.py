@@ -11,7 +11,7 @@ import mpmath
 import numpy as np
 
 from graphc.scalar.table import ROWS
-from graphc.scalar.term import Term, freeze
+from graphc.scalar.term import Term, divides_twice, freeze
 
 __all__ = ["Arithmetic"]
 
@@ -68,6 +68,9 @@ class Arithmetic:
             return self.number(t.value, t.kind)
         if t.op in ("read", "index", "extent"):
             return leaf(t)
+        if not self.digits and (divisor := divides_twice(t)) is not None:
+            b = self.term(divisor, leaf)
+            return self.term(t.args[0], leaf) / b / b
         args = [self.term(a, leaf) for a in t.args]
         match t.op:
             case "add":

@@ -134,9 +134,11 @@ _row("expm1", lambda x, y: _("exp", x), jit="expm1")
 _row("log", lambda x, y: 1 / x, jit="log", latex=r"\ln", domain="x > 0")
 _row("log1p", lambda x, y: 1 / (1 + x), jit="log1p", mpmath=lambda mp, x: mp.log1p(x) if x > -1 else mp.log(1 + x),
      latex=r"\mathrm{log1p}", domain="x > -1")
-_row("log2", lambda x, y: 1 / (x * _("log", sp.Integer(2))), mpmath=lambda mp, x: mp.log(x, 2), latex=r"\log_2",
+_row("log2", lambda x, y: 1 / (x * _("log", sp.Integer(2))), jit="log2", mpmath=lambda mp, x: mp.log(x, 2), latex=r"\log_2",
      domain="x > 0")
-_row("log10", lambda x, y: 1 / (x * _("log", sp.Integer(10))), mpmath="log10", latex=r"\log_{10}", domain="x > 0")
+_row("log10", lambda x, y: 1 / (x * _("log", sp.Integer(10))), jit="log10", mpmath="log10", latex=r"\log_{10}", domain="x > 0")
+_row("log1mexp", lambda x, y: 1 / _("expm1", x), numpy="graphc.scalar.oracle.log1mexp", jit="log1mexp", latex=r"\mathrm{log1mexp}",
+     mpmath=lambda mp, x: mp.log(-mp.expm1(-x)) if x < 1 else mp.log1p(-mp.exp(-x)), domain="x > 0")
 _row("sigmoid", lambda x, y: y * _("sigmoid", -x), numpy="scipy.special.expit", jit="sigmoid", latex=r"\sigma",
      mpmath=lambda mp, x: 1 / (1 + mp.exp(-x)) if x >= 0 else mp.exp(x) / (1 + mp.exp(x)))
 _row("logsigmoid", lambda x, y: _("sigmoid", -x), numpy="scipy.special.log_expit", jit="logsigmoid",
@@ -189,33 +191,36 @@ _row("over_hypot", lambda a, b, y: _("over_hypot", b, a)**2 * _inverse(_("hypot"
      kink="(0, 0): value and derivatives 0")
 
 # --- trigonometric and hyperbolic -------------------------------------------------------------------------------------
-_row("sin", lambda x, y: _("cos", x), latex=r"\sin")
-_row("cos", lambda x, y: -_("sin", x), latex=r"\cos")
-_row("tan", lambda x, y: 1 + y**2, latex=r"\tan")
+_row("sin", lambda x, y: _("cos", x), jit="sin", latex=r"\sin")
+_row("cos", lambda x, y: -_("sin", x), jit="cos", latex=r"\cos")
+_row("tan", lambda x, y: 1 + y**2, jit="tan", latex=r"\tan")
 _row("arcsin", lambda x, y: 1 / _("sqrt", (1 - x) * (1 + x)), jit="math.asin", mpmath="asin", latex=r"\arcsin",
      domain="-1 <= x <= 1")
 _row("arccos", lambda x, y: -1 / _("sqrt", (1 - x) * (1 + x)), jit="math.acos", mpmath="acos", latex=r"\arccos",
      domain="-1 <= x <= 1")
-_row("arctan", lambda x, y: 1 / (1 + x**2), jit="math.atan", mpmath="atan", latex=r"\arctan")
+_row("arctan", lambda x, y: 1 / (1 + x**2), jit="arctan", mpmath="atan", latex=r"\arctan")
 _row("arctan2", lambda a, b, y: _("over_hypot", b, a) * _inverse(_("hypot", a, b)),
-     lambda a, b, y: -_("over_hypot", a, b) * _inverse(_("hypot", a, b)), jit="math.atan2",
+     lambda a, b, y: -_("over_hypot", a, b) * _inverse(_("hypot", a, b)), jit="arctan2",
      mpmath="atan2", latex=r"\mathrm{atan2}", kink="(0, 0): 0")
-_row("sinh", lambda x, y: _("cosh", x), latex=r"\sinh")
-_row("cosh", lambda x, y: _("sinh", x), latex=r"\cosh")
+_row("sinh", lambda x, y: _("cosh", x), latex=r"\sinh", jit="sinh")
+_row("cosh", lambda x, y: _("sinh", x), latex=r"\cosh", jit="cosh")
 _row("tanh", lambda x, y: _("sech", x)**2, jit="tanh", latex=r"\tanh")
 _row("sech", lambda x, y: -y * _("tanh", x), numpy="graphc.scalar.oracle.sech", jit="sech", latex=r"\mathrm{sech}")
-_row("logcosh", lambda x, y: _("tanh", x), numpy="graphc.scalar.oracle.logcosh", jit="logcosh", latex=r"\\ln\\cosh",
+_row("logcosh", lambda x, y: _("tanh", x), numpy="graphc.scalar.oracle.logcosh", jit="logcosh", latex=r"\ln\cosh",
      mpmath=lambda mp, x: mp.log(mp.cosh(x)))
-_row("arcsinh", lambda x, y: 1 / _("hypot", x, sp.Integer(1)), jit="math.asinh", mpmath="asinh",
+_row("arcsinh", lambda x, y: 1 / _("hypot", x, sp.Integer(1)), jit="arcsinh", mpmath="asinh",
      latex=r"\mathrm{arsinh}")
 _row("arccosh", lambda x, y: 1 / _("sqrt", (x - 1) * (x + 1)), jit="math.acosh", mpmath="acosh",
      latex=r"\mathrm{arcosh}", domain="x >= 1")
-_row("arctanh", lambda x, y: 1 / ((1 - x) * (1 + x)), jit="math.atanh", mpmath="atanh", latex=r"\mathrm{artanh}",
+_row("arctanh", lambda x, y: 1 / ((1 - x) * (1 + x)), jit="arctanh", mpmath="atanh", latex=r"\mathrm{artanh}",
      domain="-1 <= x <= 1")
 
 # --- special functions ------------------------------------------------------------------------------------------------
 _row("erf", lambda x, y: 2 * _("exp", -x**2) / _("sqrt", sp.pi), numpy="scipy.special.erf", jit="erf")
-_row("erfc", lambda x, y: -2 * _("exp", -x**2) / _("sqrt", sp.pi), numpy="scipy.special.erfc")
+_row("erfc", lambda x, y: -2 * _("exp", -x**2) / _("sqrt", sp.pi), numpy="scipy.special.erfc", jit="erfc")
+_row("erfcx", lambda x, y: 2 * x * y - 2 / _("sqrt", sp.pi), numpy="scipy.special.erfcx", jit="erfcx", mpmath=lambda mp, x: _scaled_erfc(mp, x))
+_row("logerfc", lambda x, y: -2 / (_("sqrt", sp.pi) * _("erfcx", x)), numpy="graphc.scalar.oracle.logerfc", jit="logerfc",
+     latex=r"\ln\mathrm{erfc}", mpmath=lambda mp, x: mp.log1p(-mp.erf(x)) if x < 1 else mp.log(_scaled_erfc(mp, x)) - x * x)
 _row("lgamma", lambda x, y: _("digamma", x), numpy="scipy.special.gammaln", latex=r"\ln\Gamma",
      mpmath=lambda mp, x: mp.log(abs(mp.gamma(x))))
 _row("digamma", lambda x, y: _("polygamma", sp.Integer(1), x), numpy="scipy.special.digamma", jit="digamma",
@@ -249,3 +254,11 @@ def _share(comparison: str, a: sp.Expr, b: sp.Expr) -> sp.Expr:
 def _inverse(x: sp.Expr) -> sp.Expr:
     """1 / x, and 0 at 0: the chosen derivative where a direction is undefined."""
     return _("inverse_total", x, sp.Integer(0))
+
+
+def _scaled_erfc(mp: Any, x: Any) -> Any:
+    """exp(x^2) erfc(x); by the asymptotic series where its 12 terms give 50 digits and exp(x^2) would have too many."""
+    if x < 1e4:
+        return mp.exp(x * x) * mp.erfc(x)
+    series = sum((mp.fac2(2 * k - 1) * (-2 * x * x)**-k for k in range(1, 12)), mp.mpf(1))
+    return series / (x * mp.sqrt(mp.pi))

@@ -22,7 +22,7 @@ import sympy as sp
 from graphc.scalar.symbols import VALUE, AxisIndex, Extent, Nonfinite, OverIndex, Placeholder
 from graphc.scalar.table import ROWS, Op
 
-__all__ = ["Term", "freeze", "walk"]
+__all__ = ["Term", "freeze", "walk", "divides_twice"]
 
 DIGITS = 60
 _RANK = {"bool": 0, "int": 1, "float": 2}
@@ -45,6 +45,13 @@ def walk(term: Term):  # type: ignore[no-untyped-def]
     yield term
     for part in term.args:
         yield from walk(part)
+
+
+def divides_twice(term: Term) -> Term | None:
+    """b of a/b^2, which is computed as a/b/b: the square of b may leave the format where the quotient does not."""
+    if term.op == "div" and term.args[1].op == "powi" and term.args[1].value == 2 and term.args[1].kind == "float":
+        return term.args[1].args[0]
+    return None
 
 
 @cache
@@ -161,8 +168,8 @@ class _Freezer:
         numerator = reduce(lambda a, b: _binary("mul", a, b), above) if above else _const(1, "int")
         if below:
             numerator = _binary("div", numerator, reduce(lambda a, b: _binary("mul", a, b), below))
-        for t in twice:         # a/b^2 as a/b/b: the square of b may leave the format where the quotient does not
-            numerator = _binary("div", _binary("div", numerator, t), t)
+        for t in twice:
+            numerator = _binary("div", numerator, Term("powi", (_to_kind(t, "int"),), 2, _to_kind(t, "int").kind))
         return self.negate(numerator) if negative else numerator
 
     def power(self, base: sp.Expr, exponent: sp.Expr) -> Term:

@@ -23,7 +23,7 @@ POSITIVE = [TINY, 1e-310, 1e-20, 0.3, 1.0, 1.7, 5.0, 30.0, 1e5, HUGE]
 UNIT = [0.0, 1e-310, 1e-20, 0.3, 0.99, -0.3, -0.99, -1e-20]
 NONFINITE = [float("inf"), float("-inf"), float("nan")]
 VALUES = {
-    **dict.fromkeys(("log", "log2", "log10"), [0.0, *POSITIVE]), "sqrt": [0.0, *POSITIVE], "log1p": [*UNIT, *POSITIVE, -1.0],
+    **dict.fromkeys(("log", "log2", "log10"), [0.0, *POSITIVE]), "sqrt": [0.0, *POSITIVE], "log1mexp": POSITIVE, "log1p": [*UNIT, *POSITIVE, -1.0],
     **dict.fromkeys(("arcsin", "arccos", "arctanh"), [*UNIT, 1.0, -1.0]), "arccosh": [1.0, 1.7, 5.0, 30.0, 1e5, HUGE],
     **dict.fromkeys(("sin", "cos", "tan"), EVERYWHERE), "lgamma": [1e-20, 0.3, 1.0, 1.7, 2.0, 5.0, 30.0, 1e5, -0.3, -1.7],
     "digamma": [1e-20, 0.3, 1.0, 1.7, 5.0, 30.0, 1e5, -0.3, -1.7],
@@ -39,6 +39,7 @@ SOME = (0.0, 1e-310, 0.3, -0.3, 1.0, 1.7, -5.0, 30.0)
 SMOOTH = {                                  # arguments at which a row is differentiable
     "log": POSITIVE[2:9], "log2": POSITIVE[2:9], "log10": POSITIVE[2:9], "log1p": [0.0, 1e-20, 0.3, -0.3, -0.99, 5.0, 1e5], "sqrt": POSITIVE[3:9],
     "arcsin": [0.0, 0.3, -0.99], "arccos": [0.0, 0.3, -0.99], "arctanh": [0.0, 0.3, -0.99], "arccosh": [1.01, 1.7, 30.0],
+    **dict.fromkeys(("erfcx", "logerfc"), [0.0, 1e-20, 0.3, -0.3, -1.7, 1.7, 5.0]), "log1mexp": POSITIVE[3:8],
     "lgamma": [0.3, 1.7, 5.0, 30.0, -0.3], "digamma": [0.3, 1.7, 5.0, 30.0, -0.3], "cbrt": [0.3, -0.3, 5.0],
     **dict.fromkeys(("abs", "sign", "relu"), [0.3, -0.3, 5.0, -30.0]), **dict.fromkeys(("floor", "ceil", "round"), [0.3, -0.3, 5.2, -30.7]),
     "power": [(0.3, 2.7), (1.7, -1.5), (30.0, 0.5), (-1.7, 3.0), (0.3, 0.0), (1.7, 1.0)],

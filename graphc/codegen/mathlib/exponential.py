@@ -1,11 +1,11 @@
 r"""exp and expm1 without branches and calls, so that loops over them vectorise.
 
-    x = n ln 2 + r, |r| <= ln(2)/2;   exp(x) = 2^n exp(r);   expm1(x) = (2^n - 1) + 2^n (exp(r) - 1)
+    x = n ln 2 + r, |r| <= ln(2)/2;   exp(x) = 2^n (1 + r + r^2 P(r));   expm1(x) = (2^n - 1) + 2^n (r + r^2 P(r))
 
-n by rounding with a large constant, r in two steps (Cody and Waite, 1980), exp(r) by its Taylor polynomial, 2^n through the exponent's
-bits. exp scales in two factors, so that subnormal results round once. expm1 adds what the second step of r rounded away, since
-2^n - 1 and the rest may cancel, and scales by 2^(n-1) and 2, so that 2^1024 is not needed.
-At most 1.03 and 1.4 ULP; overflow, underflow and NaN as IEEE has them.
+n by rounding with a large constant, r in two steps (Cody and Waite, 1980), P from exp's Taylor polynomial, 2^n through the exponent's
+bits. What the second step of r and the sum 1 + r round away is added with the small terms: so exp is rounded nearly once.
+It scales in two factors, so that subnormal results round once; expm1 by 2^(n-1) and 2, so that 2^1024 is not needed.
+Overflow, underflow and NaN as IEEE has them.
 """
 
 from __future__ import annotations
@@ -17,35 +17,53 @@ from typing import Any
 from numba import float32, float64, njit
 
 from graphc.codegen.mathlib.formats import FORMATS, casts, polynomial, select
+from graphc.codegen.mathlib.pairs import fast_two_sum
 
-__all__ = ["exponential", "exponential_minus_one"]
+__all__ = ["exponential_pieces", "exponential", "exponential_minus_one"]
 
-# between them exp is neither 0 nor infinite; the degree of the Taylor polynomial that suffices
-LIMITS = {float32: (-104.0, 88.8, 7), float64: (-745.2, 709.79, 13)}
+# between them, and somewhat beyond, exp is neither 0 nor infinite; the degree of the Taylor polynomial that suffices
+LIMITS = {float32: (-104.0, 92.0, 7), float64: (-745.2, 720.0, 13)}
 
 
-def exponential(real: Any) -> Callable[..., Any]:
-    """exp in the precision `real`."""
+def exponential_pieces(real: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """reduced(x, low) = n, r, rest for exp(x + low) = 2^n (1 + r + rest), |rest| < 0.1, |low| << 1; and scaled(v, n) = 2^n v, -2150 < n < 2048."""
     f = FORMATS[real]
     integer = f.integer
     bias, shift, one_bit = integer(f.bias), integer(f.mantissa), integer(1)
-    one, log2_e, high, low, rounder = real(1), real(1 / math.log(2)), real(f.ln2_high), real(f.ln2_low), real(f.rounder)
+    log2_e, high, low2, rounder = real(1 / math.log(2)), real(f.ln2_high), real(f.ln2_low), real(f.rounder)
     zero_bits = integer(f.bits(f.rounder))
     least, greatest = map(real, LIMITS[real][:2])
     as_real, as_integer = casts(real)
     tail = polynomial(real, [1 / math.factorial(k) for k in range(2, LIMITS[real][2] + 1)])
 
     @njit(error_model="numpy", forceinline=True)
-    def exp(given):                                                        # type: ignore[no-untyped-def]
-        x = real(given)
+    def reduced(x, low):                                                   # type: ignore[no-untyped-def]
         y = select(x < greatest, select(x > least, x, least), greatest)
         rounded = y * log2_e + rounder
         n = rounded - rounder
-        r = (y - n * high) - n * low
-        e = one + (r + r * r * tail(r))
-        k = as_integer(rounded) - zero_bits
-        half = k >> one_bit
-        return select(x == x, e * as_real((half + bias) << shift) * as_real((k - half + bias) << shift), x)
+        first, second = y - n * high, n * low2 - low
+        r = first - second
+        return integer(as_integer(rounded) - zero_bits), r, r * r * tail(r) + ((first - r) - second)
+
+    @njit(error_model="numpy", forceinline=True)
+    def scaled(v, n):                                                      # type: ignore[no-untyped-def]
+        half = integer(n >> one_bit)
+        return v * as_real((half + bias) << shift) * as_real((n - half + bias) << shift)
+
+    return reduced, scaled
+
+
+def exponential(real: Any) -> Callable[..., Any]:
+    """exp in the precision `real`."""
+    zero, one = real(0), real(1)
+    reduced, scaled = exponential_pieces(real)
+
+    @njit(error_model="numpy", forceinline=True)
+    def exp(given):                                                        # type: ignore[no-untyped-def]
+        x = real(given)
+        n, r, rest = reduced(x, zero)
+        e, lost = fast_two_sum(one, r)
+        return select(x == x, scaled(e + (lost + rest), n), x)
 
     return exp
 
@@ -57,7 +75,7 @@ def exponential_minus_one(real: Any) -> Callable[..., Any]:
     below, shift = integer(f.bias - 1), integer(f.mantissa)
     zero, half, two, log2_e, high, low, rounder = map(real, (0.0, 0.5, 2.0, 1 / math.log(2), f.ln2_high, f.ln2_low, f.rounder))
     zero_bits = integer(f.bits(f.rounder))
-    least, greatest = real(-(f.mantissa + 4) * math.log(2)), real(LIMITS[real][1])
+    least, greatest = real(-(f.mantissa + 4) * math.log(2)), real((f.bias + 1.01) * math.log(2))
     as_real, as_integer = casts(real)
     tail = polynomial(real, [1 / math.factorial(k) for k in range(2, LIMITS[real][2] + 1)])
 

@@ -39,6 +39,11 @@ class Format:
         """The bits of a value, as an integer."""
         return int.from_bytes(self.scalar(value).tobytes(), "little" if np.little_endian else "big")
 
+    def pair(self, value: Any) -> tuple[float, float]:
+        """A number of mpmath as the sum of two of this format."""
+        high = float(self.scalar(float(value)))
+        return high, float(self.scalar(float(value - high)))
+
 
 FORMATS = {
     float32: Format(int32, np.float32, 23, 127, 0.693359375, -2.12194440e-4),

@@ -13,19 +13,30 @@ from typing import Any
 import numpy as np
 from numba import float64, njit
 
+from graphc.codegen.mathlib.arctangent import arctangent, arctangent_of_two
+from graphc.codegen.mathlib.complementary import complementary_error_functions
 from graphc.codegen.mathlib.error import error_function
 from graphc.codegen.mathlib.exponential import exponential, exponential_minus_one
-from graphc.codegen.mathlib.extremum import extremum
 from graphc.codegen.mathlib.formats import reordered, select
-from graphc.codegen.mathlib.hyperbolic import hyperbolic_tangent
+from graphc.codegen.mathlib.hyperbolic import (
+    hyperbolic_sine_and_cosine,
+    hyperbolic_tangent,
+    inverse_hyperbolic_sine,
+    inverse_hyperbolic_tangent,
+)
+from graphc.codegen.mathlib.intrinsics import llvm
 from graphc.codegen.mathlib.logarithm import logarithm, logarithm_plus_fraction, logarithm_plus_one
+from graphc.codegen.mathlib.logarithms import logarithm_of_one_minus_exponential, logarithm_to_base
+from graphc.codegen.mathlib.pairs import fast_two_sum
+from graphc.codegen.mathlib.power import cube_root, hypotenuse, power_function
 from graphc.codegen.mathlib.stable import STABLE_NAMES, stable_functions
+from graphc.codegen.mathlib.trigonometric import sine_cosine_tangent
 
 __all__ = ["library", "NAMES"]
 
-NAMES = """exp expm1 log log1p tanh erf sigmoid logsigmoid softplus logaddexp xlogy cbrt power sign int_sign floor ceil rint relu
-    maximum minimum int_maximum int_minimum int_relu square powi digamma polygamma checked
-    plus times select""".split() + list(STABLE_NAMES)
+NAMES = """exp expm1 log log1p log2 log10 log1mexp sin cos tan arctan arctan2 sinh cosh tanh arcsinh arctanh hypot erf erfc erfcx logerfc
+    sigmoid logsigmoid softplus logaddexp xlogy cbrt power sign int_sign floor ceil rint relu maximum minimum int_maximum int_minimum int_relu
+    square powi digamma polygamma checked plus times select""".split() + list(STABLE_NAMES)
 
 # Bernoulli numbers B_2, B_4, ..., B_24
 BERNOULLI = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, -3617 / 510, 43867 / 798, -174611 / 330, 854513 / 138, -236364091 / 2730)
@@ -38,12 +49,22 @@ def library(real: Any) -> dict[str, Callable[..., Any]]:
     zero, one, two = real(0), real(1), real(2)
     exp, expm1, log, log1p = exponential(real), exponential_minus_one(real), logarithm(real), logarithm_plus_one(real)
     log1p_of_fraction = logarithm_plus_fraction(real)
+    log1mexp = logarithm_of_one_minus_exponential(real)
+    erfc, erfcx, logerfc = complementary_error_functions(real)
+    log2, log10 = logarithm_to_base(real, 2), logarithm_to_base(real, 10)
+    sin, cos, tan = sine_cosine_tangent(real)
+    arctan, arctan2 = arctangent(real), arctangent_of_two(real)
+    sinh, cosh = hyperbolic_sine_and_cosine(real)
+    arcsinh, arctanh = inverse_hyperbolic_sine(real), inverse_hyperbolic_tangent(real)
+    power, cbrt, hypot = power_function(real), cube_root(real), hypotenuse(real)
     tanh, erf = hyperbolic_tangent(real, exp), error_function(real, exp)
 
     @inlined
     def sigmoid(x):                                                        # 1 / (1 + exp(-x)), without overflow
         e = exp(-abs(x))
-        return select(x < zero, e, one) / (one + e)
+        d, lost = fast_two_sum(one, e)
+        value = select(x < zero, e, one) / d
+        return value - value * lost * select(x < zero, one - value, value)
 
     @inlined
     def logsigmoid(x):                                                     # log(sigmoid(x))
@@ -61,70 +82,38 @@ def library(real: Any) -> dict[str, Callable[..., Any]]:
     def xlogy(x, y):                                                       # x*log(y), 0 at x = 0 unless y is NaN
         return select(x == zero, select(y == y, zero, y), x * log(y))
 
-    @jit
-    def cbrt(x):
-        if x == zero or x - x != zero:                                     # zeros, infinities, NaN
-            return x
-        root = math.copysign(real(math.pow(float64(abs(x)), 1 / 3)), x)
-        return root - (root - x / (root * root)) / real(3)
+    @inlined
+    def sign(x):                                                           # 0 at 0, NaN kept
+        return select(x > zero, one, select(x < zero, -one, select(x == x, zero, x)))
 
-    @jit
-    def power(x, p):
-        return math.pow(x, p)
-
-    @jit
-    def sign(x):
-        return one if x > zero else -one if x < zero else x * zero if x != x else zero
-
-    @jit
+    @inlined
     def int_sign(x):
         return 1 if x > 0 else -1 if x < 0 else 0
 
-    @jit
-    def floor(x):
-        if not abs(x) < real(2**52):
-            return x
-        return math.copysign(real(math.floor(x)), x)
+    floor, ceil, rint = (llvm(real, name, 1) for name in ("floor", "ceil", "rint"))       # rint: halves to even
+    maximum, minimum = llvm(real, "maximum", 2), llvm(real, "minimum", 2)
 
-    @jit
-    def ceil(x):
-        if not abs(x) < real(2**52):
-            return x
-        return math.copysign(real(math.ceil(x)), x)
-
-    @jit
-    def rint(x):                                                           # halves to even
-        if not abs(x) < real(2**52):
-            return x
-        low = real(math.floor(x))
-        rest = x - low
-        half = real(0.5)
-        up = rest > half or (rest == half and low - two * real(math.floor(low / two)) == one)
-        return math.copysign(low + one if up else low, x)
-
-    maximum, minimum = extremum(real, "llvm.maximum"), extremum(real, "llvm.minimum")
-
-    @jit
+    @inlined
     def relu(x):                                                           # max(x, 0), NaN kept
         return maximum(x, zero)
 
-    @jit
+    @inlined
     def int_maximum(a, b):
         return a if a >= b else b
 
-    @jit
+    @inlined
     def int_minimum(a, b):
         return a if a <= b else b
 
-    @jit
+    @inlined
     def int_relu(x):
         return x if x > 0 else 0
 
-    @jit
+    @inlined
     def square(x):
         return x * x
 
-    @jit
+    @inlined
     def powi(x, n):                                                        # x**n for n >= 2
         result = x
         for _ in range(n - 1):

@@ -21,10 +21,10 @@ from numba import njit
 from graphc.codegen.mathlib.coefficients import LOG
 from graphc.codegen.mathlib.formats import FORMATS, casts, polynomial, select
 
-__all__ = ["logarithm", "logarithm_plus_one", "logarithm_plus_fraction"]
+__all__ = ["logarithm_pieces", "logarithm", "logarithm_plus_one", "logarithm_plus_fraction"]
 
 
-def _pieces(real: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
+def logarithm_pieces(real: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
     """split(x) = k, k as a real, 1 + f for a normal x > 0; and joined(k, f, c) = k ln 2 + log(1 + f) + c/(1 + f), c small against the rest."""
     form = FORMATS[real]
     integer = form.integer
@@ -55,7 +55,7 @@ def logarithm(real: Any) -> Callable[..., Any]:
     form = FORMATS[real]
     zero, one, inf, nan = map(real, (0.0, 1.0, math.inf, math.nan))
     normal, up, exponent = map(real, (2.0**(1 - form.bias), 2.0**(form.mantissa + 2), form.mantissa + 2))
-    split, joined = _pieces(real)
+    split, joined = logarithm_pieces(real)
 
     @njit(error_model="numpy", forceinline=True)
     def log(given):                                                        # type: ignore[no-untyped-def]
@@ -76,7 +76,7 @@ def logarithm_plus_one(real: Any) -> Callable[..., Any]:
     zero, one, inf, nan = map(real, (0.0, 1.0, math.inf, math.nan))
     none, largest, bias, shift = integer(0), integer(form.bias - 1), integer(form.bias), integer(form.mantissa)
     as_real, _ = casts(real)
-    split, joined = _pieces(real)
+    split, joined = logarithm_pieces(real)
 
     @njit(error_model="numpy", forceinline=True)
     def log1p(given):                                                      # type: ignore[no-untyped-def]
@@ -97,7 +97,7 @@ def logarithm_plus_one(real: Any) -> Callable[..., Any]:
 def logarithm_plus_fraction(real: Any) -> Callable[..., Any]:
     """log(1 + x) for 0 <= x <= 1, in the precision `real`."""
     zero, one, half, root = map(real, (0.0, 1.0, 0.5, math.sqrt(2) - 1))
-    _, joined = _pieces(real)
+    _, joined = logarithm_pieces(real)
 
     @njit(error_model="numpy", forceinline=True)
     def log1p_of_fraction(x):                                              # type: ignore[no-untyped-def]

@@ -11,12 +11,12 @@ from typing import Any
 
 from numba import njit
 
-from graphc.codegen.mathlib.extremum import extremum
 from graphc.codegen.mathlib.formats import FORMATS, casts, select
+from graphc.codegen.mathlib.intrinsics import llvm
 
 __all__ = ["stable_functions", "STABLE_NAMES"]
 
-STABLE_NAMES = """sech logcosh excess apart log_total inverse_total times_log exp_sum log1p_square log_ratio log_product scaled binade hypot over_hypot""".split()
+STABLE_NAMES = """sech logcosh excess apart log_total inverse_total times_log exp_sum log1p_square log_ratio log_product scaled binade over_hypot""".split()
 
 
 def stable_functions(real: Any, exp: Callable[..., Any], expm1: Callable[..., Any], log: Callable[..., Any],
@@ -24,7 +24,7 @@ def stable_functions(real: Any, exp: Callable[..., Any], expm1: Callable[..., An
     """The functions by name, in the precision `real`."""
     inlined = njit(error_model="numpy", forceinline=True)
     zero, one, two, half, ln2, inf, nan = map(real, (0, 1, 2, 0.5, math.log(2), math.inf, math.nan))
-    maximum, minimum = extremum(real, "llvm.maximum"), extremum(real, "llvm.minimum")
+    maximum = llvm(real, "maximum", 2)
     tiny, huge = real(2.0**(3 - FORMATS[real].bias)), real(2.0**(FORMATS[real].bias - 3))
 
     @inlined
@@ -92,14 +92,6 @@ def stable_functions(real: Any, exp: Callable[..., Any], expm1: Callable[..., An
         return x * (one / b)
 
     binade = _binade(real)
-
-    @inlined
-    def hypot(a, b):                                                       # sqrt(a^2 + b^2); the scale is a power of two, so it rounds nothing
-        large, small = maximum(abs(a), abs(b)), minimum(abs(a), abs(b))
-        scale = binade(large)
-        p, q = scaled(large, scale), scaled(small, scale)
-        value = math.sqrt(p * p + q * q) * scale
-        return select(large < inf, value, select((abs(a) == inf) | (abs(b) == inf), inf, value))
 
     @inlined
     def over_hypot(a, b):                                                  # a / hypot(a, b), 0 at the origin
