@@ -62,7 +62,7 @@ class Printer:
                 return f"{'real' if t.kind == 'float' else 'int64'}({self(args[0])})", _ATOM
             case "powi":
                 return self.power(args[0], t.value, t.kind)
-            case "stop_gradient":
+            case "stop_gradient" | "grouped":
                 return self.parts(args[0])
             case "checked":
                 return self.call("checked", args)

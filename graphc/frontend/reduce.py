@@ -15,7 +15,7 @@ from graphc.frontend.origin import origin_here
 from graphc.frontend.tensor import Dim, Tensor, describe
 from graphc.ir.build import X0, comprehension
 from graphc.ir.nodes import Read, Size
-from graphc.scalar.symbols import axis_index, literal, over_index
+from graphc.scalar.symbols import INF, axis_index, literal, over_index
 from graphc.scalar.table import op
 
 __all__ = ["axes_of", "reduce_axes", "reduce_indices", "expand_axes", "count", "root"]
@@ -246,10 +246,8 @@ def sum_of_exponentials(x: Tensor, axis: Axis, keepdims: bool = False) -> Expone
 
 def shift(x: Tensor, axes: Sequence[int]) -> Tensor:
     """max(x) over axes, 0 where all x are -inf: what exp(x - m) subtracts. Constant in every derivative."""
-    from graphc.frontend.derivatives import stop_gradient
-    from graphc.scalar.symbols import INF
     m = reduce_axes("max", x, axes, True, "max", hint="m")
-    return stop_gradient(elementwise(lambda m: op("where")(op("gt")(m, -INF), m, 0), [m], "max", hint="m"))
+    return elementwise(lambda m: op("stop_gradient")(op("where")(op("gt")(m, -INF), m, 0)), [m], "max", hint="m")
 
 
 def drop_axes(t: Tensor, axes: Sequence[int]) -> Tensor:
@@ -264,9 +262,11 @@ def softmax(x: Any, axis: Axis = -1) -> Tensor:
 
 
 def log_softmax(x: Any, axis: Axis = -1) -> Tensor:
-    """x - logsumexp(x) along axes"""
+    """x - logsumexp(x) = (x - m) - log(k + r) along axes, with the parts of logsumexp: near 0 it keeps its digits."""
     x = _float_reduction(x)
-    return elementwise(lambda x, s: x - s, [x, logsumexp(x, axes_of(x, axis, "log_softmax"), True)], "log_softmax")
+    parts = sum_of_exponentials(x, axes_of(x, axis, "log_softmax"), keepdims=True)
+    log_total = elementwise(lambda r, k: op("log_total")(sp.Integer(0), r, k), [parts.rest, parts.ties], "log")
+    return elementwise(lambda x, m, z: op("excess")(x, m) - z, [x, parts.maximum, log_total], "log_softmax")
 
 
 def Sum(x: Any, *over: Index) -> Tensor:

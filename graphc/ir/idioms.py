@@ -92,8 +92,9 @@ def _clip(body: sp.Expr) -> MapCall | None:
 
 def is_shift(node: Node) -> bool:
     """The maximum, 0 where that is -inf: what a stable exp subtracts. It is written as the maximum."""
+    shifted = op("where")(op("gt")(X, -INF), X, ZERO)
     return (isinstance(node, Comprehension) and node.reduce is None
-            and node.body == op("where")(op("gt")(X, -INF), X, ZERO) and getattr(node.reads[0].operand, "reduce", "") == "max")
+            and node.body in (shifted, op("stop_gradient")(shifted)) and getattr(node.reads[0].operand, "reduce", "") == "max")
 
 
 def indexed_call(node: Comprehension) -> MapCall | None:
@@ -191,9 +192,10 @@ def _std(node: Comprehension) -> ReductionCall | None:
 def _norm(node: Comprehension) -> ReductionCall | None:
     total = _operand(node, 0, "sum")
     square = _operand(total, 0, None) if total else None
-    if total is None or square is None or square.body != X**2 or total.body != X or not node.body.has(op("sqrt")):
+    scaled = _operand(square, 0, None) if square else None
+    if not (total and square and scaled and square.body == X**2 and total.body == X and node.body.has(op("sqrt"))):
         return None
-    return ReductionCall("norm", total, square)
+    return ReductionCall("norm", total, scaled) if scaled.body == op("scaled")(X, placeholder(1)) else None
 
 
 def _shifted(node: Comprehension, k: int) -> tuple[Comprehension, Comprehension] | None:
@@ -216,11 +218,9 @@ def _softmax(node: Comprehension) -> ReductionCall | None:
 
 
 def _log_softmax(node: Comprehension) -> ReductionCall | None:
-    inner = _operand(node, 1, None)
-    found = _logsumexp(inner) if inner is not None and node.body == X - placeholder(1) else None
-    if found is None or found.argument.operand is not node.reads[0].operand:
-        return None
-    return replace(found, name="log_softmax")
+    total = _operand(node, 2, None) if node.body == op("excess")(X, placeholder(1)) - placeholder(2) else None
+    found = _shifted(total, 0) if total is not None and isinstance(total.body, op("log_total")) else None
+    return ReductionCall("log_softmax", *found) if found and found[1].reads[0].operand is node.reads[0].operand else None
 
 
 _REDUCTIONS: dict[str, Callable[[Comprehension], ReductionCall | None]] = {

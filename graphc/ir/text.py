@@ -17,7 +17,9 @@ from functools import partial, reduce
 from typing import Any
 
 import mpmath
+import sympy as sp
 
+from graphc.scalar.symbols import placeholder
 from graphc.scalar.table import ROWS
 from graphc.scalar.term import DIGITS, Term, freeze
 
@@ -59,9 +61,8 @@ def compose(term: Term, style: TextStyle, leaf: Callable[[Term], Piece]) -> Piec
         return style.number(term.value, term.kind)
     if term.op in ("read", "index", "extent", "value"):
         return leaf(term)
-    if term.op in ROWS and (definition := ROWS[term.op].definition) is not None:
-        formula = freeze(definition.formula, ("float",))
-        return compose(formula, style, lambda t: compose(term.args[0], style, leaf) if t.op == "read" else leaf(t))
+    if (plain := _plain(term)) is not None:
+        return compose(plain, style, lambda t: compose(term.args[t.value], style, leaf) if t.op == "read" else leaf(t))
     if halved := _over_power_of_two(term):
         term = halved
     args = [compose(a, style, leaf) for a in term.args]
@@ -77,6 +78,17 @@ def compose(term: Term, style: TextStyle, leaf: Callable[[Term], Piece]) -> Piec
     else:
         piece = style.function(term.op, args)
     return replace(piece, rank=rank)
+
+
+def _plain(term: Term) -> Term | None:
+    """A function that only computes plain mathematics with more care, as that mathematics over its arguments; None for others."""
+    row = ROWS.get(term.op)
+    if row is None or row.plain is None and row.definition is None:
+        return None
+    if row.plain is None:
+        return freeze(row.definition.formula, ("float",))
+    arguments = [sp.Integer(int(a.value)) if a.is_const and a.value == int(a.value) else placeholder(k) for k, a in enumerate(term.args)]
+    return freeze(sp.sympify(row.plain(*arguments)), tuple(a.kind for a in term.args))
 
 
 def _over_power_of_two(term: Term) -> Term | None:

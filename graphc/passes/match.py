@@ -66,6 +66,8 @@ def exponent(s: Subject, loose: bool) -> Subject | None:
     e = s.expr
     if isinstance(e, op("exp")):
         return s._replace(expr=e.args[0])
+    if isinstance(e, op("exp_sum")):
+        return s._replace(expr=sp.Add(*e.args))
     if isinstance(e, sp.Pow) and e.exp.is_number and (loose or e.exp == -1):
         inner = exponent(s._replace(expr=e.base), loose)
         return None if inner is None else inner._replace(expr=e.exp * inner.expr)
@@ -166,8 +168,9 @@ def _commutative(p: Apply, s: Subject, m: Match, root: bool) -> Iterator[tuple[M
             number, mine = -constant, [t._replace(expr=-t.expr) for t in parts]
         if m.loose and p.head is sp.Add and p.constant == 0 and number.is_positive:
             number, mine = ZERO, [*mine, Subject(number)]
-        if len(p.args) <= len(mine) <= WIDTH:
-            for found, rest in _choose([a for a in p.args if not isinstance(a, Wild)], mine, m):
+        fixed = [a for a in p.args if not isinstance(a, Wild)]
+        if len(fixed) <= len(mine) <= WIDTH:
+            for found, rest in _choose(fixed, mine, m):
                 yield from _rest(p, rest, number, found, root, sign)
 
 

@@ -112,8 +112,10 @@ def _pattern(node: Node, tags: tuple[Tag, ...]) -> Pattern:
         if isinstance(e, sp.Add | sp.Mul):
             constant, parts = split(e)
             return _flat(Apply(type(e), tuple(convert(a) for a in parts), constant))
-        if isinstance(e, sp.Pow) and isinstance(base := convert(e.base), Apply) and base.head is sp.Mul and e.exp.is_Integer:
-            return Apply(sp.Mul, tuple(_raised(a, e.exp) for a in base.args), base.constant**e.exp)
+        if isinstance(e, sp.Pow) and isinstance(base := convert(e.base), Apply) and e.exp.is_Integer:
+            if base.head is sp.Mul:
+                return Apply(sp.Mul, tuple(_raised(a, e.exp) for a in base.args), base.constant**e.exp)
+            return _raised(base, e.exp)
         if isinstance(e, sp.Pow | Op):
             return Apply(type(e), tuple(convert(a) for a in e.args))
         raise TypeError(f"a pattern cannot contain {e}")

@@ -18,7 +18,7 @@ from graphc.scalar.symbols import AxisIndex, OverIndex, Placeholder, placeholder
 __all__ = ["Subject", "located", "enter", "place_of", "takes", "unfold", "signed", "symbols", "compose", "combined", "raised", "expanded"]
 
 
-MAX_TERMS = 8
+MAX_TERMS = 8           # of a map that is written into what reads it
 
 
 class Subject(NamedTuple):
@@ -115,13 +115,14 @@ def signed(s: Subject) -> Subject:
     return s
 
 
-def expanded(s: Subject) -> Subject:
-    """A subject written over what the maps below it read, equal reads as one; maps of more than a few terms are left as they are."""
+def expanded(s: Subject, depth: int = 6) -> Subject:
+    """A subject written over what the maps below it read, so many deep, equal reads as one; wide maps are left as they are."""
     parts = {}
-    for atom in s.expr.free_symbols:
+    for atom in sorted(s.expr.free_symbols, key=str):
         if isinstance(atom, Placeholder):
             inner = unfold(Subject(atom, s.reads, s.place))
-            parts[atom] = inner if isinstance(inner.expr, Placeholder) or len(inner.expr.args) > MAX_TERMS else expanded(inner)
+            leave = isinstance(inner.expr, Placeholder) or len(inner.expr.args) > MAX_TERMS or not depth
+            parts[atom] = Subject(atom, s.reads, s.place) if leave else expanded(inner, depth - 1)
     number = {a: placeholder(k) for k, a in enumerate(parts)}
     own: dict[sp.Expr, Any] = {a: s.place[a] for a in s.expr.free_symbols if a in s.place}
     return compose(s.expr.xreplace(own).xreplace(number), list(parts.values()), share=True)

@@ -23,6 +23,12 @@ def logerfc(x: Any) -> Any:
     return np.where(x < 0.5, np.log1p(-special.erf(x)), np.log(special.erfcx(x)) - np.square(x))
 
 
+def sigmoid(x: Any) -> Any:
+    """1 / (1 + exp(-x)), subnormal too."""
+    e = np.exp(-np.abs(x))
+    return np.where(x < 0, e, np.ones_like(e)) / (1 + e)
+
+
 def relu(x: Any) -> Any:
     """max(x, 0), NaN kept."""
     return np.maximum(x, np.zeros_like(x))

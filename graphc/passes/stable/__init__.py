@@ -6,9 +6,9 @@ of the good form; and again after, on what differentiation produced.
 
     sums            sums of exponentials: log-sum-exp, softmax, cross-entropy
     exponentials    the logistic function, hyperbolic functions, 1 + or - something small
+    special         erf, erfc, lgamma, cos
     logarithms      logarithms of products and powers; 0 * log 0
     roots           square roots of sums of squares, norms, differences of roots, moments about a mean
-    special         erf, erfc, lgamma, cos
 
 The tables stand in order of preference, from the most particular to the most general. Quotients with a removable singularity are
 found by their limit and not by a table: `passes.removable`.
@@ -25,7 +25,7 @@ from graphc.ir.nodes import Node
 from graphc.ir.verify import law
 from graphc.passes.removable import fill_removable
 from graphc.passes.rewrite import apply_rules, first_match
-from graphc.passes.stable import sums, exponentials, logarithms, roots, special  # noqa: F401, I001  (the order of preference)
+from graphc.passes.stable import sums, exponentials, special, logarithms, roots  # noqa: F401, I001  (the order of preference)
 from graphc.passes.stable.table import STABLE
 
 __all__ = ["STABLE", "stabilise"]

@@ -169,16 +169,16 @@ def exp_times_exp(gc: Any, x: Any, y: Any) -> Sides:
 @rule()
 def square_times_exp(gc: Any, x: Any, y: Any) -> Sides:
     """x^2 exp(y) = (x exp(y / 2))^2: neither factor alone has to fit the format"""
-    return x**2 * gc.exp(y), (x * gc.exp(y / 2))**2
+    return x**2 * gc.exp(y), row("grouped", x * gc.exp(y / 2))**2
 
 
 @rule()
 def cube_times_exp(gc: Any, x: Any, y: Any) -> Sides:
     """x^3 exp(y) = x (x exp(y / 2))^2"""
-    return x**3 * gc.exp(y), x * (x * gc.exp(y / 2))**2
+    return x**3 * gc.exp(y), x * row("grouped", x * gc.exp(y / 2))**2
 
 
 @rule()
 def fourth_power_times_exp(gc: Any, x: Any, y: Any) -> Sides:
     """x^4 exp(y) = (x exp(y / 4))^4"""
-    return x**4 * gc.exp(y), (x * gc.exp(y / 4))**4
+    return x**4 * gc.exp(y), row("grouped", x * gc.exp(y / 4))**4

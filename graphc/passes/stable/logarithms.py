@@ -133,12 +133,6 @@ def artanh_by_logarithm(gc: Any, x: Any) -> Sides:
 
 
 @rule()
-def minus_artanh_by_logarithm(gc: Any, x: Any) -> Sides:
-    """log((1 - x) / (1 + x)) = -2 artanh(x)"""
-    return gc.log((1 - x) / (1 + x)), -2 * gc.arctanh(x)
-
-
-@rule()
 def difference_of_log1p(gc: Any, x: Any) -> Sides:
     """log1p(x) - log1p(-x) = 2 artanh(x)"""
     return gc.log1p(x) - gc.log1p(-x), 2 * gc.arctanh(x)

@@ -56,7 +56,7 @@ def hypotenuse_of_three(gc: Any, x: Any, y: Any, z: Any) -> Sides:
 @rule()
 def bounded_square(gc: Any, x: Any) -> Sides:
     """x^2 / (1 + x^2) = (x / sqrt(1 + x^2))^2"""
-    return x**2 / (1 + x**2), (x / gc.hypot(x, 1))**2
+    return x**2 / (1 + x**2), row("over_hypot", x, 1.0)**2
 
 
 @rule(a="n d", b="n d")

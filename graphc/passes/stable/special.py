@@ -46,12 +46,6 @@ def log_erfc_product(gc: Any, x: Any, z: Any) -> Sides:
 
 
 @rule()
-def exp_square_times_erfc(gc: Any, x: Any) -> Sides:
-    """exp(x^2) erfc(x) = erfcx(x)"""
-    return gc.exp(x**2) * gc.erfc(x), gc.erfcx(x)
-
-
-@rule()
 def one_minus_cos(gc: Any, x: Any) -> Sides:
     """1 - cos(x) = 2 sin(x / 2)^2"""
     return 1 - gc.cos(x), 2 * gc.sin(x / 2)**2

@@ -33,9 +33,9 @@ def one_element(m: Match) -> bool:
 def others(gc: Any, x: Any, at: Any) -> Any:
     """u = log Σ_{j ≠ at} exp(x_j) - x_at"""
     s, j = gc.indices("s j")
-    left = gc.array(gc.where(j != at[s], x[s, j], -float("inf")), (s, j))
+    left = gc.array(gc.where(j != at[s], x[s, j], -float("inf")), (s, j)).named("others")
     m = shift(left, (1,))
-    z = gc.sum(gc.exp(row("excess", left, m)), 1)
+    z = gc.sum(gc.exp(row("excess", left, m)).named("e"), 1).named("z")
     return (row("log_total", m[:, 0], z, 0.0) - gc.array(x[s, at[s]], (s,))).named("u")
 
 
@@ -44,6 +44,13 @@ def log_sum_exp_minus_element(gc: Any, x: Any, at: Any) -> Sides:
     """log Σ_j exp(x_j) - x_t = softplus(log Σ_{j ≠ t} exp(x_j) - x_t): cross-entropy. The term of t is exp(0) = 1 and stays apart"""
     s, = gc.indices("s")
     return gc.logsumexp(x, "d") - gc.array(x[s, at[s]], (s,)), gc.softplus(others(gc, x, at))
+
+
+@rule(x="n d", at="at d", when=one_element)
+def log_softmax_of_element(gc: Any, x: Any, at: Any) -> Sides:
+    """log softmax(x)_t = -softplus(log Σ_{j ≠ t} exp(x_j) - x_t)"""
+    s, = gc.indices("s")
+    return gc.array(gc.log_softmax(x, "d")[s, at[s]], (s,)), -gc.softplus(others(gc, x, at))
 
 
 @rule(x="n d", m=("n", 1))
