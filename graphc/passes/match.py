@@ -73,6 +73,8 @@ def exponent(s: Subject, loose: bool) -> Subject | None:
         return None if inner is None else inner._replace(expr=e.exp * inner.expr)
     if not loose:
         return None
+    if isinstance(e, op("sigmoid") | op("erfc")):
+        return s._replace(expr=op(f"log{e.row.name}")(*e.args))
     if isinstance(e, op("where")) and ZERO in e.args[1:]:
         sides = [Subject(-INF) if a == 0 else exponent(s._replace(expr=a), loose) for a in e.args[1:]]
         return None if None in sides else combined(lambda c, *x: where(c, *x), [s._replace(expr=e.args[0]), *sides])    # type: ignore[list-item]

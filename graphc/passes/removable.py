@@ -17,8 +17,9 @@ import mpmath
 import sympy as sp
 
 from graphc.ir.build import comprehension, prune
-from graphc.ir.nodes import Comprehension, Node, Scatter
+from graphc.ir.nodes import Comprehension, Input, Node, Read, Scatter
 from graphc.ir.walk import rebuild
+from graphc.passes.rewrite import apply_rules
 from graphc.passes.subject import Subject, expanded
 from graphc.scalar.analytic import Analytic, analytic, value_of
 from graphc.scalar.symbols import Placeholder, placeholder
@@ -120,8 +121,17 @@ def _analytic(f: sp.Expr) -> type[Op] | None:
         for point in [*POINTS, *_roots(below)]:
             series = _quotient_series(above, below, point) if below.free_symbols else _cancelling_series(f, point)
             if series is not None:
-                return analytic(Analytic(f, point, series))
+                return analytic(Analytic(f, point, series, _stabilised))
     return None
+
+
+@cache
+def _stabilised(e: sp.Expr) -> sp.Expr:
+    """An expression of x0 as the tables of stable forms rewrite it."""
+    from graphc.passes.stable.table import STABLE
+    x = Input("x", "float", ())
+    (node,) = apply_rules(STABLE, [comprehension((), (), None, e, [Read(x)])])
+    return node.body.xreplace({placeholder(k): X for k in range(len(node.reads))}) if isinstance(node, Comprehension) else e
 
 
 def _roots(e: sp.Expr) -> list[sp.Expr]:

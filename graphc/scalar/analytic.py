@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -50,6 +51,7 @@ class Analytic:
     formula: sp.Expr
     point: sp.Expr
     series: tuple[Any, ...]
+    stabilised: Callable[[sp.Expr], sp.Expr]       # the formula of a derivative in its stable form
 
     def piece(self, precision: str) -> Piece:
         return _piece(self, precision)
@@ -84,7 +86,7 @@ class Analytic:
     @property
     def derivative(self) -> Analytic:
         series = tuple(k * c for k, c in enumerate(self.series))[1:]
-        return Analytic(self.formula.diff(X), self.point, series)
+        return Analytic(self.stabilised(self.formula.diff(X)), self.point, series, self.stabilised)
 
 
 def value_of(e: sp.Expr, x: Any) -> Any:

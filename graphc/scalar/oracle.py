@@ -82,6 +82,12 @@ def exp_sum(x: Any, y: Any) -> Any:
     return np.where(e < np.inf, e + e * lost, e)
 
 
+def exp_difference(x: Any, y: Any) -> Any:
+    """exp(x) - exp(y), from the greater of the two."""
+    d = excess(x, y)
+    return np.where(d > 0, -np.exp(x) * np.expm1(-d), np.exp(y) * np.expm1(np.minimum(d, np.zeros_like(d))))
+
+
 def _log_of(value: Any, apart: Any) -> Any:
     """log(value), or `apart` where the value has left the format's normal range; NaN where it is negative."""
     info = np.finfo(np.asarray(value).dtype)
@@ -97,6 +103,16 @@ def log_ratio(x: Any, y: Any) -> Any:
 def log_product(x: Any, y: Any) -> Any:
     """log(x*y), without overflow of the product."""
     return _log_of(x * y, np.log(np.abs(x)) + np.log(np.abs(y)))
+
+
+def log_product3(x: Any, y: Any, z: Any) -> Any:
+    """log(x*y*z), without overflow of the product."""
+    signs = np.sign(x) * np.sign(y) * np.sign(z)
+    apart = np.where(signs < 0, np.full_like(signs, np.nan), np.log(np.abs(x)) + np.log(np.abs(y)) + np.log(np.abs(z)))
+    p, q = x * y * z, y * z
+    info = np.finfo(np.asarray(p).dtype)
+    partial = (np.abs(q) > 4 * info.tiny) & (np.abs(q) < info.max / 4)
+    return np.where(partial, _log_of(x * q, apart), apart)
 
 
 def log1p_square(x: Any) -> Any:

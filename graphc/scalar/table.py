@@ -169,10 +169,14 @@ _row("times_log", lambda x, l, y: l, lambda x, l, y: where(_("ne", x, sp.Integer
 _row("grouped", lambda x, y: 1, plain=lambda x: x, numpy="numpy.positive", jit="", mpmath=lambda mp, x: x, result="same")        # in (x*e)**2 the product comes first
 _row("scaled", lambda x, b, y: 1 / b, None, plain=lambda x, b: x / b, numpy="numpy.divide", jit="scaled", mpmath=lambda mp, x, b: x / b, kink="everywhere: 0 in b, which is held constant")
 _row("exp_sum", lambda a, b, y: y, lambda a, b, y: y, plain=lambda a, b: _("exp", a + b), numpy="graphc.scalar.oracle.exp_sum", jit="exp_sum", mpmath=lambda mp, a, b: mp.exp(a + b))
+_row("exp_difference", lambda a, b, y: _("exp", a), lambda a, b, y: -_("exp", b), plain=lambda a, b: _("exp", a) - _("exp", b),
+     numpy="graphc.scalar.oracle.exp_difference", jit="exp_difference", mpmath=lambda mp, a, b: mp.exp(a) - mp.exp(b))
 _row("log_ratio", lambda a, b, y: 1 / a, lambda a, b, y: -1 / b, plain=lambda a, b: _("log", a / b), numpy="graphc.scalar.oracle.log_ratio", jit="log_ratio", domain="a/b > 0",
      mpmath=lambda mp, a, b: mp.nan if b == 0 and (a == 0 or mp.isnan(a)) else mp.log(a / b) if b else mp.inf if a > 0 else mp.nan)
 _row("log_product", lambda a, b, y: 1 / a, lambda a, b, y: 1 / b, plain=lambda a, b: _("log", a * b), numpy="graphc.scalar.oracle.log_product", jit="log_product", domain="a*b > 0",
      mpmath=lambda mp, a, b: mp.log(a * b))
+_row("log_product3", lambda a, b, c, y: 1 / a, lambda a, b, c, y: 1 / b, lambda a, b, c, y: 1 / c, plain=lambda a, b, c: _("log", a * b * c),
+     numpy="graphc.scalar.oracle.log_product3", jit="log_product3", domain="a*b*c > 0", mpmath=lambda mp, a, b, c: mp.log(a * b * c))
 _row("log1p_square", lambda x, y: 2 * _("over_hypot", x, sp.Integer(1)) / _("hypot", x, sp.Integer(1)), plain=lambda x: _("log1p", x**2), numpy="graphc.scalar.oracle.log1p_square", jit="log1p_square",
      mpmath=lambda mp, x: mp.log1p(x * x))
 _row("binade", lambda x, y: 0, numpy="graphc.scalar.oracle.binade", jit="binade", kink="everywhere: 0, a scale that cancels",

@@ -16,6 +16,7 @@ from graphc.passes.canonical import canonicalise
 from graphc.passes.prepare import prepare
 from graphc.passes.rewrite import apply_rules, first_match
 from graphc.passes.stable import STABLE
+from graphc.passes.stable.table import row
 
 DIGITS = 900                                                    # enough for 1 + exp(-750), and for its derivative
 RULES = [pytest.param(rule, id=name) for name, rule in STABLE.table.items()]
@@ -25,16 +26,23 @@ POSITIVE, ABOVE_MINUS_ONE, UNIT = "positive", "above -1", "between -1 and 1"
 DOMAIN = {"z": POSITIVE, "log_one_plus.x": ABOVE_MINUS_ONE, "weight_times_log1p.z": ABOVE_MINUS_ONE, "log1p_minus_exp.x": "negative", "log_one_minus_exp.x": "negative",
           "weight_times_logsigmoid.z": "real", "weight_times_softplus.z": "real", "weight_times_logaddexp.z": "real", "weight_times_logaddexp.w": "real",
           "weight_times_logerfc.z": "real", "log_of_three_exp.z": "real", "log_of_four_exp.z": "real", "softmax_of_three.z": "real", "log_sum_exp_and_exp.z": "real",
+          "arcosh_by_logarithm.x": "above 1", "root_of_cube.x": POSITIVE, "square_of_root.x": POSITIVE, "cube_of_root.x": POSITIVE, "weight_times_log_and_more.w": "real",
+          "log_product_of_three.x": POSITIVE, "log_product_of_three.y": POSITIVE, "quotient_of_squares.y": POSITIVE,
           "weight_times_log_ratio.w": POSITIVE, "weight_times_log_product.w": POSITIVE, "log_weighted_sum_exp.w": POSITIVE, "log_expm1.x": POSITIVE,
           "artanh_by_logarithm.x": UNIT, "difference_of_log1p.x": UNIT, "x_times_its_root.x": POSITIVE, "lgamma_recurrence.x": POSITIVE,
           "hypotenuse_of_three.z": "real",
           **{f"{r}.{v}": POSITIVE for r in ("log_quotient", "log_product", "log_cube", "log_sqrt", "log_reciprocal", "log_product_of_all") for v in "xy"}}
 VALUES = {"real": [-750.0, -40, -1.5, -1e-9, 1e-9, 0.7, 40, 750], POSITIVE: [1e-200, 1e-9, 0.25, 0.7, 1.5, 40, 750, 1e200],
           ABOVE_MINUS_ONE: [-0.9, -0.3, -1e-9, 1e-17, 1e-9, 0.7, 40, 1e200], "negative": [-750.0, -40, -1.5, -0.6, -0.1, -1e-3, -1e-9, -1e-17],
-          UNIT: [-0.999, -0.5, -1e-9, -1e-17, 1e-17, 1e-9, 0.5, 0.999]}
+          "above 1": [1.001, 1.5, 2, 3, 10, 40, 750, 1e5], UNIT: [-0.999, -0.5, -1e-9, -1e-17, 1e-17, 1e-9, 0.5, 0.999]}
 # Rules with a condition fire where values are related so; others as they stand.
 RELATED = {"difference_of_roots": (lambda x: gc.sqrt(x + 1) - gc.sqrt(x), [1e-9, 0.5, 40, 1e9, 1e15]),
            "root_minus_its_main_term": (lambda x: gc.sqrt(x**2 - 4) - x, [2.5, 40, 1e5, 1e8, -3, -1e7]),
+           "log_exp_minus_exp": (lambda x: gc.log(row("exp_difference", x, x - 1)), [-750, -1, 1e-9, 40, 1e5]),
+           "log_one_plus_multiple_of_square": (lambda x: gc.log(1 + 3 * x**2), [1e-200, 1e-9, -0.5, 40, 1e200]),
+           "log1p_of_multiple_of_square": (lambda x: gc.log1p(x**2 / 3), [1e-200, 1e-9, -0.5, 40, 1e200]),
+           "bounded_square_of_scale": (lambda x: x**2 / (4 + x**2), [1e-200, 1e-9, -0.5, 40, 1e200]),
+           "difference_of_reciprocals": (lambda x: 1 / x - 1 / (x + 1), [1e-9, 0.5, 40, 1e9, 1e100]),
            "root_minus_one": (lambda x: gc.sqrt(1 + x) - 1, [-0.5, -1e-9, 1e-17, 1e-3, 40, 1e15])}
 # Where the value or the slope jumps or is chosen, or squares of large values are taken on purpose.
 SMALL_VALUES = {"log_product_of_all", "norm", "cosine_similarity", "direction", "variance", "covariance", "sum_of_squared_deviations"}
@@ -64,7 +72,7 @@ def data_for(rule, ordinary=False):
             continue
         values = np.array(VALUES[domain(rule, i.name)])
         if ordinary:
-            low, high = {"negative": (-3, -0.1), UNIT: (-0.9, 0.9)}.get(domain(rule, i.name), (-3, 3))
+            low, high = {"negative": (-3, -0.1), "above 1": (1.1, 3), UNIT: (-0.9, 0.9)}.get(domain(rule, i.name), (-3, 3))
             values = np.clip(values, low, high) + rng.uniform(0.01, 0.02, 8)
         elif rule.name in SMALL_VALUES:
             values = np.clip(values, -1e3, 1e3)

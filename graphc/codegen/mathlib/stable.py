@@ -16,7 +16,7 @@ from graphc.codegen.mathlib.intrinsics import llvm
 
 __all__ = ["stable_functions", "STABLE_NAMES"]
 
-STABLE_NAMES = """sech logcosh excess apart log_total inverse_total times_log exp_sum log1p_square log_ratio log_product scaled binade over_hypot""".split()
+STABLE_NAMES = """sech logcosh excess apart log_total inverse_total times_log exp_sum exp_difference log1p_square log_ratio log_product log_product3 scaled binade over_hypot""".split()
 
 
 def stable_functions(real: Any, exp: Callable[..., Any], expm1: Callable[..., Any], log: Callable[..., Any],
@@ -69,6 +69,12 @@ def stable_functions(real: Any, exp: Callable[..., Any], expm1: Callable[..., An
         return select(e < inf, e + e * lost, e)
 
     @inlined
+    def exp_difference(x, y):                                              # exp(x) - exp(y), from the greater of the two
+        d = select(x == y, zero, x - y)
+        value = exp(select(d > zero, x, y)) * expm1(-abs(d))
+        return select(d > zero, -value, value)
+
+    @inlined
     def log1p_square(x):                                                   # log(1 + x^2); 2 log|x| + log1p(x^-2) for |x| >= 1
         size = abs(x)
         near = size < one
@@ -86,6 +92,15 @@ def stable_functions(real: Any, exp: Callable[..., Any], expm1: Callable[..., An
         p = x * y
         apart = select(p < zero, nan, log(abs(x)) + log(abs(y)))
         return select((p > tiny) & (p < huge), log(p), apart)
+
+    @inlined
+    def log_product3(x, y, z):                                             # log(x y z)
+        q = abs(y * z)
+        p = abs(x) * q
+        sign = math.copysign(one, x) * math.copysign(one, y) * math.copysign(one, z)
+        apart = log(abs(x)) + log(abs(y)) + log(abs(z))
+        value = select((p > tiny) & (p < huge) & (q > tiny) & (q < huge), log(p), apart)
+        return select((sign < zero) & (value > -inf), nan, value)
 
     @inlined
     def scaled(x, b):                                                      # x / b for a power of two b, whose inverse is exact

@@ -29,6 +29,12 @@ def tanh_by_two_exponentials(gc: Any, x: Any, y: Any) -> Sides:
 
 
 @rule()
+def tanh_by_difference_and_sum(gc: Any, x: Any, y: Any) -> Sides:
+    """exp_difference(x, y) / (exp(x) + exp(y)) = tanh((x - y) / 2)"""
+    return row("exp_difference", x, y) / (gc.exp(x) + gc.exp(y)), gc.tanh((x - y) / 2)
+
+
+@rule()
 def tanh_by_expm1(gc: Any, x: Any) -> Sides:
     """(exp(x) - 1) / (exp(x) + 1) = tanh(x / 2)"""
     return gc.expm1(x) / (1 + gc.exp(x)), gc.tanh(x / 2)
@@ -121,6 +127,30 @@ def one_over_cosh(gc: Any, x: Any) -> Sides:
 
 
 @rule()
+def one_over_two_cosh(gc: Any, x: Any) -> Sides:
+    """1 / (exp(x) + exp(-x)) = 1 / (2 cosh(x))"""
+    return 1 / (gc.exp(x) + gc.exp(-x)), gc.sech(x) / 2
+
+
+@rule()
+def one_over_sum_of_two(gc: Any, x: Any, y: Any) -> Sides:
+    """1 / (exp(x) + exp(y)) = exp(-log(exp(x) + exp(y)))"""
+    return 1 / (gc.exp(x) + gc.exp(y)), gc.exp(-gc.logaddexp(x, y))
+
+
+@rule()
+def exp_over_expm1_squared(gc: Any, x: Any) -> Sides:
+    """exp(x) / (exp(x) - 1)^2 = (1 / (2 sinh(x / 2)))^2"""
+    return gc.exp(x) / gc.expm1(x)**2, row("grouped", 1 / (2 * gc.sinh(x / 2)))**2
+
+
+@rule()
+def exp_over_expm1(gc: Any, x: Any) -> Sides:
+    """exp(x) / (exp(x) - 1) = -1 / (exp(-x) - 1)"""
+    return gc.exp(x) / gc.expm1(x), -1 / gc.expm1(-x)
+
+
+@rule()
 def sinh_by_exponentials(gc: Any, x: Any) -> Sides:
     """exp(x) - exp(-x) = 2 sinh(x)"""
     return gc.exp(x) - gc.exp(-x), 2 * gc.sinh(x)
@@ -156,6 +186,12 @@ def exp_minus_one(gc: Any, x: Any) -> Sides:
 def cosh_minus_one(gc: Any, x: Any) -> Sides:
     """cosh(x) - 1 = 2 sinh(x / 2)^2"""
     return gc.cosh(x) - 1, 2 * gc.sinh(x / 2)**2
+
+
+@rule(varies="x y")
+def exp_minus_exp(gc: Any, x: Any, y: Any) -> Sides:
+    """exp(x) - exp(y) = exp(y) (exp(x - y) - 1), from the greater of the two"""
+    return gc.exp(x) - gc.exp(y), row("exp_difference", x, y)
 
 
 # --- products of exponentials -----------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from typing import Any
 import sympy as sp
 
 from graphc.passes.pattern import is_number
-from graphc.passes.stable.table import Sides, row, rule
+from graphc.passes.stable.table import Sides, positive, row, rule
 from graphc.passes.unify import Match
 
 __all__: list[str] = []
@@ -42,6 +42,12 @@ for _name in ("log", "log1p", "logsigmoid", "softplus", "log1mexp", "logerfc"):
     _weighted(_name)
 for _name in ("log_ratio", "log_product", "logaddexp"):
     _weighted(_name, 2)
+
+
+@rule(varies="x z w", when=may_vanish)
+def weight_times_log_and_more(gc: Any, x: Any, z: Any, w: Any) -> Sides:
+    """x (log(z) + w), and 0 where x = 0 and log(z) + w = -∞"""
+    return x * (gc.log(z) + w), row("times_log", x, gc.log(z) + w)
 
 
 @rule(x="n d", w="n d")
@@ -89,12 +95,6 @@ def log_cosh_product(gc: Any, x: Any, z: Any) -> Sides:
 
 
 @rule()
-def log_sigmoid_product(gc: Any, x: Any, z: Any) -> Sides:
-    """log(z σ(x)) = log(σ(x)) + log(z)"""
-    return gc.log(gc.sigmoid(x) * z), gc.logsigmoid(x) + gc.log(z)
-
-
-@rule()
 def log_one_minus_exp(gc: Any, x: Any) -> Sides:
     """log(-expm1(x)) = log(1 - exp(x)): by log(-expm1(x)) near 0 and log1p(-exp(x)) far from it (Mächler, 2012)"""
     return gc.log(-gc.expm1(x)), gc.log1mexp(-x)
@@ -112,6 +112,12 @@ def log_expm1(gc: Any, x: Any) -> Sides:
     return gc.log(gc.expm1(x)), x + gc.log1mexp(x)
 
 
+@rule()
+def log_exp_minus_exp(gc: Any, x: Any, y: Any) -> Sides:
+    """log(exp(x) - exp(y)) = x + log(1 - exp(y - x))"""
+    return gc.log(row("exp_difference", x, y)), x + gc.log1mexp(x - y)
+
+
 # --- logarithms of powers, products and quotients ---------------------------------------------------------------------
 
 @rule()
@@ -124,6 +130,24 @@ def log_one_plus_square(gc: Any, x: Any) -> Sides:
 def log1p_of_square(gc: Any, x: Any) -> Sides:
     """log1p(x^2) = log(1 + x^2)"""
     return gc.log1p(x**2), row("log1p_square", x)
+
+
+@rule(when=positive)
+def log_one_plus_multiple_of_square(gc: Any, x: Any, z: Any) -> Sides:
+    """log(1 + z x^2) = log(1 + (sqrt(z) x)^2), for a number z > 0"""
+    return gc.log(1 + z * x**2), row("log1p_square", gc.sqrt(z) * x)
+
+
+@rule(when=positive)
+def log1p_of_multiple_of_square(gc: Any, x: Any, z: Any) -> Sides:
+    """log1p(z x^2) = log(1 + z x^2)"""
+    return gc.log1p(z * x**2), row("log1p_square", gc.sqrt(z) * x)
+
+
+@rule()
+def arcosh_by_logarithm(gc: Any, x: Any) -> Sides:
+    """log(x + sqrt(x^2 - 1)) = arcosh(x)"""
+    return gc.log(x + gc.sqrt(x**2 - 1)), gc.arccosh(x)
 
 
 @rule()
@@ -194,6 +218,12 @@ def log_reciprocal(gc: Any, x: Any) -> Sides:
 def log_quotient(gc: Any, x: Any, y: Any) -> Sides:
     """log(x / y) = log|x| - log|y| where x / y leaves the format and is positive"""
     return gc.log(x / y), row("log_ratio", x, y)
+
+
+@rule(varies="x y z")
+def log_product_of_three(gc: Any, x: Any, y: Any, z: Any) -> Sides:
+    """log(x y z) = log|x y| + log|z| where x y z leaves the format and is positive"""
+    return gc.log(x * y * z), row("log_product3", x, y, z)
 
 
 @rule(varies="x y")

@@ -6,7 +6,7 @@ from typing import Any
 
 import sympy as sp
 
-from graphc.passes.stable.table import Sides, row, rule
+from graphc.passes.stable.table import Sides, positive, row, rule
 from graphc.passes.subject import Subject, combined
 from graphc.passes.unify import Match
 
@@ -59,6 +59,12 @@ def bounded_square(gc: Any, x: Any) -> Sides:
     return x**2 / (1 + x**2), row("over_hypot", x, 1.0)**2
 
 
+@rule(when=positive)
+def bounded_square_of_scale(gc: Any, x: Any, z: Any) -> Sides:
+    """x^2 / (z + x^2) = (x / sqrt(z + x^2))^2, for a number z > 0"""
+    return x**2 / (z + x**2), row("over_hypot", x, gc.sqrt(z))**2
+
+
 @rule(a="n d", b="n d")
 def cosine_similarity(gc: Any, a: Any, b: Any) -> Sides:
     """Σ a b / (|a| |b|), and 0 where a vector is 0, which has no direction"""
@@ -81,6 +87,24 @@ def x_times_its_root(gc: Any, x: Any) -> Sides:
     return x * gc.sqrt(x), x**1.5
 
 
+@rule()
+def root_of_cube(gc: Any, x: Any) -> Sides:
+    """sqrt(x^3) = x^(3/2)"""
+    return gc.sqrt(x**3), x**1.5
+
+
+@rule()
+def square_of_root(gc: Any, x: Any) -> Sides:
+    """sqrt(x)^2 = x for x >= 0"""
+    return gc.sqrt(x)**2, gc.where(x < 0, float("nan"), x)
+
+
+@rule()
+def cube_of_root(gc: Any, x: Any) -> Sides:
+    """sqrt(x)^3 = x^(3/2)"""
+    return gc.sqrt(x)**3, x**1.5
+
+
 # --- differences of roots, where what is under them differs by less than they do ----------------------------------------
 
 @rule(expand=True, when=lambda m: shrinks(m, "x", "y", 1))
@@ -98,7 +122,7 @@ def root_minus_its_main_term(gc: Any, x: Any, y: Any) -> Sides:
 @rule()
 def root_of_one_and_square_minus_one(gc: Any, x: Any) -> Sides:
     """sqrt(1 + x^2) - 1 = x (x / (sqrt(1 + x^2) + 1)): the pseudo-Huber loss"""
-    return gc.sqrt(1 + x**2) - 1, x * (x / (gc.hypot(x, 1) + 1))
+    return gc.sqrt(1 + x**2) - 1, x * row("grouped", x / (gc.hypot(x, 1) + 1))
 
 
 @rule(expand=True, when=lambda m: shrinks(m, "x", None, 2))
@@ -110,7 +134,26 @@ def root_minus_one(gc: Any, x: Any) -> Sides:
 @rule()
 def hypotenuse_minus_one(gc: Any, x: Any) -> Sides:
     """hypot(x, 1) - 1 = x (x / (hypot(x, 1) + 1))"""
-    return gc.hypot(x, 1) - 1, x * (x / (gc.hypot(x, 1) + 1))
+    return gc.hypot(x, 1) - 1, x * row("grouped", x / (gc.hypot(x, 1) + 1))
+
+
+@rule()
+def hypotenuse_minus_side(gc: Any, x: Any, y: Any) -> Sides:
+    """sqrt(x^2 + y^2) - x = y^2 / (sqrt(x^2 + y^2) + x) where x > 0"""
+    h = gc.hypot(x, y)
+    return h - x, gc.where(x > 0, y * row("grouped", y / row("excess", h, -x)), row("excess", h, x))
+
+
+@rule(expand=True, when=lambda m: shrinks(m, "y", "x", 1))
+def difference_of_reciprocals(gc: Any, x: Any, y: Any) -> Sides:
+    """1 / x - 1 / y = (y - x) / x / y"""
+    return 1 / x - 1 / y, row("grouped", (y - x) / x) / y
+
+
+@rule()
+def quotient_of_squares(gc: Any, x: Any, y: Any) -> Sides:
+    """x^2 / y^2 = (x / y)^2: squares may leave the format where the quotient does not"""
+    return x**2 / y**2, row("grouped", x / y)**2
 
 
 # --- moments about a mean ---------------------------------------------------------------------------------------------

@@ -40,12 +40,6 @@ def log_erfc(gc: Any, x: Any) -> Sides:
 
 
 @rule()
-def log_erfc_product(gc: Any, x: Any, z: Any) -> Sides:
-    """log(z erfc(x)) = log(erfc(x)) + log(z): the logarithm of a normal distribution function"""
-    return gc.log(gc.erfc(x) * z), gc.logerfc(x) + gc.log(z)
-
-
-@rule()
 def one_minus_cos(gc: Any, x: Any) -> Sides:
     """1 - cos(x) = 2 sin(x / 2)^2"""
     return 1 - gc.cos(x), 2 * gc.sin(x / 2)**2
@@ -55,3 +49,15 @@ def one_minus_cos(gc: Any, x: Any) -> Sides:
 def lgamma_recurrence(gc: Any, x: Any) -> Sides:
     """lgamma(x + 1) - lgamma(x) = log|x|"""
     return gc.lgamma(x + 1) - gc.lgamma(x), gc.log(gc.abs(x))
+
+
+@rule()
+def lgamma_recurrence_twice(gc: Any, x: Any) -> Sides:
+    """lgamma(x + 2) - lgamma(x) = log|x| + log|x + 1|"""
+    return gc.lgamma(x + 2) - gc.lgamma(x), gc.log(gc.abs(x)) + gc.log(gc.abs(x + 1))
+
+
+@rule()
+def lgamma_recurrence_thrice(gc: Any, x: Any) -> Sides:
+    """lgamma(x + 3) - lgamma(x) = log|x| + log|x + 1| + log|x + 2|"""
+    return gc.lgamma(x + 3) - gc.lgamma(x), gc.log(gc.abs(x)) + gc.log(gc.abs(x + 1)) + gc.log(gc.abs(x + 2))

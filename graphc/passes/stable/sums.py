@@ -53,6 +53,13 @@ def log_softmax_of_element(gc: Any, x: Any, at: Any) -> Sides:
     return gc.array(gc.log_softmax(x, "d")[s, at[s]], (s,)), -gc.softplus(others(gc, x, at))
 
 
+@rule(x="n d", at="at d", when=one_element)
+def one_minus_softmax_of_element(gc: Any, x: Any, at: Any) -> Sides:
+    """1 - softmax(x)_t = σ(log Σ_{j ≠ t} exp(x_j) - x_t)"""
+    s, = gc.indices("s")
+    return 1 - gc.array(gc.softmax(x, "d")[s, at[s]], (s,)), gc.sigmoid(others(gc, x, at))
+
+
 @rule(x="n d", m=("n", 1))
 def log_sum_exp(gc: Any, x: Any, m: Any) -> Sides:
     """log Σ exp(x) = m + log Σ exp(x - m), with m = max x held constant: its derivative is 0"""
@@ -158,6 +165,18 @@ def log_add_exp(gc: Any, x: Any, y: Any) -> Sides:
 def log_add_exp_minus_one_of_them(gc: Any, x: Any, y: Any) -> Sides:
     """log(exp(x) + exp(y)) - x = softplus(y - x): cross-entropy of two classes"""
     return gc.logaddexp(x, y) - x, gc.softplus(y - x)
+
+
+@rule()
+def softplus_by_hand(gc: Any, x: Any) -> Sides:
+    """max(x, 0) + log(1 + exp(-|x|)) = log(1 + exp(x))"""
+    return gc.maximum(x, 0) + gc.softplus(-gc.abs(x)), gc.softplus(x)
+
+
+@rule()
+def softplus_by_relu(gc: Any, x: Any) -> Sides:
+    """relu(x) + log(1 + exp(-|x|)) = log(1 + exp(x))"""
+    return gc.relu(x) + gc.softplus(-gc.abs(x)), gc.softplus(x)
 
 
 @rule()

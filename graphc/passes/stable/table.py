@@ -4,9 +4,10 @@ import importlib
 from typing import Any
 
 from graphc.passes.pattern import Rules
+from graphc.passes.unify import Match
 from graphc.scalar.table import op
 
-__all__ = ["STABLE", "Sides", "rule", "row"]
+__all__ = ["STABLE", "Sides", "rule", "row", "positive"]
 
 STABLE = Rules()
 rule = STABLE.rule
@@ -16,3 +17,9 @@ Sides = tuple[Any, ...]
 def row(name: str, *arguments: Any) -> Any:
     """A function of the table that the language does not export, applied."""
     return importlib.import_module("graphc.frontend.elementwise").elementwise(lambda *x: op(name)(*x), arguments, name)
+
+
+def positive(m: Match) -> bool:
+    """Whether z is a positive number."""
+    (z,) = (s.expr for w, s in m.wilds.items() if w.name == "z")
+    return bool(z.is_positive)

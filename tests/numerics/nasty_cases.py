@@ -19,7 +19,7 @@ import numpy as np
 
 import graphc as gc
 
-__all__ = ["CASES", "SECOND", "Case", "load", "ulps", "loose", "close_enough", "measure"]
+__all__ = ["CASES", "SECOND", "Case", "load", "load_second", "ulps", "loose", "close_enough", "measure"]
 
 FILE = Path(__file__).with_name("nasty.json")
 FORMATS = {"f64": np.float64, "f32": np.float32}
