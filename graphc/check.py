@@ -18,6 +18,7 @@ from typing import Any
 import mpmath
 import numpy as np
 
+from graphc.analysis.sampling import bound_at_random
 from graphc.errors import DifferentiationError
 from graphc.frontend.derivatives import find_wrt, grad, parameters_of
 from graphc.frontend.elementwise import as_tensor, located
@@ -28,7 +29,6 @@ from graphc.ir.formula import formula_of
 from graphc.ir.interpret import interpret
 from graphc.ir.nodes import Input, Node
 from graphc.ir.walk import inputs_of
-from graphc.sampling import bound_at_random
 
 __all__ = ["Report", "Row", "check_gradient", "compiled_gradients", "TOLERANCE"]
 

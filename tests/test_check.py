@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import graphc as gc
+from graphc.analysis.sampling import random_data
 from graphc.check import ALL_ENTRIES, DIRECTIONS, SAMPLED, Report, check_gradient
 from graphc.errors import BindingError, DifferentiationError
 from graphc.frontend.text import parse
-from graphc.sampling import random_data
 
 LOSS = MappingProxyType({"X": "n d", "W": "d c param", "Y": "n c", "lam": ""})
 RIDGE = "sum((X@W - Y)**2) + lam*sum(W**2)"

@@ -179,7 +179,8 @@ _row("arctanh", lambda x, y: 1 / ((1 - x) * (1 + x)), jit="math.atanh", mpmath="
 
 # --- special functions ------------------------------------------------------------------------------------------------
 _row("erf", lambda x, y: 2 * _("exp", -x**2) / _("sqrt", sp.pi), numpy="scipy.special.erf", jit="erf")
-_row("erfc", lambda x, y: -2 * _("exp", -x**2) / _("sqrt", sp.pi), numpy="scipy.special.erfc")
+_row("erfc", lambda x, y: -2 * _("exp", -x**2) / _("sqrt", sp.pi), numpy="scipy.special.erfc",
+     mpmath=lambda mp, x: mp.erfc(x) if x < mp.mpf(10)**100 else mp.exp(-x * x) / (x * mp.sqrt(mp.pi)))      # mpmath's own overflows
 _row("lgamma", lambda x, y: _("digamma", x), numpy="scipy.special.gammaln", latex=r"\ln\Gamma",
      mpmath=lambda mp, x: mp.log(abs(mp.gamma(x))))
 _row("digamma", lambda x, y: _("polygamma", sp.Integer(1), x), numpy="scipy.special.digamma", jit="digamma",
