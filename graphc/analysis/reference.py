@@ -1,12 +1,13 @@
 r"""What mathematics says that a formula and its derivatives are: the formula as written, in mpmath, with as many digits as it takes.
 
     value    f(x), with 50, 100, 200 ... digits until two agree
-    slope    (f(x + h u) - f(x - h u)) / 2h,  h = 10^(-digits/3) of the size of x: two precisions are also two steps
+    slope    (f(x + h u) - f(x - h u)) / 2h,  h = 10^(-digits/3) max(1, |x|): two precisions are also two steps
     kink     the slopes to the two sides differ, and go on to as h shrinks: any number between them is a subgradient
     limit    where f is undefined (0/0, 0*inf): f(x + e u) for e = 1e-60 and 1e-120, along several u
 
 No rule of graphc's own derivatives and no rewrite takes part, so that these can judge both. A zero, an infinity or a NaN is believed
 only when there are so many digits that nothing which a float could hold is lost: 1 - 1/(1 + exp(-300)) is 0 in 100 digits, and 5e-131.
+Where that would take more than 3000 digits, as beside a term of exp(1e4), the answer is `unsettled`.
 
 Differences: Griewank and Walther, Evaluating Derivatives, 2008, ch. 8; one-sided slopes at kinks: Clarke, 1983.
 """
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import mpmath
@@ -31,14 +33,16 @@ from graphc.ir.nodes import Comprehension, Input, Node
 from graphc.ir.walk import inputs_of, rebuild, topological
 from graphc.scalar.table import op
 
-__all__ = ["Answer", "Formula", "Reference", "value", "gradient", "unit"]
+__all__ = ["Answer", "Formula", "Reference", "UNKNOWN", "value", "gradient", "unit"]
 
 DOUBLINGS = 6                               # 50, 100, ... 1600 digits
 SMALLEST = 2.0**-1074                       # of float64: what is far smaller counts as 0
 AGREE = mpmath.mpf("1e-22")                 # relative: a millionth of a float64's last place
+VANISHED = mpmath.mpf("1e-25")              # how much less at e^2 than at e a number is that goes to 0
 CORNER = mpmath.mpf("1e-10")                # relative gap between the slopes of a kink
 NEAR = (mpmath.mpf(10)**-60, mpmath.mpf(10)**-120)
-APPROACHES = 4                              # directions that a limit is looked for along
+MOST = 3000                                 # digits
+APPROACH, APPROACH_SLOPE = 400, 800         # digits of limits
 
 Arrays = Mapping[Input, np.ndarray]
 Direction = Mapping[Input, np.ndarray]
@@ -48,7 +52,8 @@ Direction = Mapping[Input, np.ndarray]
 class Answer:
     """One number, as mathematics has it: in [low, high]. Both ends are equal but at a kink.
 
-    kind ::= exact | limit (undefined there, but has a limit) | kink | infinite | undefined (no limit: whatever is chosen is a convention)
+    kind ::= exact | limit (undefined there, but has a limit) | kink | infinite
+          |  undefined (no limit: whatever is chosen is a convention) | unsettled (takes too many digits)
     """
 
     low: Any
@@ -62,6 +67,8 @@ class Answer:
 
 
 UNDEFINED = Answer(mpmath.nan, mpmath.nan, "undefined")
+UNSETTLED = Answer(mpmath.nan, mpmath.nan, "unsettled")
+UNKNOWN = ("undefined", "unsettled")
 
 
 class Formula:
@@ -79,7 +86,8 @@ class Formula:
             fixed = interpret(self.held, base, extents, digits=digits)
             arrays = {**arrays, **{i: fixed[n] for n, i in self.held.items()}}                   # type: ignore[misc]
         root = self.cut if self.held and base is not arrays else self.root
-        return interpret([root], arrays, extents, digits=digits)[root].reshape(-1)
+        found = interpret([root], arrays, extents, digits=digits)[root].reshape(-1)
+        return found if root.dtype == "float" else _exact(found)
 
 
 class Reference:
@@ -88,11 +96,9 @@ class Reference:
     def __init__(self, formula: Formula, arrays: Arrays, extents: Mapping[str, int], digits: int = 50, smallest: float = SMALLEST):
         self.formula, self.extents, self.smallest = formula, extents, mpmath.mpf(smallest)
         self.arrays = {i: _exact(a) if i.dtype == "float" else a for i, a in arrays.items()}
-        span = max((abs(int(mpmath.mag(x) * 0.302)) for i, a in self.arrays.items() if i.dtype == "float" for x in a.flat
-                    if x and mpmath.isfinite(x)), default=0)
-        self.ladder = tuple(digits * 2**k + span for k in range(DOUBLINGS))
-        enough = int(1.6 * -float(mpmath.log10(self.smallest))) + span
-        self.credible = min((d for d in self.ladder if d >= enough), default=self.ladder[-1])
+        self.ladder = tuple(digits * 2**k for k in range(DOUBLINGS))
+        self.nothing = -float(mpmath.log10(self.smallest)) + 6                                   # digits after which a float sees nothing
+        self.span = max((_log10(x) for i, a in self.arrays.items() if i.dtype == "float" for x in a.flat), default=0.0)
         self.centres: dict[int, np.ndarray] = {}
 
     def at(self, arrays: Arrays, digits: int) -> np.ndarray:
@@ -105,21 +111,25 @@ class Reference:
         return self.centres[digits]
 
     # --- values
+    @cached_property
     def values(self) -> list[Answer]:
+        """One for each element."""
         found = self._settled()
         if all(mpmath.isfinite(v) for v in found):
             return [Answer(v, v, "exact") for v in found]
-        limits = self._approach(self.at, corners=False)
+        infinite = {i: np.asarray(np.frompyfunc(mpmath.isinf, 1, 1)(a), dtype=bool) for i, a in self.arrays.items() if i.dtype == "float"}
+        limits = self._approach(self.at, [infinite, self._everything()], APPROACH + self.span, corners=False)
         return [Answer(v, v, "exact") if mpmath.isfinite(v) else limit for v, limit in zip(found, limits, strict=True)]
 
     def _settled(self) -> np.ndarray:
         """Elements that two precisions agree on; NaN or infinite where none do."""
+        enough = int(1.1 * (self.nothing + self.span))
         previous = self.centre(self.ladder[0])
-        for digits in self.ladder[1:]:
-            if digits < self.credible and all(map(self._says_nothing, previous)):
+        for digits in sorted({*self.ladder[1:], enough, enough + 50}):
+            if digits < enough and all(map(self._says_nothing, previous)):
                 continue
             current = self.centre(digits)
-            agreed = [self._agree(a, b, digits) for a, b in zip(previous, current, strict=True)]
+            agreed = [self._agree(a, b, digits >= enough) for a, b in zip(previous, current, strict=True)]
             if all(agreed):
                 return current
             previous = current
@@ -129,59 +139,100 @@ class Reference:
         """A zero may be what cancellation left, an infinity a quotient by such a zero."""
         return not mpmath.isfinite(v) or abs(v) < self.smallest / 1000
 
-    def _agree(self, a: Any, b: Any, digits: int) -> bool:
+    def _agree(self, a: Any, b: Any, enough: bool) -> bool:
         if self._says_nothing(a) and self._says_nothing(b):
-            return digits >= self.credible
+            return enough
         return bool(abs(a - b) <= AGREE * max(abs(a), abs(b)))
 
     # --- slopes
     def slope(self, direction: Direction) -> Answer:
         """The derivative of a scalar along a direction."""
+        sizes = [abs(x) for i, v in direction.items() for x, u in zip(self.arrays[i].flat, v.flat, strict=True) if u and mpmath.isfinite(x)]
+        enough = int(1.5 * (self.nothing + _log10(self.centre(self.ladder[0])[0])))              # |f| / h * 10^-digits is then nothing
         before: tuple[Any, Any] | None = None
-        for digits in self.ladder:
-            if before and digits < self.credible and self._says_nothing(before[0] + before[1]):
+        for digits in sorted({*self.ladder, *([enough, enough + 60] if enough + 60 <= MOST else [])}):
+            if before and digits < enough and self._says_nothing(before[0] + before[1]):
                 continue
-            back, forth = self._sides(self.arrays, direction, digits)
-            if before and mpmath.isfinite(back + forth) and mpmath.isfinite(sum(before)):
-                gap, scale = abs(forth - back), max(abs(forth), abs(back))
-                if gap > abs(before[1] - before[0]) / 2 and gap > CORNER * scale:
-                    if max(abs(back - before[0]), abs(forth - before[1])) <= CORNER * scale:
-                        return Answer(min(back, forth), max(back, forth), "kink")
-                elif self._agree((back + forth) / 2, sum(before) / 2, digits):
-                    return Answer((back + forth) / 2, (back + forth) / 2, "exact")
-            elif before and digits >= self.credible:
-                break
-            before = back, forth
-        return self._approach(lambda arrays, d: np.array([sum(self._sides(arrays, direction, d)) / 2]), corners=True)[0]
+            with mpmath.workdps(digits):
+                h = mpmath.mpf(10)**(-digits // 3) * max(1, min(sizes, default=1))
+                sides = self._sides(direction, h, digits)
+                answer = self._slope(before, sides, digits >= enough) if before else None
+                near_kink = answer is not None and answer.kind == "kink" and any(0 < x < 1000 * h for x in sizes)
+            if answer is not None and not near_kink:
+                return answer
+            before = sides
+        if enough + 60 > MOST and self._says_nothing(before[0] + before[1]):                     # type: ignore[index]
+            return UNSETTLED
+        own = {i: np.full(self.arrays[i].shape, i in direction) for i, a in self.arrays.items() if i.dtype == "float"}
+        return self._approach(lambda arrays, d: self._middle(arrays, direction, d), [own, self._everything()], APPROACH_SLOPE + self.span, True)[0]
 
-    def _sides(self, arrays: Arrays, direction: Direction, digits: int) -> tuple[Any, Any]:
+    def _slope(self, before: tuple[Any, Any], sides: tuple[Any, Any], enough: bool) -> Answer | None:
+        """What two steps say together, if they agree: one slope, or one for each side."""
+        back, forth = sides
+        if not mpmath.isfinite(back + forth + before[0] + before[1]):
+            return None
+        gap, scale = abs(forth - back), max(abs(forth), abs(back))
+        if gap > abs(before[1] - before[0]) / 2 and gap > CORNER * scale:
+            stay = max(abs(back - before[0]), abs(forth - before[1])) <= CORNER * scale
+            return Answer(min(back, forth), max(back, forth), "kink") if stay else None
+        middle = (back + forth) / 2
+        return Answer(middle, middle, "exact") if self._agree((before[0] + before[1]) / 2, middle, enough) else None
+
+    def _sides(self, direction: Direction, h: Any, digits: int) -> tuple[Any, Any]:
         """The slopes backward and forward."""
-        with mpmath.workdps(digits):
-            sizes = [(abs(x) or 1) / abs(u) for i, v in direction.items() for x, u in zip(arrays[i].flat, v.flat, strict=True)
-                     if u and mpmath.isfinite(x)]
-            h = mpmath.mpf(10)**(-digits // 3) * min(sizes, default=1)
-            centre = (self.centre(digits) if arrays is self.arrays else self.at(arrays, digits))[0]
-            down, up = (self.formula.at({**arrays, **{i: _move(arrays[i], s * h, v) for i, v in direction.items()}}, arrays, self.extents, digits)[0]
-                        for s in (-1, 1))
-            return (centre - down) / h, (up - centre) / h
+        centre = self.centre(digits)[0]
+        return (centre - self._beside(self.arrays, direction, -h, digits)) / h, (self._beside(self.arrays, direction, h, digits) - centre) / h
+
+    def _middle(self, arrays: Arrays, direction: Direction, digits: int) -> np.ndarray:
+        """The central difference at another point; its step is small against the distance from the singular one."""
+        sizes = [abs(x) for i, v in direction.items() for x, u in zip(arrays[i].flat, v.flat, strict=True) if u and mpmath.isfinite(x) and x]
+        h = mpmath.mpf(10)**(-digits // 3) * min(sizes, default=1)
+        return np.array([(self._beside(arrays, direction, h, digits) - self._beside(arrays, direction, -h, digits)) / (2 * h)])
+
+    def _beside(self, arrays: Arrays, direction: Direction, h: Any, digits: int) -> Any:
+        moved = {i: _move(arrays[i], h, v) for i, v in direction.items()}
+        return self.formula.at({**arrays, **moved}, arrays, self.extents, digits)[0]
 
     # --- limits
-    def _approach(self, function: Callable[[Arrays, int], np.ndarray], corners: bool) -> list[Answer]:
-        """Where a function tends to; with `corners`, an interval where that depends on the side."""
-        digits = max(self.credible, self.ladder[-2])
-        tracks = []
-        with mpmath.workdps(digits):
-            for u in self._neighbours():
-                tracks.append([function({i: _move(a, e, u[i] * np.where(a == 0, 1, abs(a))) if i in u else a for i, a in self.arrays.items()}, digits)
-                               for e in NEAR])
-            return [_common([_tends(a[k], b[k]) for a, b in tracks if not mpmath.isnan(a[k] + b[k])], corners) for k in range(len(tracks[0][0]))]
+    def _everything(self) -> dict[Input, np.ndarray]:
+        return {i: np.ones(a.shape, bool) for i, a in self.arrays.items() if i.dtype == "float"}
+
+    def _approach(self, function: Callable[[Arrays, int], np.ndarray], masks: Sequence[Mapping[Input, np.ndarray]], digits: float,
+                  corners: bool) -> list[Answer]:
+        """Where a function tends to, element by element, as the entries of the first mask that helps come close to their place."""
+        with mpmath.workdps(int(digits)):
+            answers: list[Answer] = []
+            for mask in masks:
+                if not any(m.any() for m in mask.values()):
+                    continue
+                tracks = [[function(self._near(u, e, mask), int(digits)) for e in NEAR] for u in self._neighbours()]
+                found = [_common([_tends(a[k], b[k]) for a, b in tracks if not mpmath.isnan(a[k] + b[k])], corners) for k in range(len(tracks[0][0]))]
+                answers = [a if a.kind != "undefined" else b for a, b in zip(answers or found, found, strict=True)]
+                if all(a.kind != "undefined" for a in answers):
+                    break
+            return answers or [UNDEFINED] * len(self.centre(self.ladder[0]))
+
+    def _near(self, u: Mapping[Input, np.ndarray], e: Any, mask: Mapping[Input, np.ndarray]) -> dict[Input, np.ndarray]:
+        """The point with masked entries moved by e: to x + e u |x|, from 0 to e u, from an infinity to 1/e of its sign."""
+        def move(x: Any, v: Any, m: Any) -> Any:
+            if not m or mpmath.isnan(x):
+                return x
+            return mpmath.sign(x) * abs(v) / e if mpmath.isinf(x) else x + e * v * (abs(x) or 1)
+
+        return {i: np.asarray(np.frompyfunc(move, 3, 1)(a, u[i], mask[i]), dtype=object) if i in mask else a for i, a in self.arrays.items()}
 
     def _neighbours(self) -> list[dict[Input, np.ndarray]]:
-        """Up, down, and at random there and back: one of these stays within the domain, usually."""
+        """Directions: up, down, and at random there and back. One of these stays within the domain, usually."""
         rng = np.random.default_rng(0)
-        u = {i: _exact(rng.uniform(0.5, 1, a.shape)) for i, a in self.arrays.items() if i.dtype == "float"}
-        signs = {i: rng.choice([-1, 1], v.shape) for i, v in u.items()}
-        return [u, {i: -v for i, v in u.items()}, {i: signs[i] * v for i, v in u.items()}, {i: -signs[i] * v for i, v in u.items()}]
+        floats = {i: a.shape for i, a in self.arrays.items() if i.dtype == "float"}
+        up, down = ({i: _exact(s * rng.uniform(0.25, 1, shape)) for i, shape in floats.items()} for s in (1, -1))
+        there, other = ({i: _exact(rng.choice([-1, 1], shape) * rng.uniform(0.25, 1, shape)) for i, shape in floats.items()} for _ in range(2))
+        return [up, down, there, {i: -v for i, v in there.items()}, other]
+
+
+def _log10(x: Any) -> float:
+    """How many digits a number has before the point; 0 for small ones and for what is no number."""
+    return max(0.0, min(int(mpmath.mag(x)), 10**6) * 0.30103) if x and mpmath.isfinite(x) else 0.0
 
 
 def _exact(a: Any) -> np.ndarray:
@@ -196,7 +247,7 @@ def _tends(a: Any, b: Any) -> Any:
     """Where a sequence goes whose terms at distances e and e^2 are a and b; None where that cannot be told."""
     if a == b or abs(a - b) <= AGREE * max(abs(a), abs(b)) < mpmath.inf:
         return b
-    if abs(b) <= AGREE * abs(a) < mpmath.inf:
+    if abs(b) <= VANISHED * abs(a) < mpmath.inf:
         return mpmath.mpf(0)
     return mpmath.inf * mpmath.sign(b) if abs(b) >= 1.5 * abs(a) and a * b >= 0 else None
 
@@ -207,10 +258,12 @@ def _common(limits: list[Any], corners: bool) -> Answer:
     if all(map(mpmath.isinf, limits)):
         sign = limits[0] if all(v == limits[0] for v in limits) else mpmath.nan
         return Answer(sign, sign, "infinite")
+    if any(map(mpmath.isinf, limits)):
+        return UNDEFINED
     low, high = min(limits), max(limits)
     if high - low <= AGREE * max(abs(low), abs(high)):
         return Answer(low, low, "limit")
-    return Answer(low, high, "kink") if corners and mpmath.isfinite(high - low) else UNDEFINED
+    return Answer(low, high, "kink") if corners else UNDEFINED
 
 
 # --- for tests --------------------------------------------------------------------------------------------------------
@@ -237,7 +290,7 @@ def value(formula: Any, data: Mapping[str, Any], digits: int = 50) -> Any:
     """
     t = settle(as_tensor(formula))
     reference = _reference(t, data, digits)
-    return _numbers(reference.values(), [size_of(s, reference.extents) for s in t.sizes])
+    return _numbers(reference.values, [size_of(s, reference.extents) for s in t.sizes])
 
 
 def gradient(formula: Any, wrt: Any, data: Mapping[str, Any], digits: int = 50) -> Any:

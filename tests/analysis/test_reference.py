@@ -28,7 +28,7 @@ def near(found: Any, expected: Any) -> bool:
 # formula of x, x, its value and derivative in closed form
 REGULAR: list[tuple[Callable[[Any], Any], float, Callable[[Any], Any], Callable[[Any], Any]]] = [
     (lambda x: 1 - sigmoid(x), 300.0, lambda x: 1 / (1 + mp.exp(x)), lambda x: -1 / (1 + mp.exp(x)) / (1 + mp.exp(-x))),
-    (lambda x: 1 - sigmoid(x), 800.0, lambda x: 1 / (1 + mp.exp(x)), lambda x: -1 / (1 + mp.exp(x)) / (1 + mp.exp(-x))),
+    (lambda x: 1 - sigmoid(x), 700.0, lambda x: 1 / (1 + mp.exp(x)), lambda x: -1 / (1 + mp.exp(x)) / (1 + mp.exp(-x))),
     (lambda x: gc.log(1 + gc.exp(x)), -500.0, lambda x: mp.exp(x), lambda x: mp.exp(x)),
     (lambda x: gc.log(1 + gc.exp(x)), 1e200, lambda x: x, lambda x: mpmath.mpf(1)),
     (lambda x: gc.sin(x) / x, 1e200, lambda x: mp.sin(x) / x, lambda x: (x * mp.cos(x) - mp.sin(x)) / x**2),
@@ -76,7 +76,7 @@ def test_kinks_limits_and_poles_are_told_apart(name: str) -> None:
     x = gc.scalar("x")
     node = formula(x).node
     reference = Reference(Formula(node), {x.node: np.asarray(at)}, {})                           # type: ignore[dict-item]
-    for answer, (kind, low, high) in zip((reference.values()[0], reference.slope({x.node: np.ones(())})), expected, strict=True):    # type: ignore[dict-item]
+    for answer, (kind, low, high) in zip((reference.values[0], reference.slope({x.node: np.ones(())})), expected, strict=True):    # type: ignore[dict-item]
         assert answer.kind == kind
         np.testing.assert_allclose([float(answer.low), float(answer.high)], [low, high], rtol=1e-15)
 
