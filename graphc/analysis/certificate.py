@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from graphc.analysis.judge import Judge
-from graphc.analysis.points import Point, extreme_points, mixed_points, random_points, tied_points
+from graphc.analysis.points import Point, extreme_points, mixed_points, random_points, rounded, tied_points
 from graphc.analysis.report import Report
 from graphc.analysis.sampling import Sampler
 from graphc.analysis.subject import Subject, subject_of
@@ -61,7 +61,7 @@ def check(target: Any, data: Any = None, *, wrt: Any = None, seed: int = 0, digi
         if data is None:
             raise
         judge.notes.append(f"random and extreme points: {error}")
-        return judge.report(f"{judge.tried['given']} given")
+        return judge.report(f"{judge.tried.get('given', 0)} given")
     for p in random_points(sampler, rng, dtypes):
         judge.at(p)
     if extreme:
@@ -98,13 +98,13 @@ def _given(subject: Subject, data: Any, dtypes: Sequence[str], rng: np.random.Ge
     """The user's points, rounded to each dtype."""
     roots = [o.tensor.node for o in subject.outputs]
     inputs = [i for i in subject.inputs if i not in subject.seeds]
-    for k, one in enumerate([] if data is None else [data] if isinstance(data, Mapping) else data):
+    several = isinstance(data, list | tuple)
+    for k, one in enumerate([] if data is None else data if several else [data]):
         bound = Binder(inputs, roots).bind(_widened(inputs, one))
         arrays = {i: np.asarray(a, dtype=np.float64) if i.dtype == "float" and not i.precision else a for i, a in bound.arrays.items()}
         arrays |= {i: rng.normal(size=[size_of(s, bound.extents) for s in i.dims]) for i in subject.inputs if i in subject.seeds}
         for dtype in dtypes:
-            cast = {i: a.astype(dtype).astype(np.float64) if i.dtype == "float" else a for i, a in arrays.items()}
-            yield Point(f"given {k + 1}" if not isinstance(data, Mapping) else "the given data", cast, bound.extents, (dtype,), "given")
+            yield Point(f"given {k + 1}" if several else "the given data", rounded(arrays, dtype), bound.extents, (dtype,), "given")
 
 
 def _widened(inputs: Sequence[Input], data: Any) -> dict[str, Any]:

@@ -36,6 +36,8 @@ MOVES = 8             # perturbations that measure a condition number
 
 
 class Judge:
+    """All numbers so far, by result and dtype, and what was left out."""
+
     def __init__(self, subject: Subject, digits: int, seed: int):
         self.subject, self.digits, self.seed = subject, digits, seed
         self.measures: dict[tuple[str, str], list[Measure]] = {}
@@ -46,7 +48,7 @@ class Judge:
 
     # --- points
     def at(self, p: Point) -> bool:
-        """Judge everything at a point; whether the formulas have a value there."""
+        """Judge everything at a point, if the formulas have a value there; whether they have."""
         cost = max(work((o.slopes or o.formula).root, p) for o in self.subject.outputs)
         if cost > LARGEST:
             raise located(BindingError(f"check: one evaluation at {p.label} takes about {cost:,} operations in mpmath, and {LARGEST:,} "
@@ -87,7 +89,7 @@ class Judge:
         yield from self.notes
         yield from (f"{name} in {dtype} at further points: {MANY} numbers are wrong" for name, dtype in self.measures if self.decided(name, dtype))
         if self.outside:
-            yield f"{self.outside} extreme points where the formula has no value"
+            yield f"{self.outside} points where the formula has no value"
         if self.open:
             yield f"{self.open} numbers that mathematics does not define (jumps, poles of no sign): whatever was returned"
         if self.unsettled:

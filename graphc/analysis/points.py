@@ -20,7 +20,7 @@ import numpy as np
 from graphc.analysis.sampling import Sampler
 from graphc.ir.nodes import Input
 
-__all__ = ["Point", "EXTREMES", "random_points", "extreme_points", "mixed_points", "tied_points", "place"]
+__all__ = ["Point", "EXTREMES", "random_points", "extreme_points", "mixed_points", "tied_points", "place", "rounded"]
 
 _MAGNITUDES = (3 * 2.0**-149, 2.0**-126, 1.0, 20.0, 40.0, 100.0, 700.0, 1e4, 1e30, 3 * 2.0**-1074, 2.0**-1022, 1e200)
 EXTREMES = (0.0, *(s * m for m in _MAGNITUDES for s in (1, -1)))
@@ -49,7 +49,8 @@ def place(name: str, k: int, shape: Sequence[int]) -> str:
     return f"{name}[{', '.join(str(int(n)) for n in np.unravel_index(k, tuple(shape)))}]" if len(shape) else name
 
 
-def _rounded(arrays: Mapping[Input, np.ndarray], dtype: str) -> dict[Input, np.ndarray]:
+def rounded(arrays: Mapping[Input, np.ndarray], dtype: str) -> dict[Input, np.ndarray]:
+    """Floats as a dtype has them, in float64."""
     with np.errstate(over="ignore", under="ignore"):
         return {i: a.astype(dtype).astype(np.float64) if i.dtype == "float" else a for i, a in arrays.items()}
 
@@ -63,7 +64,7 @@ def _fits(v: float, dtype: str) -> bool:
 def random_points(sampler: Sampler, rng: np.random.Generator, dtypes: Sequence[str]) -> Iterator[Point]:
     for k in range(RANDOM):
         for dtype in dtypes:
-            yield Point(f"random {k + 1}", _rounded(sampler.draw(rng), dtype), sampler.extents, (dtype,), "random")
+            yield Point(f"random {k + 1}", rounded(sampler.draw(rng), dtype), sampler.extents, (dtype,), "random")
 
 
 def extreme_points(sampler: Sampler, rng: np.random.Generator, dtypes: Sequence[str], inputs: Sequence[Input]) -> Iterator[Point]:
@@ -83,7 +84,7 @@ def _with_extreme(sampler: Sampler, drawn: dict[Input, np.ndarray], rng: np.rand
     drawn[i] = np.full(shape, v) if everywhere else np.where(np.arange(drawn[i].size).reshape(shape) == k, v, drawn[i])
     label = f"{i.name if everywhere else place(i.name, k, shape)} = {v:.6g}"
     fitting = tuple(d for d in dtypes if _fits(v, i.precision or d))
-    return Point(label, _rounded(drawn, fitting[0]) if fitting else drawn, sampler.extents, fitting, "extreme", {i: k}, v)
+    return Point(label, rounded(drawn, fitting[0]) if fitting else drawn, sampler.extents, fitting, "extreme", {i: k}, v)
 
 
 def mixed_points(sampler: Sampler, rng: np.random.Generator, dtypes: Sequence[str], admissible: Mapping[Input, Sequence[float]]) -> Iterator[Point]:
@@ -96,7 +97,7 @@ def mixed_points(sampler: Sampler, rng: np.random.Generator, dtypes: Sequence[st
                 chosen = rng.random(drawn[i].shape) < 0.5
                 drawn[i] = np.where(chosen, rng.choice(usable, drawn[i].shape), drawn[i])
                 focus[i] = int(np.argmax(chosen))
-        yield Point(f"mixed {k + 1}", _rounded(drawn, dtypes[0]), sampler.extents, tuple(dtypes), "mixed", focus)
+        yield Point(f"mixed {k + 1}", rounded(drawn, dtypes[0]), sampler.extents, tuple(dtypes), "mixed", focus)
 
 
 def tied_points(sampler: Sampler, rng: np.random.Generator, dtypes: Sequence[str], inputs: Sequence[Input]) -> Iterator[Point]:
@@ -104,9 +105,9 @@ def tied_points(sampler: Sampler, rng: np.random.Generator, dtypes: Sequence[str
         drawn = sampler.draw(rng)
         if drawn[i].size > 1:
             drawn[i] = np.full(drawn[i].shape, drawn[i].flat[0])
-            yield Point(f"{i.name} all equal", _rounded(drawn, dtypes[0]), sampler.extents, tuple(dtypes), "tied", {i: 0})
+            yield Point(f"{i.name} all equal", rounded(drawn, dtypes[0]), sampler.extents, tuple(dtypes), "tied", {i: 0})
     if len(inputs) > 1:
         drawn = sampler.draw(rng)
         first: Any = float(drawn[inputs[0]].flat[0]) if drawn[inputs[0]].size else 1.0
         drawn |= {i: np.full(drawn[i].shape, first) for i in inputs}
-        yield Point("all inputs equal", _rounded(drawn, dtypes[0]), sampler.extents, tuple(dtypes), "tied")
+        yield Point("all inputs equal", rounded(drawn, dtypes[0]), sampler.extents, tuple(dtypes), "tied")

@@ -96,7 +96,8 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        return all(r.ok for r in self.rows)
+        """Whether something was judged, and all of it is right."""
+        return bool(self.rows) and all(r.ok for r in self.rows)
 
     def __str__(self) -> str:
         head = ("result", "dtype", "numbers", "median", "worst", "allowed", "worst at", "")

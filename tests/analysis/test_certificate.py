@@ -153,6 +153,13 @@ def test_given_points_are_judged_too() -> None:
     assert any("random and extreme points" in line for line in report.untested)
 
 
+def test_nothing_judged_is_not_right() -> None:
+    x = gc.tensor("x", "n")
+    report = gc.check(gc.sum(gc.log(-1 - x**2)), {"x": [1.0]}, dtype="float64")
+    assert (report.ok, report.rows) == (False, ())
+    assert "1 points where the formula has no value" in str(report)
+
+
 def test_data_suit_domains_subscripts_and_labels() -> None:
     for formula, dims in (("sum(log(x)) + sum(arcsin(x))", {"x": "n"}), ("sum(arccosh(x))", {"x": "n"}), ("sum(x[20:]*2)", {"x": "n"}),
                           ("sum(y[arange('n'), t])", {"y": "n c", "t": "n int"}), ("sum(where(m, x, 0))", {"x": "n", "m": "n bool"}),
@@ -195,6 +202,7 @@ def test_what_cannot_be_checked_says_so() -> None:
         (TargetError, "compiled for float64", lambda: gc.check(gc.compile(gc.sum(y), dtype="float64"), dtype="float32")),
         (BindingError, "give smaller data", lambda: gc.check(gc.sum(y), {"x": np.ones(10**6)})),
         (BindingError, "arrays by name", lambda: gc.check(gc.sum(y), [3])),
+        (BindingError, "arrays by name", lambda: gc.check(gc.sum(y), 3)),
         (BindingError, "give data", lambda: gc.check(gc.sum(gc.log(-1 - y)))),
     ]
     for kind, says, call in cases:
