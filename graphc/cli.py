@@ -3,7 +3,7 @@
     graphc COMMAND TARGET [NAME=DIMS ...] [options]
 
     command ::= render    the picture of a formula                 source     its generated kernels
-             |  explain   every stage of the pipeline as text      check      its gradient against finite differences
+             |  explain   every stage of the pipeline as text      check      its values and gradients against mathematics
              |  demo      the lecture's losses, through all of the above
     target  ::= a formula, with a declaration for each of its tensors: X=n,d W=d,c t=n,int,below,c lam=
              |  FILE.py or FILE.py:NAME, a Python file, which is run as any script; NAME is a tensor or a program in it
@@ -48,7 +48,7 @@ EXAMPLES = {
     "check": """examples:
   graphc check "sum((X@W - Y)**2) + lam*sum(abs(W))" X=n,d W=d,c Y=n,c lam= --wrt W
   graphc check "mean(log(1 + exp(-y*(X@w))))" X=n,d w=d y=n --data batch.npz --digits 80
-  graphc check train.py:loss --compiled""",
+  graphc check train.py:loss --dtype float32""",
     "demo": """examples:
   graphc demo
   graphc demo -o out""",
@@ -123,11 +123,12 @@ def _parser() -> argparse.ArgumentParser:
 
     _command(commands, "explain", _explain, "every stage of the pipeline as text")
 
-    check = _command(commands, "check", _check, "the gradient against finite differences in many digits")
-    check.add_argument("--data", metavar="FILE.npz", help="arrays by name; random without it")
+    check = _command(commands, "check", _check, "values and gradients of the kernels against mathematics in many digits")
+    check.add_argument("--data", metavar="FILE.npz", help="arrays by name: one more point, besides random and extreme ones")
     check.add_argument("--seed", type=int, default=0, help="of random data (default 0)")
-    check.add_argument("--digits", type=_digits, default=50, help="of the differences (default 50)")
-    check.add_argument("--compiled", action="store_true", help="check what the compiled kernels return instead of the interpreter")
+    check.add_argument("--digits", type=_digits, default=50, help="to begin with (default 50)")
+    check.add_argument("--dtype", choices=("float32", "float64"), help="both without it")
+    check.add_argument("--no-extreme", action="store_true", help="random and given points only")
 
     demo = _command(commands, "demo", _demo, "the lecture's losses: kernels, gradients, pictures", target=False)
     demo.add_argument("-o", "--output", metavar="FOLDER", default="out", help="where pictures and sources go (default out)")
@@ -216,11 +217,10 @@ def _explain(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> int:
-    from graphc.check import check_gradient, compiled_gradients
-    from graphc.target import load_data
-    loss, wrt = _tensor(args), _wrt(args)
-    report = check_gradient(loss, wrt, load_data(args.data) if args.data else None, seed=args.seed, digits=args.digits,
-                            gradients=compiled_gradients(loss, wrt) if args.compiled else None)
+    from graphc.analysis.certificate import check
+    from graphc.target import load_data, load_target
+    report = check(load_target(args.target, args.declarations), load_data(args.data) if args.data else None, wrt=_wrt(args), seed=args.seed,
+                   digits=args.digits, dtype=args.dtype, extreme=not args.no_extreme)
     print(report)
     return OK if report.ok else FAILED
 

@@ -22,6 +22,16 @@ def _resolve(dotted: str) -> Any:
     return getattr(importlib.import_module(module), name)
 
 
+# mpmath reduces the arguments of these modulo log(2) or pi, so that 2^k takes k bits: past 2^2000 they are as infinite.
+_REDUCED = frozenset("""exp expm1 exp_sum exp_difference log1mexp sigmoid logsigmoid softplus logaddexp sin cos tan sinh cosh tanh sech logcosh erf erfc
+    lgamma digamma polygamma power mod""".split())
+_LARGEST = 2000
+
+
+def _bounded(x: Any) -> Any:
+    return mpmath.inf * mpmath.sign(x) if isinstance(x, mpmath.mpf) and mpmath.isfinite(x) and mpmath.mag(x) > _LARGEST else x
+
+
 class Arithmetic:
     """How numbers are made and functions applied: NumPy in one float dtype, or mpmath on object arrays."""
 
@@ -54,7 +64,7 @@ class Arithmetic:
         if self.digits and (row.result != "bool" and not all(np.asarray(a).dtype != object for a in args)
                             or row.result == "bool" and any(np.asarray(a).dtype == object for a in args)):
             rule = getattr(mpmath, row.mpmath) if isinstance(row.mpmath, str) else functools.partial(row.mpmath, mpmath)
-            result = np.frompyfunc(_real(rule), len(args), 1)(*args)
+            result = np.frompyfunc(_real(rule, name in _REDUCED), len(args), 1)(*args)
             return np.asarray(result, dtype=np.bool_) if row.result == "bool" else result
         if row.definition is not None:
             precision = "float32" if self.dtype == np.float32 else "float64"
@@ -92,11 +102,11 @@ class Arithmetic:
         return self.apply(t.op, *args)
 
 
-def _real(rule: Any) -> Any:
+def _real(rule: Any, reduced: bool) -> Any:
     def call(*args: Any) -> Any:
         try:
-            value = rule(*args)
-        except (ZeroDivisionError, ValueError):
+            value = rule(*(map(_bounded, args) if reduced else args))
+        except (ZeroDivisionError, ValueError, OverflowError):
             return mpmath.nan
         return mpmath.nan if isinstance(value, mpmath.mpc) else value
     return call

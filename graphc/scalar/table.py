@@ -223,7 +223,8 @@ _row("arctanh", lambda x, y: 1 / ((1 - x) * (1 + x)), jit="arctanh", mpmath="ata
 
 # --- special functions ------------------------------------------------------------------------------------------------
 _row("erf", lambda x, y: 2 * _("exp", -x**2) / _("sqrt", sp.pi), numpy="scipy.special.erf", jit="erf")
-_row("erfc", lambda x, y: -2 * _("exp", -x**2) / _("sqrt", sp.pi), numpy="scipy.special.erfc", jit="erfc")
+_row("erfc", lambda x, y: -2 * _("exp", -x**2) / _("sqrt", sp.pi), numpy="scipy.special.erfc", jit="erfc",
+     mpmath=lambda mp, x: mp.erfc(x) if x < mp.mpf(10)**100 else mp.exp(-x * x) / (x * mp.sqrt(mp.pi)))      # mpmath's own overflows
 _row("erfcx", lambda x, y: 2 * x * y - 2 / _("sqrt", sp.pi), numpy="scipy.special.erfcx", jit="erfcx", mpmath=lambda mp, x: _scaled_erfc(mp, x))
 _row("logerfc", lambda x, y: -2 / (_("sqrt", sp.pi) * _("erfcx", x)), numpy="graphc.scalar.oracle.logerfc", jit="logerfc",
      latex=r"\ln\mathrm{erfc}", mpmath=lambda mp, x: mp.log1p(-mp.erf(x)) if x < 1 else mp.log(_scaled_erfc(mp, x)) - x * x)
