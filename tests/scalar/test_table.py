@@ -47,7 +47,7 @@ SMOOTH = {                                  # arguments at which a row is differ
     "maximum": [(0.3, 0.4), (5.0, -1.0)], "minimum": [(0.3, 0.4), (5.0, -1.0)], "logaddexp": [(0.3, 0.4), (50.0, -1.0), (-1.0, 50.0)],
     "polygamma": [(1.0, 0.3), (2.0, 5.0)], "mod": [(7.3, 2.0), (-0.3, 1.7)], "floordiv": [(7.3, 2.0), (-0.3, 1.7)],
 }
-SKIP = {"where", "stop_gradient"}
+SKIP = {"where", "stop_gradient", "at_kink"}
 NUMERIC = [name for name, row in ROWS.items() if row.result != "bool" and name not in SKIP]
 
 
