@@ -58,7 +58,7 @@ def pointwise() -> Iterator[str]:
     yield "## Pointwise\n"
     yield "`y` is the function's own value, read again rather than computed again. Where no derivative exists, the column \"not smooth\" has the one"
     yield "chosen, and whether the derivative jumps there (kink), the value jumps (jump), the derivative is infinite (singular) or the value is a"
-    yield "convention; the last column has what a user may choose instead."
+    yield "convention; the last column has what a user may choose instead. [kinks.md](kinks.md) says more."
     yield "\n| function | derivative | domain | not smooth at: derivative chosen | to choose |\n| --- | --- | --- | --- | --- |"
     for row in ROWS.values():
         if row.result != "bool" and (row.name in gc.__all__ or row.infix):

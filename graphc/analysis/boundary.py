@@ -57,9 +57,9 @@ def boundary(region: Region, u: sp.Expr, v: sp.Expr, yes: sp.Expr, no: sp.Expr) 
     """What where(u < v, yes, no) does at u == v. A boundary that cannot be solved matters only where the branches differ."""
     if max(sp.count_ops(yes), sp.count_ops(no)) > LARGEST:
         return UNDECIDED
-    found = solutions(u - v)
-    if found is None and (whole := _as_one(u, v, yes, no)):
+    if whole := _as_one(u, v, yes, no):
         return boundary(region, *whole)
+    found = solutions(u - v)
     try:
         verdicts = [_at(region, at, yes, no) for at in ([{}] if found is None else found)]
     except Undecided:
@@ -69,12 +69,13 @@ def boundary(region: Region, u: sp.Expr, v: sp.Expr, yes: sp.Expr, no: sp.Expr) 
 
 
 def _as_one(u: sp.Expr, v: sp.Expr, *branches: sp.Expr) -> tuple[sp.Expr, ...] | None:
-    """u as a leaf of its own, where the branches depend on what is in it by u alone."""
+    """The comparison and the branches over a leaf of its own for r in |r| < 1, or for u, where they depend on what is in it by that alone."""
     t = sp.Symbol("u", real=True)
-    for w, other in ((u, v), (v, u)):
-        rest = [e.xreplace({w: t}) for e in (*branches, other)]
-        if not w.is_Atom and any(e.has(t) for e in rest[:2]) and not any(e.free_symbols & w.free_symbols for e in rest):
-            return (t, rest[2], *rest[:2])
+    inside = sorted((e.args[0] for e in (u - v).atoms(op("abs"))), key=sp.default_sort_key)
+    for w in (*inside, u, v):
+        rest = [e.xreplace({w: t}) for e in (u, v, *branches)]
+        if w.free_symbols and not w.is_Atom and any(e.has(t) for e in rest[2:]) and not any(e.free_symbols & w.free_symbols for e in rest):
+            return tuple(rest)
     return None
 
 

@@ -26,7 +26,7 @@ from graphc.scalar.symbols import Extent, axis_index, over_index
 from graphc.scalar.table import ROWS
 from graphc.scalar.term import Term, freeze
 
-__all__ = ["interpret", "Arithmetic", "size_of"]
+__all__ = ["interpret", "Arithmetic", "Machine", "size_of"]
 
 _UFUNCS = {"sum": "add", "max": "maximum", "min": "minimum", "prod": "multiply"}
 
@@ -97,7 +97,7 @@ def _real(rule: Any) -> Any:
 def interpret(roots: Iterable[Node], bindings: Mapping[Input, Any], extents: Mapping[str, int],
               dtype: Any = np.float64, digits: int | None = None) -> dict[Node, np.ndarray]:
     """The value of every node below the roots."""
-    machine = _Machine(Arithmetic(dtype, digits), extents)
+    machine = Machine(Arithmetic(dtype, digits), extents)
     with np.errstate(all="ignore"), mpmath.workdps(digits or 15):
         for node in topological(roots):
             machine.values[node] = (machine.arithmetic.array(bindings[node], node.dtype) if isinstance(node, Input)
@@ -105,7 +105,9 @@ def interpret(roots: Iterable[Node], bindings: Mapping[Input, Any], extents: Map
     return machine.values
 
 
-class _Machine:
+class Machine:
+    """The values of nodes, operands first."""
+
     def __init__(self, arithmetic: Arithmetic, extents: Mapping[str, int]):
         self.arithmetic = arithmetic
         self.extents = extents
