@@ -15,7 +15,7 @@ from typing import Any
 
 import sympy as sp
 
-from graphc.ir.nodes import Comprehension, Input, Node, Read
+from graphc.ir.nodes import Comprehension, Input, Node, Operation, Read
 from graphc.ir.text import number_text
 from graphc.scalar.choice import candidates, chosen_at_zero, clipped, without_choices
 from graphc.scalar.symbols import INF, Extent, axis_index, over_index, placeholder
@@ -238,7 +238,7 @@ def _log_softmax(node: Comprehension) -> ReductionCall | None:
     return replace(found, name="log_softmax")
 
 
-def first_extremum(node: Comprehension) -> ReductionCall | None:
+def first_extremum(node: Operation) -> ReductionCall | None:
     """at_kink(True, x[argmax(x)], max(x))"""
     value = node.reads[0].operand if node.reads else None
     if not isinstance(value, Comprehension) or value.reduce != node.origin.op or node.body != op("at_kink")(ONE, placeholder(1), X):

@@ -126,6 +126,14 @@ def test_rows_and_table():
     assert [k.at for k in gc.kinks(gc.sum(abs(X) @ W), wrt=X)] == ["X == 0"]
 
 
+def test_a_gradient_has_jumps_where_the_loss_has_kinks():
+    E, t = gc.param("E", "c d"), gc.labels("t", "n", below="c")
+    L = gc.sum(gc.relu(E[t])) + gc.sum(abs(E))
+    assert [k.kind for k in gc.kinks(L)] == ["kink", "kink"]
+    assert sorted((k.at, k.function, k.kind) for k in gc.kinks(gc.grad(L, E))) == [
+        ("E == 0", "sign", "jump"), ("array(E[t[i],j] == 0, (i, j))", "where", "jump")]
+
+
 def test_not_certain():
     """The second branch is another tensor's: what it is on the boundary the formula does not say."""
     found = gc.kinks(gc.sum(gc.where(gc.sum(x) > 0, x, gc.mean(x) * x)))
