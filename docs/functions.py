@@ -7,13 +7,10 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-import sympy as sp
-
 import graphc as gc
-from graphc.ir.text import Piece, TextStyle, compose
+from graphc.ir.rows import arguments, choice_text, kinks_of, written_over
 from graphc.scalar.symbols import VALUE, placeholder
 from graphc.scalar.table import ROWS, Row, op
-from graphc.scalar.term import Term, freeze
 
 HEAD = """\
 # Functions
@@ -32,37 +29,18 @@ MODULES = {
 }
 
 
-def arguments(row: Row) -> list[str]:
-    """The names of a row's arguments, as its derivative has them."""
-    for rule in row.derivatives:
-        if rule is not None:
-            return list(inspect.signature(rule).parameters)[:-1]
-    return list("cab" if row.arity == 3 else "ab" if row.arity == 2 else "x")
-
-
-def written(row: Row, expression: sp.Expr) -> str:
-    """An expression over the row's arguments and its value `y`, as a user writes it."""
-    names = arguments(row)
-    kinds = tuple("bool" if n == "c" else "int" if n == "k" else "float" for n in names)
-
-    def leaf(term: Term) -> Piece:
-        return Piece("y" if term.op == "value" else names[term.value])
-
-    return compose(freeze(sp.sympify(expression), kinds), TextStyle(), leaf).text
-
-
 def derivatives(row: Row) -> str:
     names = arguments(row)
     found = []
     for name, rule in zip(names, row.derivatives, strict=True):
         if rule is not None:
-            text = written(row, rule(*map(placeholder, range(row.arity)), VALUE))
+            text = written_over(row, rule(*map(placeholder, range(row.arity)), VALUE))
             found.append(f"`{text}`" if len(names) == 1 else f"d/d{name}: `{text}`")
     return "; ".join(found)
 
 
 def call(row: Row) -> str:
-    return written(row, op(row.name)(*map(placeholder, range(row.arity))))
+    return written_over(row, op(row.name)(*map(placeholder, range(row.arity))))
 
 
 def cell(text: str) -> str:
@@ -78,11 +56,14 @@ def prose(text: str) -> str:
 
 def pointwise() -> Iterator[str]:
     yield "## Pointwise\n"
-    yield "`y` is the function's own value, read again rather than computed again. Where no derivative exists, the last column has the one chosen."
-    yield "\n| function | derivative | domain | at a kink |\n| --- | --- | --- | --- |"
+    yield "`y` is the function's own value, read again rather than computed again. Where no derivative exists, the column \"not smooth\" has the one"
+    yield "chosen, and whether the derivative jumps there (kink), the value jumps (jump), the derivative is infinite (singular) or the value is a"
+    yield "convention; the last column has what a user may choose instead. [kinks.md](kinks.md) says more."
+    yield "\n| function | derivative | domain | not smooth at: derivative chosen | to choose |\n| --- | --- | --- | --- | --- |"
     for row in ROWS.values():
         if row.result != "bool" and (row.name in gc.__all__ or row.infix):
-            yield f"| {cell(f'`{call(row)}`')} | {cell(derivatives(row))} | {cell(row.domain)} | {cell(row.kink)} |"
+            columns = (f"`{call(row)}`", derivatives(row), row.domain, kinks_of(row), choice_text(row))
+            yield f"| {' | '.join(map(cell, columns))} |"
     signs = ", ".join(f"`{sign}`" for sign in ("+", "-", "*", "/", "**", "@", "<", "<=", ">", ">=", "==", "!=", "&", "|", "^", "~"))
     yield f"\nOperators: {signs}, with NumPy's meaning and Python's precedence.\n"
 

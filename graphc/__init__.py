@@ -9,6 +9,7 @@
 
 from graphc import losses
 from graphc.analysis.certificate import check
+from graphc.analysis.kinks import kinks
 from graphc.compiler import Program, compile
 from graphc.errors import (
     BindingError,
@@ -72,7 +73,7 @@ __all__ = [
     "BindingError", "CacheError", "Dim", "DifferentiationError", "DimError", "DtypeError", "FormulaError", "GraphcError", "Index",
     "InternalError", "Max", "Mean", "Min", "Prod", "Program", "RenderError", "Sum", "TargetError", "Tensor", "arange", "argmax", "argmin",
     "array", "broadcast_to", "check", "compile", "concatenate", "cumprod", "cumsum", "dims", "dot", "einsum", "evaluate", "expand_dims", "eye",
-    "formula", "grad", "hessian", "hvp", "indices", "jacobian", "jvp", "labels", "latex", "log_softmax", "logsumexp", "losses", "matmul",
+    "formula", "grad", "hessian", "hvp", "indices", "jacobian", "jvp", "kinks", "labels", "latex", "log_softmax", "logsumexp", "losses", "matmul",
     "max", "mean", "min", "norm", "one_hot", "outer", "param", "parse", "prod", "render", "reshape", "scalar", "size", "softmax", "squeeze",
     "stack", "std", "stop_gradient", "sum", "swapaxes", "tensor", "trace", "transpose", "var", "vjp",
 ]

@@ -18,13 +18,15 @@ from graphc.frontend.tensor import Dim, Tensor, describe, dim_text
 from graphc.ir.access import same_size
 from graphc.ir.build import comprehension, constant
 from graphc.ir.nodes import Origin, Read, Size
+from graphc.ir.rows import choice_text, interval, kinks_of
+from graphc.scalar.choice import chosen, clipped
 from graphc.scalar.symbols import INF, axis_index, literal, placeholder
-from graphc.scalar.table import ROWS, op
+from graphc.scalar.table import ROWS, Row, op
 
-__all__ = ["as_tensor", "elementwise", "align", "broadcast", "aligned_read", "to_float", "require", "scalar_function", "where", "clip",
-           "power", "square"]
+__all__ = ["as_tensor", "elementwise", "align", "broadcast", "aligned_read", "to_float", "require", "scalar_function", "subgradient",
+           "where", "clip", "power", "square"]
 
-ONE = sp.Integer(1)
+ZERO, ONE = sp.Integer(0), sp.Integer(1)
 
 
 def as_tensor(value: Any, what: str = "operand") -> Tensor:
@@ -169,19 +171,42 @@ def scalar_function(name: str) -> Callable[..., Tensor]:
     """The user's function for a row of the table."""
     row = ROWS[name]
 
-    def function(*args: Any) -> Tensor:
+    def function(*args: Any, **choice: Any) -> Tensor:
         if len(args) != row.arity:
             raise located(FormulaError(f"{name} takes {row.arity} argument{'s' * (row.arity > 1)}, not {len(args)}"))
+        if choice:
+            c = _choice(row, choice)
+            return elementwise(lambda *x: chosen(name, x, c), [to_float(as_tensor(a)) for a in args], name)
         return elementwise(lambda *x: op(name)(*x), args, name)
 
     function.__name__ = function.__qualname__ = name
     lines = [f"{name}({', '.join('xyz'[:row.arity])}), pointwise, with NumPy's broadcasting."]
     if row.domain:
         lines.append(f"Real for {row.domain}; NaN elsewhere.")
-    if row.kink:
-        lines.append(f"Derivative chosen where there is none: {row.kink}.")
+    if row.kinks:
+        lines.append(f"Derivative chosen where there is none: {kinks_of(row)}.")
+    if row.choice:
+        lines.append(f"Another subgradient: {choice_text(row)}.")
     function.__doc__ = " ".join(lines)
     return function
+
+
+def _choice(row: Row, choice: dict[str, Any]) -> sp.Expr:
+    unknown = [k for k in choice if row.choice is None or k != row.choice.keyword]
+    if unknown:
+        way = f"; it has {row.choice.keyword}=, the subgradient at its kink" if row.choice else ""
+        raise located(FormulaError(f"{row.name} has no keyword {', '.join(unknown)}{way}"))
+    assert row.choice is not None
+    return subgradient(row.name, row.choice.keyword, choice[row.choice.keyword], row.choice.low, row.choice.high)
+
+
+def subgradient(what: str, keyword: str, value: Any, low: sp.Expr, high: sp.Expr) -> sp.Expr:
+    """The number that a user has chosen at a kink, inside the interval of the subgradients there."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise located(FormulaError(f"{what}: {keyword} is a number, not {value!r}"))
+    if not float(low) <= float(value) <= float(high):
+        raise located(FormulaError(f"{what}: {keyword}={value!r} is no subgradient; those at the kink are the numbers in {interval(low, high)}"))
+    return literal(value)
 
 
 def where(condition: Any, yes: Any, no: Any) -> Tensor:
@@ -202,8 +227,11 @@ def _same_kind(a: Any, b: Any) -> list[Tensor]:
     return [to_float(a), to_float(b)] if "float" in (a.dtype, b.dtype) else [a, b]
 
 
-def clip(x: Any, low: Any = None, high: Any = None) -> Tensor:
-    """min(max(x, low), high); the derivative is 1 on the closed interval [low, high], as torch.clamp has it."""
+def clip(x: Any, low: Any = None, high: Any = None, at_bound: float = 1.0) -> Tensor:
+    """min(max(x, low), high); the derivative is 1 on the closed interval [low, high], as torch.clamp has it. `at_bound`, in [0, 1], is
+    another one at the bounds.
+    """
+    c = subgradient("clip", "at_bound", at_bound, ZERO, ONE)
     if low is None and high is None:
         raise located(FormulaError("clip needs a lower or an upper bound"))
     x = as_tensor(x)
@@ -212,12 +240,7 @@ def clip(x: Any, low: Any = None, high: Any = None) -> Tensor:
         x, bounds = to_float(x), [to_float(b) for b in bounds]
 
     def body(x: sp.Expr, *bound: sp.Expr) -> sp.Expr:
-        result = x
-        if low is not None:
-            result = op("where")(op("lt")(x, bound[0]), bound[0], result)
-        if high is not None:
-            result = op("where")(op("gt")(x, bound[-1]), bound[-1], result)
-        return result
+        return clipped(x, None if low is None else bound[0], None if high is None else bound[-1], c)
     return elementwise(body, [x, *bounds], "clip")
 
 

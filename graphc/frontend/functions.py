@@ -5,13 +5,15 @@ A composed function is one node: its body is an expression over rows, and sympy 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import sympy as sp
 
 from graphc.errors import FormulaError
-from graphc.frontend.elementwise import as_tensor, clip, elementwise, located, power, scalar_function, square, to_float, where
+from graphc.frontend.elementwise import as_tensor, clip, elementwise, located, power, scalar_function, square, subgradient, to_float, where
 from graphc.frontend.tensor import Tensor
+from graphc.scalar.choice import chosen_at_zero
 from graphc.scalar.symbols import literal
 from graphc.scalar.table import op
 
@@ -51,22 +53,31 @@ def softplus(x: Any, beta: float = 1.0) -> Tensor:
     return elementwise(lambda x: op("softplus")(b * x) / b, [to_float(as_tensor(x))], "softplus")
 
 
-def leaky_relu(x: Any, negative_slope: float = 0.01) -> Tensor:
-    """x where x > 0, else negative_slope*x; the derivative at 0 is the slope. Maas et al., ICML 2013."""
-    a = literal(negative_slope)
-    return elementwise(lambda x: op("where")(op("gt")(x, sp.Integer(0)), x, a * x), [to_float(as_tensor(x))], "leaky_relu")
+def _rectifier(what: str, x: Any, above: sp.Expr, below: sp.Expr, shape: Callable[[sp.Expr], sp.Expr], at_zero: float | None) -> Tensor:
+    """above*x where x > 0, else below*shape(x), whose slope at 0 is 1; the derivative there is `below`, or what the user chooses in between."""
+    c = None if at_zero is None else subgradient(what, "at_zero", at_zero, sp.Min(above, below), sp.Max(above, below))
+
+    def body(x: sp.Expr) -> sp.Expr:
+        return chosen_at_zero(x, c, op("where")(op("gt")(x, sp.Integer(0)), above * x, below * shape(x)))
+    return elementwise(body, [to_float(as_tensor(x))], what)
 
 
-def elu(x: Any, alpha: float = 1.0) -> Tensor:
-    """x where x > 0, else alpha*(exp(x) - 1); the derivative at 0 is alpha. Clevert et al., ICLR 2016."""
-    a = literal(alpha)
-    return elementwise(lambda x: op("where")(op("gt")(x, sp.Integer(0)), x, a * op("expm1")(x)), [to_float(as_tensor(x))], "elu")
+def leaky_relu(x: Any, negative_slope: float = 0.01, at_zero: float | None = None) -> Tensor:
+    """x where x > 0, else negative_slope*x; the derivative at 0 is the slope, or `at_zero` between it and 1. Maas et al., ICML 2013."""
+    return _rectifier("leaky_relu", x, sp.Integer(1), literal(negative_slope), lambda x: x, at_zero)
 
 
-def selu(x: Any) -> Tensor:
-    """scale * elu(x, alpha) with the two constants of Klambauer et al., Self-normalizing neural networks, NIPS 2017."""
+def elu(x: Any, alpha: float = 1.0, at_zero: float | None = None) -> Tensor:
+    """x where x > 0, else alpha*(exp(x) - 1); the derivative at 0 is alpha, or `at_zero` between it and 1. Clevert et al., ICLR 2016."""
+    return _rectifier("elu", x, sp.Integer(1), literal(alpha), op("expm1"), at_zero)
+
+
+def selu(x: Any, at_zero: float | None = None) -> Tensor:
+    """scale * elu(x, alpha) with the two constants of Klambauer et al., Self-normalizing neural networks, NIPS 2017; the derivative at 0
+    is scale*alpha, or `at_zero` between it and scale.
+    """
     alpha, scale = sp.Float("1.6732632423543772848170429916717"), sp.Float("1.0507009873554804934193349852946")
-    return elementwise(lambda x: op("where")(op("gt")(x, sp.Integer(0)), scale * x, scale * alpha * op("expm1")(x)), [to_float(as_tensor(x))], "selu")
+    return _rectifier("selu", x, scale, scale * alpha, op("expm1"), at_zero)
 
 
 def gelu(x: Any, approximate: str = "none") -> Tensor:

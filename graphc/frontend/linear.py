@@ -8,7 +8,7 @@ from typing import Any
 import sympy as sp
 
 from graphc.errors import DimError, DtypeError, FormulaError
-from graphc.frontend.elementwise import align, as_tensor, broadcast, elementwise, located, to_float
+from graphc.frontend.elementwise import align, as_tensor, broadcast, elementwise, located, subgradient, to_float
 from graphc.frontend.index import settle
 from graphc.frontend.origin import origin_here
 from graphc.frontend.reduce import Axis, axes_of, drop_axes, reduce_axes, square_root
@@ -16,6 +16,7 @@ from graphc.frontend.tensor import Tensor, describe, dim_text
 from graphc.ir.access import same_size
 from graphc.ir.build import X0, comprehension
 from graphc.ir.nodes import Read, Size
+from graphc.scalar.choice import chosen
 from graphc.scalar.symbols import axis_index, over_index, placeholder
 from graphc.scalar.table import op
 
@@ -149,16 +150,19 @@ def trace(x: Any) -> Tensor:
     return Tensor(comprehension(t.node.dims[:-2], [t.sizes[-1]], "sum", X0, [read], origin_here("trace")), t.free)
 
 
-def norm(x: Any, axis: Axis = None, ord: Any = None, keepdims: bool = False) -> Tensor:
+def norm(x: Any, axis: Axis = None, ord: Any = None, keepdims: bool = False, at_zero: float = 0.0) -> Tensor:
     """Vector norm over axes: (sum |x|^ord)^(1/ord). `ord` 2 (default), 1, inf, -inf, 0 (how many are not zero) or a number > 0.
 
-    Over two axes it is the Frobenius norm, of all elements. The derivative of the 2-norm at 0 is 0.
+    Over two axes it is the Frobenius norm, of all elements. The derivative at 0 is 0; for `ord` 1 and inf, whose elements have kinks of
+    their own, `at_zero` in [-1, 1] is another slope of |x| there.
     """
     t = to_float(settle(as_tensor(x)))
+    one = sp.Integer(ord in (1, float("inf")) and not isinstance(ord, bool))
+    slope = subgradient("norm", "at_zero", at_zero, -one, one)
     axes = axes_of(t, axis, "norm")
     if ord is None or ord == 2 or ord == "fro":
         return _euclidean(t, axes, keepdims)
-    magnitude = elementwise(lambda x: op("abs")(x), [t], "norm")
+    magnitude = elementwise(lambda x: chosen("abs", (x,), slope) if slope else op("abs")(x), [t], "norm")
     if ord == 0:
         return reduce_axes("sum", to_float(t != 0), axes, keepdims, "norm")
     if isinstance(ord, bool) or not isinstance(ord, int | float):

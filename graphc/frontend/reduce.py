@@ -15,8 +15,8 @@ from graphc.frontend.origin import origin_here
 from graphc.frontend.tensor import Dim, Tensor, describe
 from graphc.ir.build import X0, comprehension
 from graphc.ir.nodes import Read, Size
-from graphc.scalar.symbols import INF, axis_index, literal, over_index
-from graphc.scalar.table import op
+from graphc.scalar.symbols import INF, axis_index, literal, over_index, placeholder
+from graphc.scalar.table import at_kink, op
 
 __all__ = ["axes_of", "reduce_axes", "reduce_indices", "expand_axes", "count", "root"]
 
@@ -140,14 +140,38 @@ def prod(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
     return reduce_axes("prod", x, axis, keepdims)
 
 
-def max(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """Greatest element over axes. Ties share the gradient equally."""
-    return reduce_axes("max", x, axis, keepdims)
+def max(x: Any, axis: Axis = None, keepdims: bool = False, ties: str = "share") -> Tensor:
+    """Greatest element over axes. Ties share the gradient equally, or the first one has it all: ties="first"."""
+    return _extremum("max", x, axis, keepdims, ties)
 
 
-def min(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """Least element over axes. Ties share the gradient equally."""
-    return reduce_axes("min", x, axis, keepdims)
+def min(x: Any, axis: Axis = None, keepdims: bool = False, ties: str = "share") -> Tensor:
+    """Least element over axes. Ties share the gradient equally, or the first one has it all: ties="first"."""
+    return _extremum("min", x, axis, keepdims, ties)
+
+
+def _extremum(kind: str, x: Any, axis: Axis, keepdims: bool, ties: str) -> Tensor:
+    if ties == "share":
+        return reduce_axes(kind, x, axis, keepdims)
+    if ties != "first":
+        raise located(FormulaError(f"{kind}: ties is 'share' or 'first', not {ties!r}"))
+    x = to_float(settle(as_tensor(x)))
+    for k in sorted(axes_of(x, axis, kind), reverse=True):        # the first in the order of NumPy's flat index
+        x = _first(kind, x, k, keepdims)
+    return x
+
+
+def _first(kind: str, x: Tensor, k: int, keepdims: bool) -> Tensor:
+    """at_kink(True, x[argmax(x)], max(x)): the value is the maximum, its derivative that of the element at the first position."""
+    value = reduce_axes(kind, x, k, keepdims)
+    at = len(x.free) + k
+    own = [axis_index(m) for m in range(len(value.node.dims))]
+    rest = own[:at] + own[at + keepdims:]
+    position = reduce_axes(f"arg{kind}", x, k)
+    index = (*rest[:at], Read(position.node, tuple(rest)), *rest[at:])
+    reads = [Read(value.node, tuple(own)), Read(x.node, index)]
+    body = at_kink(sp.Integer(1), placeholder(1), X0)
+    return Tensor(comprehension(value.node.dims, (), None, body, reads, origin_here(kind)), x.free)
 
 
 def argmax(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:

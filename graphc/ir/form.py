@@ -9,7 +9,7 @@ import sympy as sp
 
 from graphc.ir.access import reads_in, rewrite, symbols_of
 from graphc.ir.classify import product_operands
-from graphc.ir.idioms import ReductionCall, is_shift
+from graphc.ir.idioms import ReductionCall, first_extremum, is_shift
 from graphc.ir.nodes import Comprehension, Input, Node, Read
 from graphc.ir.views import View
 from graphc.scalar.symbols import Placeholder, axis_index, over_index, placeholder
@@ -69,6 +69,8 @@ def displayed(node: Node) -> Node:
     """The node as it is shown: no loops that run once; what a derivative made is put in the order of the formula."""
     if not isinstance(node, Comprehension):
         return node
+    if call := first_extremum(node):
+        return displayed(call.reduction)
     if is_shift(node):
         return replace(node, body=placeholder(0))
     node = _bare_ones(node)

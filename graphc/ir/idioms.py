@@ -15,11 +15,13 @@ from typing import Any
 
 import sympy as sp
 
-from graphc.ir.nodes import Comprehension, Input, Node, Read
+from graphc.ir.nodes import Comprehension, Input, Node, Operation, Read
+from graphc.ir.text import number_text
+from graphc.scalar.choice import candidates, chosen_at_zero, clipped, without_choices
 from graphc.scalar.symbols import INF, Extent, axis_index, over_index, placeholder
 from graphc.scalar.table import op
 
-__all__ = ["ReductionCall", "MapCall", "reduction_call", "map_call", "indexed_call", "is_shift"]
+__all__ = ["ReductionCall", "MapCall", "reduction_call", "map_call", "indexed_call", "is_shift", "first_extremum"]
 
 
 X = placeholder(0)
@@ -69,6 +71,9 @@ def map_call(name: str, body: sp.Expr) -> MapCall | None:
     """The call of a pointwise composed function that has this body."""
     if name == "clip":
         return _clip(body)
+    if isinstance(body, op("at_kink")):
+        found = map_call(name, body.args[2])
+        return _choosing(found, "at_zero", body, lambda c: chosen_at_zero(X, c, body.args[2])) if found else None
     if name not in _POINTWISE or isinstance(body, op("softplus")) and body.args == (X,):
         return None
     build, default = _POINTWISE[name]
@@ -82,12 +87,19 @@ def map_call(name: str, body: sp.Expr) -> MapCall | None:
 
 def _clip(body: sp.Expr) -> MapCall | None:
     """where(x > high, high, where(x < low, low, x)) with numbers as bounds"""
-    chosen = op("where")
-    if isinstance(body, chosen) and isinstance(body.args[2], chosen):
-        high, low = body.args[1], body.args[2].args[1]
-        if high.is_number and low.is_number and body == chosen(op("gt")(X, high), high, chosen(op("lt")(X, low), low, X)):
-            return MapCall("clip", (low, high))
+    value, chosen = without_choices(body), op("where")
+    if isinstance(value, chosen) and isinstance(value.args[2], chosen):
+        high, low = value.args[1], value.args[2].args[1]
+        if high.is_number and low.is_number and value == clipped(X, low, high):
+            call = MapCall("clip", (low, high))
+            return call if body == value else _choosing(call, "at_bound", body, lambda c: clipped(X, low, high, c))
     return None
+
+
+def _choosing(call: MapCall, keyword: str, body: sp.Expr, build: Callable[[sp.Expr], sp.Expr]) -> MapCall | None:
+    """The call with the subgradient that gives this body."""
+    c = next((c for c in candidates(body) if build(c) == body), None)
+    return None if c is None else replace(call, keywords=((keyword, number_text(c, "float")),))
 
 
 def is_shift(node: Node) -> bool:
@@ -223,5 +235,14 @@ def _log_softmax(node: Comprehension) -> ReductionCall | None:
     return ReductionCall("log_softmax", *found) if found and found[1].reads[0].operand is node.reads[0].operand else None
 
 
+def first_extremum(node: Operation) -> ReductionCall | None:
+    """at_kink(True, x[argmax(x)], max(x))"""
+    value = node.reads[0].operand if node.reads else None
+    if not isinstance(value, Comprehension) or value.reduce != node.origin.op or node.body != op("at_kink")(ONE, placeholder(1), X):
+        return None
+    return ReductionCall(node.origin.op, value, None, (("ties", '"first"'),))
+
+
 _REDUCTIONS: dict[str, Callable[[Comprehension], ReductionCall | None]] = {
+    "max": first_extremum, "min": first_extremum,
     "mean": _mean, "Mean": _mean, "var": _var, "std": _std, "norm": _norm, "logsumexp": _logsumexp, "softmax": _softmax, "": _softmax, "log_softmax": _log_softmax}

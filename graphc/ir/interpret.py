@@ -24,7 +24,7 @@ from graphc.scalar.arithmetic import Arithmetic
 from graphc.scalar.symbols import Extent, axis_index, over_index
 from graphc.scalar.term import Term, freeze
 
-__all__ = ["interpret", "size_of"]
+__all__ = ["interpret", "Machine", "size_of"]
 
 _UFUNCS = {"sum": "add", "max": "maximum", "min": "minimum", "prod": "multiply"}
 
@@ -41,7 +41,7 @@ def size_of(size: Size, extents: Mapping[str, int]) -> int:
 def interpret(roots: Iterable[Node], bindings: Mapping[Input, Any], extents: Mapping[str, int],
               dtype: Any = np.float64, digits: int | None = None) -> dict[Node, np.ndarray]:
     """The value of every node below the roots."""
-    machine = _Machine(Arithmetic(dtype, digits), extents)
+    machine = Machine(Arithmetic(dtype, digits), extents)
     with np.errstate(all="ignore"), mpmath.workdps(digits or 15):
         for node in topological(roots):
             machine.values[node] = (machine.arithmetic.array(bindings[node], node.dtype) if isinstance(node, Input)
@@ -49,7 +49,9 @@ def interpret(roots: Iterable[Node], bindings: Mapping[Input, Any], extents: Map
     return machine.values
 
 
-class _Machine:
+class Machine:
+    """The values of nodes, operands first."""
+
     def __init__(self, arithmetic: Arithmetic, extents: Mapping[str, int]):
         self.arithmetic = arithmetic
         self.extents = extents

@@ -170,6 +170,9 @@ class LatexStyle(TextStyle):
         axis = "".join(rf"_{{{value.strip(chr(34))}}}" for key, value in keywords if key == "axis")
         return Piece(rf"{function}{axis}\left({', '.join(a.text.strip(chr(34)) for a in args)}\right)")
 
+    def choosing(self, a: Piece, keyword: str, number: Any) -> Piece:
+        return a
+
     def subscript(self, a: Piece, items: Sequence[Piece]) -> Piece:
         if not items:
             return a

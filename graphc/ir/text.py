@@ -71,6 +71,8 @@ def compose(term: Term, style: TextStyle, leaf: Callable[[Term], Piece]) -> Piec
     rank = max(a.rank for a in args)
     if term.op == "powi":
         piece = style.power(args[0], style.number(term.value, "int"))
+    elif term.op == "at_kink":
+        piece = style.choosing(args[2], *term.value) if term.value else style.function("where", args)
     elif term.op in style.infix:
         if term.op == "add" and term.args[0].op == "const" and term.args[1].op != "const":
             args.reverse()                                                # i + 1, not 1 + i
@@ -226,6 +228,10 @@ class TextStyle:
 
     def call(self, name: str, args: Sequence[Piece], keywords: Sequence[tuple[str, str]] = ()) -> Piece:
         return Piece(f"{name}({', '.join([a.text for a in args] + [f'{k}={v}' for k, v in keywords])})")
+
+    def choosing(self, a: Piece, keyword: str, number: Any) -> Piece:
+        """A call with the subgradient that the user has chosen: relu(x, at_zero=0.5)"""
+        return replace(a, text=f"{a.text[:-1]}, {keyword}={number_text(number, 'float')})")
 
     def subscript(self, a: Piece, items: Sequence[Piece]) -> Piece:
         if not items or a.text == ELIDED:

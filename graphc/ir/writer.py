@@ -83,10 +83,10 @@ class Writer:
             piece = self.style.sliced(piece, view.expand)
         return replace(piece, rank=Forms.rank(view, read))
 
-    def reduce(self, form: Form, name: str = "") -> Piece:
+    def reduce(self, form: Form, name: str = "", more: Sequence[tuple[str, str]] = ()) -> Piece:
         node = form.node
         assert isinstance(node, Comprehension)
-        return self.style.call(name or str(node.reduce), [self.map(form)], self.axis_keywords(form, [node.ranges[s] for s in form.frame]))
+        return self.style.call(name or str(node.reduce), [self.map(form)], [*self.axis_keywords(form, [node.ranges[s] for s in form.frame]), *more])
 
     def axis_keywords(self, form: Form, sizes: Sequence[sp.Expr], default: tuple[int, ...] | None = None) -> list[tuple[str, str]]:
         """axis="c", keepdims=True: by name where the name is unique."""
@@ -106,7 +106,7 @@ class Writer:
             called = self.style.call(call.name, [self.viewed(form.node.reads[0], form.views[0]), *parameters], call.keywords)
             return self.scaled(call.coefficient, replace(called, rank=len(form.node.dims)))
         if call.inner is None:
-            return self.reduce(replace(form, node=call.reduction), call.name)
+            return self.reduce(replace(form, node=call.reduction), call.name, call.more)
         last = (len(form.frame) - 1,) if "softmax" in call.name else None
         keywords = self.axis_keywords(form, call.inner.axes, last)
         return self.style.call(call.name, [self.viewed(call.argument, form.views[0])], [*keywords, *call.more])

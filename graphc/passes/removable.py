@@ -23,7 +23,7 @@ from graphc.passes.rewrite import apply_rules
 from graphc.passes.subject import Subject, expanded
 from graphc.scalar.analytic import Analytic, analytic, value_of
 from graphc.scalar.symbols import Placeholder, placeholder
-from graphc.scalar.table import Op, op
+from graphc.scalar.table import Op
 
 __all__ = ["fill_removable"]
 

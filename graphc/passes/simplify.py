@@ -1,6 +1,7 @@
 r"""simplify: algebra on the finished graph, mostly on what differentiation leaves.
 
     stop_gradient(x)                      = x               no derivative is taken any more
+    at_kink(c, a, b)                      = b               the same
     where(c, a, a)                        = a
     where(c, where(c, a, b), d)           = where(c, a, d)  and the other way round
     a * (b * x)                           = (a * b) * x     for numbers and extents a and b
@@ -27,21 +28,23 @@ from graphc.scalar.table import op, where
 
 __all__ = ["simplify"]
 
+_DERIVATIVES_ONLY = (op("stop_gradient"), op("at_kink"))        # their value is their last argument
+
 
 def simplify(roots: Sequence[Node]) -> list[Node]:
     """The graph with the algebra done."""
     return sweep(roots, (_body, _one_scale, _independent_sum))
 
 
-@law("simplify", "no stop_gradient is left")
-@law("squeeze", "no stop_gradient is left")
-@law("share again", "no stop_gradient is left")
+@law("simplify", "no stop_gradient and no choice at a kink is left")
+@law("squeeze", "no stop_gradient and no choice at a kink is left")
+@law("share again", "no stop_gradient and no choice at a kink is left")
 def _no_stop(node: Node) -> str | None:
-    return "it holds a value constant" if not isinstance(node, Input) and node.body.has(op("stop_gradient")) else None
+    return "it says what is differentiated" if not isinstance(node, Input) and node.body.has(*_DERIVATIVES_ONLY) else None
 
 
 def _body(node: Comprehension) -> Node:
-    """Selections folded, stop_gradient dropped."""
+    """Selections folded; stop_gradient and at_kink, which say what is differentiated, dropped."""
     body = _folded(node.body)
     if body == node.body:
         return node
@@ -56,15 +59,15 @@ def _made(axes: Sequence[Size], over: Sequence[Size], reduce: str | None, body: 
 
 @cache
 def _folded(body: sp.Expr) -> sp.Expr:
-    return _fold(body, {}) if body.has(op("stop_gradient"), op("where")) else body
+    return _fold(body, {}) if body.has(*_DERIVATIVES_ONLY, op("where")) else body
 
 
 def _fold(e: sp.Expr, known: Mapping[sp.Expr, bool]) -> sp.Expr:
     """An expression where the conditions of the selections around it are known."""
     if e.is_Atom:
         return e
-    if isinstance(e, op("stop_gradient")):
-        return _fold(e.args[0], known)
+    if isinstance(e, _DERIVATIVES_ONLY):
+        return _fold(e.args[-1], known)
     if isinstance(e, op("where")):
         condition, yes, no = e.args
         if condition in known:

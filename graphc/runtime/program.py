@@ -15,6 +15,7 @@ from graphc.ir.bind import Binder, Bound, signature
 from graphc.ir.interpret import size_of
 from graphc.ir.nodes import Input, Node
 from graphc.runtime.load import load
+from graphc.runtime.nans import NonFinite, locate
 
 __all__ = ["Program", "Structure"]
 
@@ -128,6 +129,22 @@ class Program:
         given = self._structure.flatten(out)
         results = [given[k] if given.get(k) is not None else b[()] if b.ndim == 0 else b for k, b in enumerate(buffers)]
         return self._structure.fill(results)
+
+    def locate_nan(self, *args: Any, **inputs: Any) -> NonFinite | None:
+        """The part of the formula that made a NaN or an infinity, and where, for a call that returns one; None where all outputs are finite.
+
+        Takes what a call takes. `.formula`, `.index`, `.value`, `.operands` and `.origin` say what, where, from what and on which line;
+        `str` says it in a sentence. An input with a NaN is named first. It interprets the compiled graph, derivatives included: slow.
+
+        >>> import graphc as gc
+        >>> x = gc.tensor("x", "n")
+        >>> found = gc.compile(gc.sum(gc.exp(x) * gc.log(x))).locate_nan(x=[1.0, -2.0])
+        >>> str(found).splitlines()[0]
+        'log(x) is nan at [1] (n = 1), where x[1] = -2.0'
+        """
+        bound = self._binder.bind(self._named(args, inputs))
+        results = self._structure.flatten(self(*args, **inputs))
+        return locate(self._inputs, self._roots, bound, self._dtype_of(bound), [results[k] for k in range(len(self._roots))])
 
     def _named(self, args: tuple[Any, ...], inputs: Mapping[str, Any]) -> Mapping[str, Any]:
         if not args:

@@ -136,3 +136,8 @@ def over_hypot(a: Any, b: Any) -> Any:
     """a / hypot(a, b), and 0 at the origin."""
     h = np.hypot(a, b)
     return np.where(h == 0, np.zeros_like(h), np.where(np.isinf(h) & np.isfinite(a) & np.isfinite(b), (a / 2) / np.hypot(a / 2, b / 2), a / h))
+
+
+def at_kink(condition: Any, line: Any, value: Any) -> Any:
+    """The value: what is chosen at a kink is a matter of derivatives."""
+    return value

@@ -2,7 +2,7 @@ r"""THE table of pointwise functions: one row holds all that graphc knows of a f
 
 A row is  name, derivative with respect to each argument, and how NumPy, Numba, mpmath and LaTeX say it.
 A derivative is written over the arguments and the value `y`, so that exp, tanh and sigmoid read their value again.
-At a kink the derivative takes the value that the column `kink` states: the chosen subgradient.
+Where there is none, `kinks` has the set, what happens there, and what is chosen; `choice`, what a user may choose instead.
 
 `numpy` is a dotted name, resolved when first used. `jit` is what generated code calls: a name of `math`, or of
 `graphc.codegen.mathlib`. `mpmath` is a name in mpmath, or a function of (mpmath, arguments).
@@ -17,9 +17,32 @@ from typing import Any
 
 import sympy as sp
 
-__all__ = ["ROWS", "Row", "Op", "op", "register", "where"]
+__all__ = ["ROWS", "Row", "Kink", "Choice", "Op", "op", "register", "where", "at_kink"]
 
 Derivative = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Kink:
+    """A set where a function is not smooth, as a condition on its arguments, and the derivative chosen there.
+
+    kind    kink: the derivative jumps    jump: the value jumps    singular: the derivative is infinite
+            convention: the value or derivative is one by definition, and no limit
+    """
+
+    on: Callable[..., sp.Expr]
+    kind: str
+    chosen: str
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A subgradient that the user may choose at the first kink: a number c in [low, high], differentiated as `line(*arguments, c)`."""
+
+    keyword: str
+    low: sp.Expr
+    high: sp.Expr
+    line: Callable[..., sp.Expr]
 
 
 @dataclass(frozen=True)
@@ -31,9 +54,11 @@ class Row:
     mpmath: str | Callable[..., Any]
     latex: str
     result: str = "float"
-    kink: str = ""
+    kinks: tuple[Kink, ...] = ()
+    choice: Choice | None = None
     domain: str = ""
     infix: str = ""
+    note: str = ""                  # a convention that is neither a kink nor a choice
     plain: Callable[..., Any] | None = None      # what it is in plain mathematics, as formulas are printed
     definition: Any = None          # an Analytic: the function is an expression of other rows, one for each precision
 
@@ -85,6 +110,11 @@ def where(condition: Any, yes: Any, no: Any) -> sp.Expr:
     return _CLASSES["where"](condition, yes, no)
 
 
+def at_kink(condition: sp.Expr, line: sp.Expr, value: sp.Expr) -> sp.Expr:
+    """`value`, differentiated as `line` where the condition holds. The two are equal there: the value costs no selection."""
+    return _CLASSES["at_kink"](condition, line, value)
+
+
 def register(row: Row, base: type[Op] = Op) -> type[Op]:
     """A row of the table, and the sympy class of the function."""
     ROWS[row.name] = row
@@ -106,7 +136,27 @@ def _compare(name: str, sign: str, numpy: str, mp: Callable[..., Any], latex: st
     _row(name, None, None, numpy=numpy, jit=sign, mpmath=mp, latex=latex, result="bool", infix=sign)
 
 
-half = sp.Rational(1, 2)
+half, one, zero = sp.Rational(1, 2), sp.Integer(1), sp.Integer(0)
+
+
+def _zero(x: sp.Expr) -> sp.Expr:
+    return _("eq", x, zero)
+
+
+def _origin(a: sp.Expr, b: sp.Expr) -> sp.Expr:
+    return _("and_", _zero(a), _zero(b))
+
+
+def _tie(a: sp.Expr, b: sp.Expr) -> sp.Expr:
+    return _("eq", a, b)
+
+
+def _at_zero(low: sp.Expr) -> Choice:
+    return Choice("at_zero", low, one, lambda x, c: c * x)
+
+
+_STEP = "0, as between the steps"
+_AT_TIE = Choice("at_tie", zero, one, lambda a, b, share: share * a + (1 - share) * b)
 
 # --- selection, comparison, logic -------------------------------------------------------------------------------------
 _row("where", None, None, None, jit="where", mpmath=lambda mp, c, a, b: a if c else b, base=_Where, result="same")
@@ -120,14 +170,15 @@ _compare("and_", "and", "numpy.logical_and", lambda mp, a, b: bool(a) and bool(b
 _compare("or_", "or", "numpy.logical_or", lambda mp, a, b: bool(a) or bool(b), r"\vee")
 _row("not_", None, numpy="numpy.logical_not", jit="not", mpmath=lambda mp, a: not a, latex=r"\neg", result="bool")
 
-_row("stop_gradient", None, numpy="numpy.positive", jit="", mpmath=lambda mp, x: x, result="same",
-     kink="everywhere: 0, by definition")
+_row("stop_gradient", lambda x, y: 0, numpy="numpy.positive", jit="", mpmath=lambda mp, x: x, result="same")
+_row("at_kink", None, None, None, numpy="graphc.scalar.oracle.at_kink", jit="", mpmath=lambda mp, c, line, value: value, base=_Where, result="same")
 
 # --- integer arithmetic of indices and labels -------------------------------------------------------------------------
 _row("floordiv", None, None, numpy="numpy.floor_divide", jit="//", mpmath=lambda mp, a, b: mp.floor(a / b),
-     latex=r"\mathrm{div}", result="same", infix="//")
+     latex=r"\mathrm{div}", result="same", infix="//", kinks=(Kink(lambda a, b: _zero(_("mod", a, b)), "jump", _STEP),))
 _row("mod", lambda x, m, y: 1, lambda x, m, y: -_("floordiv", x, m), numpy="numpy.mod", jit="%", mpmath=lambda mp, a, b: a % b,
-     latex=r"\bmod", result="same", infix="%", kink="multiples of the second argument: 1, as between them")
+     latex=r"\bmod", result="same", infix="%",
+     kinks=(Kink(lambda x, m: _zero(_("mod", x, m)), "jump", "1, as between the steps"),))
 
 # --- exponentials and logarithms --------------------------------------------------------------------------------------
 _row("exp", lambda x, y: y, jit="exp")
@@ -151,23 +202,24 @@ _row("logaddexp", lambda a, b, y: _("sigmoid", a - b), lambda a, b, y: _("sigmoi
 _row("xlogy", lambda x, z, y: _("log", z),
      lambda x, z, y: where(_("and_", _("eq", x, sp.Integer(0)), _("eq", z, sp.Integer(0))), 0, x / z), numpy="scipy.special.xlogy", jit="xlogy",
      mpmath=lambda mp, x, z: z if mp.isnan(z) else mp.mpf(0) if x == 0 else x * mp.log(z),
-     kink="x = 0: value 0 for every y that is not NaN; (0, 0): derivative 0 in y")
+     kinks=(Kink(lambda x, z: _zero(x), "convention", "value 0 for every z that is not NaN"),
+            Kink(_origin, "singular", "log(0) in x, 0 in z")))
 
 # --- what stable forms are made of ------------------------------------------------------------------------------------
 # m = max x, k = how many x attain it, r = sum of exp(x - m) over the others: log sum exp(x) = m + log(k + r). m and k are held constant.
 _row("excess", lambda x, m, y: 1, lambda x, m, y: -1, plain=lambda x, m: x - m, numpy="graphc.scalar.oracle.excess", jit="excess", result="same",
      mpmath=lambda mp, x, m: mp.mpf(0) if x == m else x - m, latex=r"\mathrm{excess}",
-     kink="x = m infinite: value 0, so that an infinite maximum exceeds itself by nothing")
+     note="x = m infinite: value 0, so that an infinite maximum exceeds itself by nothing")
 _row("apart", lambda e, c, y: 1, None, jit="apart", plain=lambda e, c: where(c, 0, e), numpy="graphc.scalar.oracle.apart", mpmath=lambda mp, e, c: mp.mpf(0) if c else e, result="same",
-     kink="everywhere: that of the first argument, which is counted elsewhere where the condition holds")
+     note="everywhere: that of the first argument, which is counted elsewhere where the condition holds")
 _row("log_total", None, lambda m, r, k, y: _("inverse_total", r, k), None, plain=lambda m, r, k: m + _("log", r + k), numpy="graphc.scalar.oracle.log_total", jit="log_total",
-     mpmath=lambda mp, m, r, k: -mp.inf if r + k == 0 else m + mp.log1p(r + (k - 1)), kink="an empty sum, k + r = 0: value -inf, derivative 0")
+     mpmath=lambda mp, m, r, k: -mp.inf if r + k == 0 else m + mp.log1p(r + (k - 1)), note="an empty sum, k + r = 0: value -inf, derivative 0")
 _row("inverse_total", lambda r, k, y: -y**2, lambda r, k, y: -y**2, plain=lambda r, k: 1 / (r + k), numpy="graphc.scalar.oracle.inverse_total", jit="inverse_total",
-     mpmath=lambda mp, r, k: mp.mpf(0) if r + k == 0 else 1 / (r + k), kink="an empty sum, k + r = 0: value and derivative 0")
+     mpmath=lambda mp, r, k: mp.mpf(0) if r + k == 0 else 1 / (r + k), note="an empty sum, k + r = 0: value and derivative 0")
 _row("times_log", lambda x, l, y: l, lambda x, l, y: where(_("ne", x, sp.Integer(0)), x, 0), plain=lambda x, l: x * l, numpy="graphc.scalar.oracle.times_log", jit="times_log",
-     mpmath=lambda mp, x, l: l if mp.isnan(l) else mp.mpf(0) if x == 0 else x * l, kink="x = 0: value 0, and derivative 0 in l, for every l that is not NaN")
+     mpmath=lambda mp, x, l: l if mp.isnan(l) else mp.mpf(0) if x == 0 else x * l, note="x = 0: value 0, and derivative 0 in l, for every l that is not NaN")
 _row("grouped", lambda x, y: 1, plain=lambda x: x, numpy="numpy.positive", jit="", mpmath=lambda mp, x: x, result="same")        # in (x*e)**2 the product comes first
-_row("scaled", lambda x, b, y: 1 / b, None, plain=lambda x, b: x / b, numpy="numpy.divide", jit="scaled", mpmath=lambda mp, x, b: x / b, kink="everywhere: 0 in b, which is held constant")
+_row("scaled", lambda x, b, y: 1 / b, None, plain=lambda x, b: x / b, numpy="numpy.divide", jit="scaled", mpmath=lambda mp, x, b: x / b, note="everywhere: 0 in b, which is held constant")
 _row("exp_sum", lambda a, b, y: y, lambda a, b, y: y, plain=lambda a, b: _("exp", a + b), numpy="graphc.scalar.oracle.exp_sum", jit="exp_sum", mpmath=lambda mp, a, b: mp.exp(a + b))
 _row("exp_difference", lambda a, b, y: _("exp", a), lambda a, b, y: -_("exp", b), plain=lambda a, b: _("exp", a) - _("exp", b),
      numpy="graphc.scalar.oracle.exp_difference", jit="exp_difference", mpmath=lambda mp, a, b: mp.exp(a) - mp.exp(b))
@@ -179,35 +231,36 @@ _row("log_product3", lambda a, b, c, y: 1 / a, lambda a, b, c, y: 1 / b, lambda 
      numpy="graphc.scalar.oracle.log_product3", jit="log_product3", domain="a*b*c > 0", mpmath=lambda mp, a, b, c: mp.log(a * b * c))
 _row("log1p_square", lambda x, y: 2 * _("over_hypot", x, sp.Integer(1)) / _("hypot", x, sp.Integer(1)), plain=lambda x: _("log1p", x**2), numpy="graphc.scalar.oracle.log1p_square", jit="log1p_square",
      mpmath=lambda mp, x: mp.log1p(x * x))
-_row("binade", lambda x, y: 0, numpy="graphc.scalar.oracle.binade", jit="binade", kink="everywhere: 0, a scale that cancels",
+_row("binade", lambda x, y: 0, numpy="graphc.scalar.oracle.binade", jit="binade", note="everywhere: 0, a scale that cancels",
      mpmath=lambda mp, x: mp.mpf(1) if x == 0 or not mp.isfinite(x) else mp.mpf(2)**mp.floor(mp.log(abs(x), 2)))
 
 # --- powers -----------------------------------------------------------------------------------------------------------
-_row("sqrt", lambda x, y: 1 / (2 * y), domain="x >= 0", latex=r"\sqrt")
-_row("cbrt", lambda x, y: 1 / (3 * y**2), jit="cbrt", latex=r"\sqrt[3]",
+_row("sqrt", lambda x, y: 1 / (2 * y), domain="x >= 0", latex=r"\sqrt", kinks=(Kink(_zero, "singular", "inf"),))
+_row("cbrt", lambda x, y: 1 / (3 * y**2), jit="cbrt", latex=r"\sqrt[3]", kinks=(Kink(_zero, "singular", "inf"),),
      mpmath=lambda mp, x: mp.cbrt(x) if x >= 0 else -mp.cbrt(-x))
 _row("power", lambda x, p, y: where(_("and_", _("eq", x, sp.Integer(0)), _("eq", p, sp.Integer(0))), 0, p * _("power", x, p - 1)),
      lambda x, p, y: where(_("and_", _("eq", x, sp.Integer(0)), _("gt", p, sp.Integer(0))), 0, y * _("log", x)),
      jit="power", mpmath=lambda mp, x, p: mp.mpf(1) if p == 0 else mp.power(x, p) if x >= 0 or p == mp.floor(p)
      else mp.nan, result="same", domain="x >= 0, or an integer exponent",
-     kink="x = 0: derivative 0 in an exponent > 0, and 0 in x where the exponent is 0")
-_row("hypot", lambda a, b, y: _("over_hypot", a, b), lambda a, b, y: _("over_hypot", b, a), jit="hypot", kink="(0, 0): 0")
+     kinks=(Kink(lambda x, p: _zero(x), "singular", "0 in an exponent > 0, and 0 in x where the exponent is 0"),))
+_row("hypot", lambda a, b, y: _("over_hypot", a, b), lambda a, b, y: _("over_hypot", b, a), jit="hypot", kinks=(Kink(_origin, "kink", "0"),))
 _row("over_hypot", lambda a, b, y: _("over_hypot", b, a)**2 * _inverse(_("hypot", a, b)), lambda a, b, y: -y * _("over_hypot", b, a) * _inverse(_("hypot", a, b)),
      plain=lambda a, b: a / _("hypot", a, b), numpy="graphc.scalar.oracle.over_hypot", jit="over_hypot", mpmath=lambda mp, a, b: mp.mpf(0) if a == b == 0 else a / mp.hypot(a, b),
-     kink="(0, 0): value and derivatives 0")
+     note="(0, 0): value and derivatives 0")
 
 # --- trigonometric and hyperbolic -------------------------------------------------------------------------------------
 _row("sin", lambda x, y: _("cos", x), jit="sin", latex=r"\sin")
 _row("cos", lambda x, y: -_("sin", x), jit="cos", latex=r"\cos")
 _row("tan", lambda x, y: 1 + y**2, jit="tan", latex=r"\tan")
 _row("arcsin", lambda x, y: 1 / _("sqrt", (1 - x) * (1 + x)), jit="math.asin", mpmath="asin", latex=r"\arcsin",
-     domain="-1 <= x <= 1")
+     domain="-1 <= x <= 1", kinks=(Kink(lambda x: _tie(_("abs", x), one), "singular", "inf"),))
 _row("arccos", lambda x, y: -1 / _("sqrt", (1 - x) * (1 + x)), jit="math.acos", mpmath="acos", latex=r"\arccos",
-     domain="-1 <= x <= 1")
+     domain="-1 <= x <= 1", kinks=(Kink(lambda x: _tie(_("abs", x), one), "singular", "-inf"),))
 _row("arctan", lambda x, y: 1 / (1 + x**2), jit="arctan", mpmath="atan", latex=r"\arctan")
 _row("arctan2", lambda a, b, y: _("over_hypot", b, a) * _inverse(_("hypot", a, b)),
      lambda a, b, y: -_("over_hypot", a, b) * _inverse(_("hypot", a, b)), jit="arctan2",
-     mpmath="atan2", latex=r"\mathrm{atan2}", kink="(0, 0): 0")
+     mpmath="atan2", latex=r"\mathrm{atan2}",
+     kinks=(Kink(_origin, "singular", "0"), Kink(lambda a, b: _("and_", _zero(a), _("lt", b, zero)), "jump", "as on both sides")))
 _row("sinh", lambda x, y: _("cosh", x), latex=r"\sinh", jit="sinh")
 _row("cosh", lambda x, y: _("sinh", x), latex=r"\cosh", jit="cosh")
 _row("tanh", lambda x, y: _("sech", x)**2, jit="tanh", latex=r"\tanh")
@@ -217,7 +270,7 @@ _row("logcosh", lambda x, y: _("tanh", x), numpy="graphc.scalar.oracle.logcosh",
 _row("arcsinh", lambda x, y: 1 / _("hypot", x, sp.Integer(1)), jit="arcsinh", mpmath="asinh",
      latex=r"\mathrm{arsinh}")
 _row("arccosh", lambda x, y: 1 / _("sqrt", (x - 1) * (x + 1)), jit="math.acosh", mpmath="acosh",
-     latex=r"\mathrm{arcosh}", domain="x >= 1")
+     latex=r"\mathrm{arcosh}", domain="x >= 1", kinks=(Kink(lambda x: _tie(x, one), "singular", "inf"),))
 _row("arctanh", lambda x, y: 1 / ((1 - x) * (1 + x)), jit="arctanh", mpmath="atanh", latex=r"\mathrm{artanh}",
      domain="-1 <= x <= 1")
 
@@ -236,21 +289,23 @@ _row("polygamma", None, lambda k, x, y: _("polygamma", k + 1, x), numpy="scipy.s
      mpmath=lambda mp, k, x: mp.psi(int(k), x), latex=r"\psi")
 
 # --- kinks and steps --------------------------------------------------------------------------------------------------
-_row("abs", lambda x, y: _("sign", x), jit="abs", mpmath=lambda mp, x: abs(x), result="same", kink="x = 0: 0")
+_row("abs", lambda x, y: _("sign", x), jit="abs", mpmath=lambda mp, x: abs(x), result="same",
+     kinks=(Kink(_zero, "kink", "0"),), choice=_at_zero(-one))
 _row("sign", lambda x, y: 0, jit="sign", mpmath=lambda mp, x: mp.sign(x), latex=r"\mathrm{sign}", result="same",
-     kink="x = 0: 0")
-_row("floor", lambda x, y: 0, jit="floor", result="same", kink="integers: 0")
-_row("ceil", lambda x, y: 0, jit="ceil", result="same", kink="integers: 0")
+     kinks=(Kink(_zero, "jump", _STEP),))
+_row("floor", lambda x, y: 0, jit="floor", result="same", kinks=(Kink(lambda x: _tie(x, _("floor", x)), "jump", _STEP),))
+_row("ceil", lambda x, y: 0, jit="ceil", result="same", kinks=(Kink(lambda x: _tie(x, _("ceil", x)), "jump", _STEP),))
 _row("round", lambda x, y: 0, numpy="numpy.rint", jit="rint", mpmath="nint", result="same",
-     kink="halfway points: 0 (halves go to even)")
+     kinks=(Kink(lambda x: _tie(x - _("floor", x), half), "jump", _STEP),))
 _row("relu", lambda x, y: where(_("gt", x, sp.Integer(0)), 1, 0), numpy="graphc.scalar.oracle.relu", jit="relu",
-     mpmath=lambda mp, x: x if x > 0 or mp.isnan(x) else mp.mpf(0), result="same", kink="x = 0: 0")
+     mpmath=lambda mp, x: x if x > 0 or mp.isnan(x) else mp.mpf(0), result="same",
+     kinks=(Kink(_zero, "kink", "0"),), choice=_at_zero(zero))
 _row("maximum", lambda a, b, y: _share("gt", a, b), lambda a, b, y: _share("gt", b, a), jit="maximum",
      mpmath=lambda mp, a, b: a if a >= b or mp.isnan(a) else b, latex=r"\max", result="same",
-     kink="a = b: 1/2 each")
+     kinks=(Kink(_tie, "kink", "1/2 each"),), choice=_AT_TIE)
 _row("minimum", lambda a, b, y: _share("lt", a, b), lambda a, b, y: _share("lt", b, a), jit="minimum",
      mpmath=lambda mp, a, b: a if a <= b or mp.isnan(a) else b, latex=r"\min", result="same",
-     kink="a = b: 1/2 each")
+     kinks=(Kink(_tie, "kink", "1/2 each"),), choice=_AT_TIE)
 
 
 def _share(comparison: str, a: sp.Expr, b: sp.Expr) -> sp.Expr:

@@ -3,7 +3,7 @@
     term ::= const value | read k | index symbol | extent symbol          leaves
            | add a b | sub a b | mul a b | div a b | neg a | powi a (n)   arithmetic; `div` is always the true quotient
            | cast a                                                       integer or bool to float, bool to int
-           | <row> a ...                                                  a function of the table
+           | <row> a ...                                                  a function of the table; `at_kink` has (keyword, number) as its value
     kind ::= float | int | bool
 
 sympy writes x - y as x + (-1)*y and x / y as x * y**(-1); a printed program must subtract and divide. A constant takes
@@ -19,6 +19,7 @@ from typing import Any
 import mpmath
 import sympy as sp
 
+from graphc.scalar.choice import choice_of
 from graphc.scalar.symbols import VALUE, AxisIndex, Extent, Nonfinite, OverIndex, Placeholder
 from graphc.scalar.table import ROWS, Op
 
@@ -190,9 +191,9 @@ class _Freezer:
     def call(self, e: Op) -> Term:
         row = ROWS[e.row.name]
         args = [self.term(a) for a in e.args]
-        if row.name == "where":
+        if row.name in ("where", "at_kink"):
             branches = _common(args[1:])
-            return Term("where", (args[0], *branches), None, branches[0].kind)
+            return Term(row.name, (args[0], *branches), choice_of(e) if row.name == "at_kink" else None, branches[0].kind)
         if row.name == "apart":
             return Term("apart", tuple(args), None, args[0].kind)
         if row.name in ("and_", "or_", "not_"):

@@ -13,7 +13,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-import nasty_cases as nasty                                              # noqa: E402
+import nasty_cases as nasty  # noqa: E402
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "numerics.md"
 START, END = "<!-- nasty: made by `python tests/numerics` -->", "<!-- end -->"

@@ -9,7 +9,7 @@ import sympy as sp
 
 from graphc.frontend import functions
 from graphc.frontend.declare import tensor
-from graphc.ir.interpret import Arithmetic
+from graphc.scalar.arithmetic import Arithmetic
 from graphc.scalar.derivative import derivative, times
 from graphc.scalar.symbols import VALUE, literal, placeholder
 from graphc.scalar.table import ROWS, op, where
@@ -48,7 +48,7 @@ SMOOTH = {                                  # arguments at which a row is differ
     "maximum": [(0.3, 0.4), (5.0, -1.0)], "minimum": [(0.3, 0.4), (5.0, -1.0)], "logaddexp": [(0.3, 0.4), (50.0, -1.0), (-1.0, 50.0)],
     "polygamma": [(1.0, 0.3), (2.0, 5.0)], "mod": [(7.3, 2.0), (-0.3, 1.7)], "floordiv": [(7.3, 2.0), (-0.3, 1.7)],
 }
-SKIP = {"where", "stop_gradient"}
+SKIP = {"where", "stop_gradient", "at_kink"}
 NUMERIC = [name for name, row in ROWS.items() if row.result != "bool" and name not in SKIP]
 
 
