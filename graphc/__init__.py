@@ -8,6 +8,7 @@
 """
 
 from graphc import losses
+from graphc.analysis.ranges import range
 from graphc.compiler import Program, compile
 from graphc.errors import (
     BindingError,
@@ -72,6 +73,6 @@ __all__ = [
     "InternalError", "Max", "Mean", "Min", "Prod", "Program", "RenderError", "Sum", "TargetError", "Tensor", "arange", "argmax", "argmin",
     "array", "broadcast_to", "compile", "concatenate", "cumprod", "cumsum", "dims", "dot", "einsum", "evaluate", "expand_dims", "eye",
     "formula", "grad", "hessian", "hvp", "indices", "jacobian", "jvp", "labels", "latex", "log_softmax", "logsumexp", "losses", "matmul",
-    "max", "mean", "min", "norm", "one_hot", "outer", "param", "parse", "prod", "render", "reshape", "scalar", "size", "softmax", "squeeze",
+    "max", "mean", "min", "norm", "one_hot", "outer", "param", "parse", "prod", "range", "render", "reshape", "scalar", "size", "softmax", "squeeze",
     "stack", "std", "stop_gradient", "sum", "swapaxes", "tensor", "trace", "transpose", "var", "vjp",
 ]
