@@ -28,11 +28,13 @@ from graphc.ir.nodes import Comprehension, Input, Node, Operation, Read, Scatter
 from graphc.ir.walk import topological
 from graphc.scalar.symbols import OverIndex, extent
 from graphc.scalar.term import Term, freeze
+from graphc.scalar.term import walk as terms
 
 __all__ = ["Value", "Bounds", "merged", "meet"]
 
 ONE = sp.Integer(1)
 PARTS = 32              # of a box that is halved where its bound is worst
+PATIENCE = 3            # halvings without a gain
 NEAR = MP.mpf(2)**-40   # intervals around 0 are halved down to this, by magnitude
 _KEEPS_SCALE = frozenset("neg cast stop_gradient abs relu".split())
 _VANISHING = frozenset("mul div powi power exp sigmoid softplus logsigmoid erfc xlogy logaddexp polygamma".split())
@@ -72,6 +74,7 @@ class Bounds:
 
     def __init__(self, roots: Iterable[Node], box: Mapping[Input, Value], sizes: Mapping[str, tuple[int, int]], machine: Format):
         self.sizes, self.machine = sizes, machine
+        self.known_sizes: dict[Size, Interval] = {}
         self.values: dict[Node, Value] = {}
         for node in topological(roots):
             self.values[node] = box[node] if isinstance(node, Input) else self.node(node)
@@ -79,7 +82,9 @@ class Bounds:
     # --- extents
     def size(self, size: Size) -> Interval:
         """The sizes that an extent, or a product and quotient of extents, may have."""
-        return self._size(freeze(size, ()))
+        if size not in self.known_sizes:
+            self.known_sizes[size] = self._size(freeze(size, ()))
+        return self.known_sizes[size]
 
     def _size(self, t: Term) -> Interval:
         if t.op == "extent":
@@ -141,8 +146,9 @@ class Bounds:
         terms = self.size(scale).high
         if node.dtype != "float":
             return self.flat(replace(body, scale=body.scale * scale))
-        spread = MP.fmul(body.computed.greatest, (terms - 1) * MP.mpf(self.machine.unit), rounding="c") if not body.computed.empty else MP.mpf(0)
-        low, high = body.computed.low - spread, body.computed.high + spread
+        spread = MP.fmul(body.computed.greatest, (terms - 1) * MP.mpf(self.machine.unit), rounding="c") if terms > 1 and not body.computed.empty else MP.mpf(0)
+        low = MP.mpf(0) if body.computed.low >= 0 and MP.isinf(spread) else body.computed.low - spread
+        high = MP.mpf(0) if body.computed.high <= 0 and MP.isinf(spread) else body.computed.high + spread
         low, high = (max(low, MP.mpf(0)) if body.computed.low >= 0 else low), (min(high, MP.mpf(0)) if body.computed.high <= 0 else high)
         nan = body.computed.nan or body.computed.low == -MP.inf and body.computed.high == MP.inf
         value = Value(body.exact, self.machine.rounded(Interval(low, high, bool(nan))),
@@ -179,13 +185,15 @@ class Bounds:
     # --- branch and bound
     def halved(self, cone: Cone, whole: Value) -> Value:
         """The value, with what it reads twice cut in parts; what stands deepest first."""
+        if sum(t.op == "read" for t in terms(body_of(cone.node))) < 2:
+            return whole
         walk = Walk(self, cone)
         atoms = [r for r in reversed(list(cone.instances())) if cone.times[r] > 1 and r.operand.dtype == "float"][:2]
         start = {r: walk.instance(r) for r in atoms}
         if not atoms or whole.scale != ONE or all(_cut(v) is None for v in start.values()):
             return whole
         parts = [(start, whole)]
-        for k in range(min(PARTS, 400 // (1 + len(cone.children)))):
+        for k in range(min(PARTS, 160 // (1 + len(cone.children)))):
             worst = _worst(parts, k)
             box, _ = parts.pop(worst)
             halves = [{**box, r: h} for r in [max(atoms, key=lambda r: _width(box[r]))] for h in _halves(box[r])]
@@ -193,6 +201,8 @@ class Bounds:
                 parts.append((box, _))
                 continue
             parts += [(b, self.flat(Walk(self, cone, b).body())) for b in halves]
+            if k == PATIENCE and merged([v for _, v in parts]) == whole:
+                break
         return meet(whole, merged([v for _, v in parts]))
 
 
@@ -241,6 +251,7 @@ class Walk:
         self.bounds, self.cone, self.env, self.tie = bounds, cone, dict(env or {}), tie
         self.machine = bounds.machine
         self.memo: dict[Read, Value] = {}
+        self.narrow: dict[Read, bool] = dict.fromkeys(tie or (), True)
         from graphc.analysis.relate import Relations
         self.relations = Relations(self)
 
@@ -253,11 +264,17 @@ class Walk:
         if read not in self.memo:
             stored = replace(self.env.get(read) or self.bounds.values[read.operand], vanishes=False)
             children = self.cone.children.get(read)
-            if children is not None and read not in self.env and (self.env or self.tie):
+            if children is not None and read not in self.env and self.is_narrowed(read):
                 found = self.term(body_of(read.operand), children)                               # type: ignore[arg-type]
                 stored = meet(stored, replace(found, vanishes=False))
             self.memo[read] = stored
         return self.memo[read]
+
+    def is_narrowed(self, read: Read) -> bool:
+        """Whether an instance depends on one that is narrowed here."""
+        if read not in self.narrow:
+            self.narrow[read] = read in self.env or any(self.is_narrowed(c) for c in self.cone.children.get(read, ()))
+        return self.narrow[read]
 
     def term(self, t: Term, reads: Sequence[Read]) -> Value:
         match t.op:
@@ -306,8 +323,8 @@ class Walk:
             return False
         if t.op == "mul" and any(a.exact.least >= 1 and a.scale == ONE for a in args) or t.op == "div" and args[1].exact.greatest <= 1 and args[1].scale == ONE:
             return False
-        size = self.bounds.size(scale)
-        return bool(apply("mul", [exact, size]).least < self.machine.tiny)
+        least = exact.least if scale == ONE else apply("mul", [exact, self.bounds.size(scale)]).least
+        return bool(least < self.machine.tiny)
 
     # --- selections
     def where(self, t: Term, reads: Sequence[Read]) -> Value:

@@ -20,7 +20,7 @@ from graphc.scalar.term import Term, freeze, walk
 
 __all__ = ["Cone", "covers", "body_of"]
 
-MOST, DEEP = 60, 24
+MOST, DEEP = 20, 10
 
 
 def body_of(node: Operation) -> Term:

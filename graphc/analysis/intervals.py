@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import cache, cached_property, partial
 from typing import Any
 
 import mpmath
@@ -93,22 +93,22 @@ class Format:
     bits: int
     top: int
 
-    @property
+    @cached_property
     def unit(self) -> float:
         """Half the distance from 1 to the next number: the relative error of one rounding."""
         return float(2.0**-self.bits)
 
-    @property
+    @cached_property
     def tiny(self) -> Any:
         """The least normal number."""
         return MP.mpf(2)**(2 - self.top)
 
-    @property
+    @cached_property
     def quantum(self) -> Any:
         """The least number above 0."""
         return self.tiny * MP.mpf(2)**(1 - self.bits)
 
-    @property
+    @cached_property
     def largest(self) -> Any:
         return (2 - MP.mpf(2)**(1 - self.bits)) * MP.mpf(2)**(self.top - 1)
 

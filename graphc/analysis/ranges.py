@@ -258,7 +258,8 @@ class _Analysis:
         return found
 
     def finding(self, node: Node, kind: str, witness: Witness) -> Finding:
-        where = "for some values of " + ", ".join(i.name for i in inputs_of([node]) if i.dtype == "float")
+        mixed = [(i.name, witness.point[i]) for i in inputs_of([node]) if i.dtype == "float" and witness.point[i].size]
+        where = "at a mixed " + ", ".join(f"{name} in [{_number(a.min())}, {_number(a.max())}]" for name, a in mixed)
         simple = self.search.simplified(node, kind, witness)
         if simple is not None:
             needed, witness = simple
