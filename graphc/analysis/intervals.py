@@ -116,7 +116,8 @@ class Format:
         """All that rounding a value of `x` may give, where the operation errs by so many units in the last place besides."""
         if x.empty:
             return x
-        spread = [MP.fmul(abs(e), ulps * 2 * MP.mpf(self.unit), rounding="c") + self.quantum if ulps and not self.holds(e) else ZERO for e in (x.low, x.high)]
+        units = ulps * 2 * MP.mpf(self.unit)
+        spread = [MP.fmul(abs(e), units, rounding="c") + self.quantum if ulps and not self.holds(e) else ZERO for e in (x.low, x.high)]
         return Interval(-self.up(spread[0] - x.low), self.up(x.high + spread[1]), x.nan)
 
     def holds(self, x: Any) -> bool:
@@ -159,7 +160,8 @@ def _neg(a: Interval) -> Interval:
 
 def _ends(rule: Callable[..., Any], a: Interval, b: Interval) -> tuple[Any, Any]:
     """Extremes over the four corners; 0 * inf and inf / inf, limits that no pair of numbers reaches, are 0."""
-    low, high = [], []
+    low: list[Any] = []
+    high: list[Any] = []
     for x in (a.low, a.high):
         for y in (b.low, b.high):
             for found, way in ((low, "f"), (high, "c")):
@@ -313,8 +315,10 @@ def _mod(a: Interval, b: Interval) -> Interval:
 _LOGIC: dict[str, Callable[[Interval, Interval], tuple[bool, bool]]] = {           # certainly, possibly
     "lt": lambda a, b: (a.high < b.low, a.low < b.high), "le": lambda a, b: (a.high <= b.low, a.low <= b.high),
     "gt": lambda a, b: (a.low > b.high, a.high > b.low), "ge": lambda a, b: (a.low >= b.high, a.high >= b.low),
-    "eq": lambda a, b: (a.low == a.high == b.low == b.high, not (a & b).empty), "ne": lambda a, b: ((a & b).empty, not a.low == a.high == b.low == b.high),
-    "and_": lambda a, b: (a.low > 0 and b.low > 0, a.high > 0 and b.high > 0), "or_": lambda a, b: (a.low > 0 or b.low > 0, a.high > 0 or b.high > 0),
+    "eq": lambda a, b: (a.low == a.high == b.low == b.high, not (a & b).empty),
+    "ne": lambda a, b: ((a & b).empty, not a.low == a.high == b.low == b.high),
+    "and_": lambda a, b: (a.low > 0 and b.low > 0, a.high > 0 and b.high > 0),
+    "or_": lambda a, b: (a.low > 0 or b.low > 0, a.high > 0 or b.high > 0),
 }
 
 
@@ -344,10 +348,13 @@ def apply(op: str, args: Sequence[Interval], kind: str = "float", power: int = 1
     if any(a.empty for a in args) and op != "where":
         return replace(EMPTY, nan=any(a.nan for a in args))
     result = _powi(args[0], power) if op == "powi" else _exact_div(*args) if op == "div" and machine is None else _RULES[op](*args)
-    if machine is None or kind != "float" or op in _UNROUNDED:
+    if kind != "float" or op in _UNROUNDED:
         return result
+    bounded = op in ROWS and ROWS[op].arity == 1
+    if machine is None:
+        return result & replace(_range(op), nan=True) if bounded else result
     rounded = machine.rounded(result, 0 if op in _CORRECT else power if op == "powi" else ULPS)
-    return rounded & replace(machine.rounded(_range(op)), nan=True) if op in ROWS and ROWS[op].arity == 1 else rounded
+    return rounded & replace(machine.rounded(_range(op)), nan=True) if bounded else rounded
 
 
 @cache

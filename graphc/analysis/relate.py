@@ -11,16 +11,17 @@ Rounding is monotone, so x - m and e / z keep to these bounds on a machine as we
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from graphc.analysis.cone import body_of, covers
 from graphc.analysis.intervals import MP, Interval, apply, interval
+from graphc.analysis.value import Value
 from graphc.ir.nodes import Read
 from graphc.scalar.term import Term
 
 if TYPE_CHECKING:
-    from graphc.analysis.bounds import Value, Walk
+    from graphc.analysis.element import Walk
 
 __all__ = ["Relations"]
 
@@ -29,12 +30,6 @@ ZERO = MP.mpf(0)
 Coefficients = dict[Any, Any]                # atom -> how often it stands in a sum (or as a factor in a product)
 _NEGATED = {"lt": "ge", "ge": "lt", "gt": "le", "le": "gt", "eq": "ne", "ne": "eq"}
 _MIRRORED = {"lt": "gt", "gt": "lt", "le": "ge", "ge": "le", "eq": "eq", "ne": "ne"}
-
-
-@dataclass
-class _Product:
-    factors: Coefficients
-    rest: Value                              # what is no factor of its own
 
 
 class Relations:
@@ -224,10 +219,9 @@ class Relations:
         return self.compared(t, reads, holds) if t.op in _NEGATED else {}
 
     def compared(self, t: Term, reads: Sequence[Read], holds: bool) -> Mapping[Read, Value] | None:
-        from graphc.analysis.bounds import Value
         sign = t.op if holds else _NEGATED[t.op]
         found: dict[Read, Value] = {}
-        for way, a, b in ((sign, *t.args), (_MIRRORED[sign], *t.args[::-1])):
+        for way, a, b in ((sign, t.args[0], t.args[1]), (_MIRRORED[sign], t.args[1], t.args[0])):
             read = self.alias(a, reads)
             if read is None or read.operand.dtype == "bool":
                 continue

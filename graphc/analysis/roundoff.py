@@ -52,7 +52,8 @@ def _rounded(error: Error, units: float) -> Error:
     return error[0] + units + _times(error[0], units), error[1] * (1 + units)
 
 
-def of_operation(op: str, args: Sequence[Interval], errors: Sequence[Error], result: Interval, machine: Format, kind: str = "float", power: int = 1) -> Error:
+def of_operation(op: str, args: Sequence[Interval], errors: Sequence[Error], result: Interval, machine: Format,
+                 kind: str = "float", power: int = 1) -> Error:
     """The error of a result, from its arguments and their errors."""
     exact = all(e == EXACTLY for e in errors)
     if result.empty:

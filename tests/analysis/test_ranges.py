@@ -12,8 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import graphc as gc
-from graphc.analysis.bounds import Bounds, Value
+from graphc.analysis.bounds import Bounds
 from graphc.analysis.intervals import DOMAINS, FORMATS, MP, apply, interval
+from graphc.analysis.value import Value
 from graphc.compiler import PASSES, Compilation
 from graphc.ir.interpret import interpret
 from graphc.ir.walk import inputs_of, topological
@@ -160,3 +161,133 @@ def test_what_cannot_happen_never_happens(steps, ends, stable, derivative):
                  np.clip(rng.choice([-1, 1], size=shape) * 10.0**rng.integers(-45, 6, size=shape), low, high)][k % 4]
         data = np.clip(drawn.astype(np.float32), np.float32(low), np.float32(high))
         check_point(roots, bounds, {"x": data}, extents, errors=k < 2)
+
+
+# --- gc.range ---------------------------------------------------------------------------------------------------------------
+
+def row(found, name):
+    return next(r for r in found.rows if r.name == name)
+
+
+def finding(found, name, kind):
+    return next(f for f in found.findings if (f.name, f.kind) == (name, kind))
+
+
+@pytest.fixture(scope="module")
+def cross_entropy():
+    y, t = gc.param("y", "n c"), gc.labels("t", "n", below="c")
+    return gc.losses.cross_entropy(y, t).named("L")
+
+
+def test_softmax_cross_entropy_does_not_overflow(cross_entropy):
+    found = gc.range(cross_entropy, y=(-1e4, 1e4), grad=True)
+    assert found.ok and found.safe
+    assert {(r.overflow, r.nan) for r in found.rows} == {("cannot", "cannot")}
+    assert (row(found, "z").low, row(found, "e").high) == (1, 1)
+    assert row(found, "e").underflow == "can" and row(found, "z").underflow == "cannot"
+    assert 0 <= row(found, "L").low and row(found, "L").high < 2e4 + 22
+    assert -1 <= row(found, "y_bar").low <= row(found, "y_bar").high <= 1
+
+
+def test_the_naive_form_overflows_where_it_really_does():
+    y, t = gc.param("y", "n c"), gc.labels("t", "n", below="c")
+    e = gc.exp(y).named("e")
+    L = gc.mean(gc.log(gc.sum(e, axis=1))) - gc.mean(y[gc.arange("n"), t])
+    written, compiled = gc.range(L, y=(-1e4, 1e4), as_written=True), gc.range(L, y=(-1e4, 1e4))
+    assert compiled.ok and not written.ok
+    shown = finding(written, "e", "overflow")
+    assert shown.text == "overflows for y >= 88.7228"
+    assert np.isinf(gc.evaluate(e, y=shown.witness["y"])).any() and shown.witness["y"].dtype == np.float32
+    assert gc.range(L, y=(-80, 80), sizes={"c": 10, "n": 7}, as_written=True).safe
+    assert gc.range(L, y=(-1e4, 1e4), dtype="float64", as_written=True).findings[0].text == "overflows for y >= 709.783"
+
+
+def test_scale_by_extents_cancels():
+    x = gc.tensor("x", "n d")
+    found = gc.range(gc.mean(x), x=(-1, 1)).rows[-1]
+    assert (found.low, found.high) == (-1, 1)
+    total = gc.range(gc.sum(x), x=(0, 1), sizes={"n": 1000, "d": (1, 10)}).rows[-1]
+    assert (total.low, total.high, total.digits) == (0, 10_000, "cannot say")                    # 10,000 terms may err by 6e-4
+    assert gc.range(gc.sum(x), x=(0, 1), sizes={"n": 100, "d": (1, 10)}).rows[-1].digits == "cannot"
+
+
+def test_a_large_sum_overflows():
+    x = gc.tensor("x", "n")
+    found = gc.range(gc.sum(x), x=(0, 1e34))
+    assert not found.ok and found.rows[-1].overflow == "can" and len(found.findings[0].witness["x"]) > 10_000
+    assert gc.range(gc.sum(x), x=(0, 1e34), sizes={"n": 1000}).safe
+
+
+X = gc.tensor("x", "n")
+CASES_OF_TROUBLE = {                                                      # formula, interval of x, kind, status, and what is found
+    "square": (X**2, (-1e20, 1e20), "overflow", "can", "overflows for x <= -1.84467e+19 and x >= 1.84467e+19"),
+    "quotient": (1 / X, (-1, 1), "overflow", "can", "is infinite at x = "),
+    "away from 0": (1 / X, (0.5, 1), "overflow", "cannot", ""),
+    "log": (gc.log(X), (-1, 1), "nan", "can", "is NaN for x <= -1.4013e-45"),
+    "cancellation": ((X + 1) - 1, (0, 1), "digits", "can", "loses 7 of 7 digits"),
+    "absorbed": (gc.log(1 + X), (0, 1), "digits", "can", "loses 7 of 7 digits"),
+    "no cancellation": (X + 1, (0, 1), "digits", "cannot", ""),
+    "infinity less infinity": (gc.exp(X) - gc.exp(2 * X), (0, 100), "nan", "can", "is NaN for x >= 88.7228"),
+    "itself": (X - X, (-1e30, 1e30), "overflow", "cannot", ""),
+    "root": (gc.sqrt(X**2), (-10, 10), "nan", "cannot", ""),
+    "guarded": (gc.where(X > 0, gc.log(X), 0), (-1, 1), "nan", "cannot", ""),
+    "guarded twice": (gc.where(X > 0.1, gc.where(X < 1, gc.sqrt(1 - X) / X, 0), 1), (-10, 10), "overflow", "cannot", ""),
+    "silu": (gc.silu(X), (-1e4, 1e4), "overflow", "cannot", ""),
+    "bell": (gc.exp(-X**2), (-100, 100), "underflow", "can", "underflows"),
+}
+
+
+@pytest.mark.parametrize("case", CASES_OF_TROUBLE)
+def test_kinds_of_trouble(case):
+    formula, ends, kind, status, text = CASES_OF_TROUBLE[case]
+    found = gc.range(formula, x=ends, as_written=True)
+    assert getattr(found.rows[-1], kind) == status
+    if text:
+        assert text in finding(found, found.rows[-1].name, kind).text
+
+
+def test_subdivision_narrows_what_reads_a_value_twice():
+    silu, parabola = gc.range([gc.silu(X), X**2 - X], x=(-1e4, 1e4)).rows[-3], gc.range(X**2 - X, x=(-1e4, 1e4)).rows[-1]
+    assert -0.4 < silu.low < -0.278 and silu.high == 1e4
+    assert -0.6 < parabola.low < -0.25
+
+
+def test_what_is_selected_away_is_harmless():
+    x = gc.tensor("x", "n")
+    found = gc.range(gc.sum(gc.where(x > 0, gc.log(x), 0)), x=(-1, 1))
+    assert found.ok and found.safe and {f.kind: f.harmless for f in found.findings} == {"overflow": True, "nan": True}
+    naive = gc.range(1 / (1 + gc.exp(-x)), x=(-1e4, 1e4), as_written=True)
+    assert naive.ok and finding(naive, "exp_neg_x", "overflow").text.endswith("but what reads it is finite")
+
+
+def test_any_finite_number_and_what_cannot_be_said():
+    x = gc.tensor("x", "n")
+    assert not gc.range(x * x).ok
+    found = gc.range(gc.sin(x) / (gc.sin(x)**2 + gc.cos(x)**2), x=(-1e4, 1e4))
+    assert found.ok and not found.safe and found.rows[-1].overflow == "cannot say"
+
+
+def test_table():
+    x = gc.tensor("x", "n")
+    text = str(gc.range(gc.exp(x).named("y"), x=(0, 100), as_written=True))
+    assert text.splitlines()[0] == "ranges in float32  for x in [0, 100], n in 1..2147483648"
+    assert text.splitlines()[-1] == "y  overflows for x >= 88.7228"
+    assert "y[n] = exp(x[n])" in text and "test_ranges.py:" in text and "2.68812e+43" in text
+
+
+def test_arguments_are_checked():
+    x, t = gc.tensor("x", "n"), gc.labels("t", "n", below="n")
+    L = gc.sum(x * t)
+    for arguments, message in [
+        (dict(z=1), r"no input is called z. The inputs are x\[n\], t\[n\]"), (dict(x=(2, 1)), "the lower end comes first"), (dict(x="a"), r"takes \(low, high\)"),
+        (dict(x=(0, 1e39)), r"within float32, that is up to 3.403e\+38"), (dict(x=(0, math.nan)), "the ends are finite"), (dict(sizes={"m": 3}), "no dim is called m"),
+        (dict(sizes={"n": 0}), "whole number from 1 on"), (dict(dtype="float16"), "not one of: float32, float64"),
+    ]:
+        with pytest.raises(gc.GraphcError, match=message):
+            gc.range(L, **arguments)
+    assert gc.range(L, x=np.array([1.0, 3.0, 2.0])).rows[-1].high == 3 * 3 * 2                   # an array gives its shape, too
+
+
+def test_the_builtin_is_not_lost():
+    import builtins
+    assert gc.range is not builtins.range and "range" in gc.__all__
