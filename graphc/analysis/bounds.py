@@ -20,6 +20,7 @@ from graphc.analysis.element import Walk
 from graphc.analysis.intervals import MP, Format, Interval, apply, hull, interval
 from graphc.analysis.roundoff import EXACTLY
 from graphc.analysis.value import ONE, Value, meet, merged
+from graphc.ir.bind import known_labels
 from graphc.ir.nodes import Comprehension, Input, Node, Operation, Read, Scatter, Size
 from graphc.ir.walk import topological
 from graphc.scalar.symbols import OverIndex
@@ -40,8 +41,17 @@ class Bounds:
         self.sizes, self.machine = sizes, machine
         self.known_sizes: dict[Size, Interval] = {}
         self.values: dict[Node, Value] = {}
+        roots = list(roots)
+        self.labels = known_labels(roots)
         for node in topological(roots):
-            self.values[node] = box[node] if isinstance(node, Input) else self.node(node)
+            self.values[node] = self.given(node, box[node]) if isinstance(node, Input) else self.node(node)
+
+    def given(self, i: Input, v: Value) -> Value:
+        """An input's interval; labels are below their bound, or one of the values that they may have besides."""
+        if i.below is None:
+            return v
+        most = max(self.size(i.below).high - 1, *map(MP.mpf, (*i.ignore, *self.labels.get(i, ()), 0)))
+        return replace(v, exact=v.exact & Interval(-MP.inf, most, True), computed=v.computed & Interval(-MP.inf, most, True))
 
     # --- extents
     def size(self, size: Size) -> Interval:

@@ -17,31 +17,34 @@ import numpy as np
 
 from graphc.analysis.intervals import FORMATS, Format
 from graphc.analysis.report import Finding, Ranges, Row
-from graphc.analysis.verdicts import LARGEST_SIZE, Verdicts
+from graphc.analysis.verdicts import Verdicts
 from graphc.compiler import PASSES, Compilation
 from graphc.errors import BindingError, BindingTypeError, DimError, TargetError
+from graphc.frontend.derivatives import find_wrt, parameters_of
 from graphc.frontend.derivatives import grad as gradient
-from graphc.frontend.derivatives import parameters_of
 from graphc.frontend.elementwise import as_tensor, located
 from graphc.frontend.index import settle
 from graphc.frontend.tensor import Tensor, describe
-from graphc.ir.bind import extents_of, signature
+from graphc.ir.bind import extents_of, known_labels, signature
 from graphc.ir.nodes import Input, Node
 from graphc.ir.walk import inputs_of
 from graphc.scalar.symbols import Extent
 
 __all__ = ["range", "Ranges", "Row", "Finding"]
 
+LARGEST_SIZE = 2**31         # of a dim whose size is not given
 
-def range(what: Any, /, *, dtype: str = "float32", sizes: Mapping[str, Any] | None = None, grad: bool = False,
+
+def range(what: Any, /, *, dtype: str = "float32", sizes: Mapping[str, Any] | None = None, grad: Any = False,
           as_written: bool = False, **intervals: Any) -> Ranges:
     """Which parts of a formula can overflow, underflow, be NaN or lose their digits, and for which inputs.
 
     Inputs by name take (low, high), a number, or an array for its least and greatest; floats that are not named may be any finite
-    number, labels any below their bound. `sizes` gives dims a size or (least, greatest); others lie between 1 and 2**31. Looked at
-    is the graph as it is compiled, in its stable forms; with `as_written` the formula as the user wrote it. `grad` adds the gradients by the
-    parameters (by all float inputs where there are none). Data are taken to be exact. Sums are bounded for whatever order of
-    their terms. Raises BindingError for an interval that is none, or a name that is no input's.
+    number, labels any below their bound. `sizes` gives dims a size or (least, greatest); others lie between 1 and 2**31. `dtype`
+    is "float32" or "float64". Looked at is the graph as it is compiled, in its stable forms; with `as_written` the formula as the
+    user wrote it. `grad=True` adds the gradients by the parameters (by all float inputs where there are none), `grad=[W]` those by W.
+    Data are taken to be exact. Sums are bounded for whatever order of their terms. The answer has `.ok`, `.safe`, `.rows` and
+    `.findings`, and prints as a table. Raises BindingError for an interval that is none, or a name that is no input's.
 
     >>> import graphc as gc
     >>> y = gc.tensor("y", "n c")
@@ -61,7 +64,8 @@ def range(what: Any, /, *, dtype: str = "float32", sizes: Mapping[str, Any] | No
     roots = captured if as_written else Compilation(captured, [""] * len(captured)).graphs[PASSES[-1][0]]
     machine, inputs = FORMATS[dtype], inputs_of(captured)
     extents = _sizes(captured, inputs, intervals, sizes or {})
-    box = {i: _interval(i, intervals.get(i.name), machine) for i in inputs}
+    labels = known_labels(captured)
+    box = {i: _interval(i, intervals.get(i.name), machine, (*i.ignore, *labels.get(i, ()))) for i in inputs}
     unknown = [n for n in intervals if n not in {i.name for i in inputs}]
     if unknown:
         known = ", ".join(map(signature, inputs)) or "none"
@@ -69,16 +73,17 @@ def range(what: Any, /, *, dtype: str = "float32", sizes: Mapping[str, Any] | No
     return Verdicts(roots, box, extents, machine).report()
 
 
-def _tensors(what: Any, grad: bool) -> list[Tensor]:
+def _tensors(what: Any, grad: Any) -> list[Tensor]:
     given = what.outputs if hasattr(what, "outputs") else list(what.values()) if isinstance(what, dict) else what
     tensors = [settle(as_tensor(t)) for t in (given if isinstance(given, list | tuple) else [given])]
     for t in tensors:
         if t.free:
             raise located(DimError(f"range: {describe(t)} has the free indices ({', '.join(t.free)}); "
                                    "reduce them (gc.Sum) or make axes of them (gc.array)"))
-    if not grad:
+    if grad is False:
         return tensors
-    by = parameters_of(tensors[0]) or [Tensor(i) for i in inputs_of([tensors[0].node]) if i.dtype == "float"]
+    floats = [Tensor(i) for i in inputs_of([tensors[0].node]) if i.dtype == "float"]
+    by = find_wrt(tensors[0], grad, "range") if grad is not True else parameters_of(tensors[0]) or floats
     return [*tensors, *gradient(tensors[0], by)]
 
 
@@ -99,11 +104,11 @@ def _sizes(roots: Sequence[Node], inputs: Sequence[Input], data: Mapping[str, An
     return found
 
 
-def _interval(i: Input, given: Any, machine: Format) -> tuple[float, float]:
+def _interval(i: Input, given: Any, machine: Format, besides: Sequence[int]) -> tuple[float, float]:
     if given is None:
         if i.dtype == "float":
             return -float(machine.largest), float(machine.largest)
-        return (0, 1) if i.dtype == "bool" else (min(0, *i.ignore, 0), LARGEST_SIZE - 1) if i.below is not None else (-2**63, 2**63 - 1)
+        return (0, 1) if i.dtype == "bool" else (-2**63 if i.below is None else min(0, *besides, 0), 2**63 - 1)
     try:
         values = np.asarray(given, dtype=float)
         ends = (float(values.min()), float(values.max()))

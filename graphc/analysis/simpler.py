@@ -24,7 +24,7 @@ class Simpler:
         """The witness that a point of uniform inputs is, if it is one; integers stay as they were."""
         extents = self.extents_of(like)
         point = {i: np.full_like(a, values[i]) if i in values else a for i, a in like.items()}
-        return next((w for n, k, w in self.search.events([node], point, extents) if n is node and k == kind), None)
+        return next((w for n, k, w in self.search.events([node], point, extents) if n is node and k == kind and w.source), None)
 
     def extents_of(self, point: Point) -> Mapping[str, int]:
         shapes = {s.name: n for i, a in point.items() for s, n in zip(i.dims, a.shape, strict=True) if s.is_Symbol}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -19,11 +18,8 @@ from graphc.ir.names import names_of
 from graphc.ir.nodes import Input, Node
 from graphc.ir.show import meaning_of
 from graphc.ir.walk import consumers, inputs_of, topological
-from graphc.scalar.symbols import Extent
 
-__all__ = ["Verdicts", "LARGEST_SIZE"]
-
-LARGEST_SIZE = 2**31         # of a dim whose size is not given
+__all__ = ["Verdicts"]
 
 
 class Verdicts:
@@ -41,16 +37,9 @@ class Verdicts:
 
     def given(self, i: Input) -> Value:
         low, high = self.box[i]
-        if i.below is not None and low == 0:
-            high = min(high, int(self._below(i)) - 1)
         x = interval(low, high)
         x = self.machine.rounded(x) if i.dtype == "float" else x
         return Value(x, x)
-
-    def _below(self, i: Input) -> Any:
-        size = i.below
-        assert size is not None
-        return size if size.is_Integer else self.sizes[size.name][1] if isinstance(size, Extent) else LARGEST_SIZE
 
     def value(self, node: Node) -> Value:
         return self.bounds.flat(self.bounds.values[node])

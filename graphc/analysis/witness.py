@@ -144,7 +144,8 @@ class Search:
             else:
                 low, high = (int(e) for e in self.box[i])
                 below = i.below if i.below is not None else _subscripted(self.order, i)
-                high = high if below is None else min(high, size_of(below, extents) - 1)
+                if below is not None:
+                    low, high = max(low, 0), min(high, size_of(below, extents) - 1)
                 drawn = self.rng.integers(low, max(high, low), size=shape, endpoint=True)
                 point[i] = drawn.astype(bool) if i.dtype == "bool" else drawn
         return point
