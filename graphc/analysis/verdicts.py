@@ -110,7 +110,8 @@ class Verdicts:
     def verb(self, node: Node, kind: str, witness: Witness) -> str:
         if kind == "digits":
             return f"loses {witness.digits:.0f} of {-np.log10(self.machine.unit):.0f} digits"
-        if kind == "overflow" and self.value(node).exact.infinite:
+        exact = self.value(node).exact
+        if kind == "overflow" and (exact.infinite or exact.greatest <= self.machine.largest):     # a pole, or what went wrong before
             return "is infinite"
         return {"overflow": "overflows", "nan": "is NaN", "underflow": "underflows"}[kind]
 
