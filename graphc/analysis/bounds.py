@@ -30,7 +30,7 @@ from graphc.scalar.term import walk as terms
 __all__ = ["Bounds"]
 
 PARTS = 32              # of a box that is halved where its bound is worst
-PATIENCE = 3            # halvings without a gain
+PATIENCE = 7            # halvings without a gain
 NEAR = MP.mpf(2)**-40   # intervals around 0 are halved down to this, by magnitude
 
 

@@ -340,6 +340,7 @@ _RULES: dict[str, Callable[..., Interval]] = {
 _RULES |= {name: partial(_monotone, name) for name in _MONOTONE} | {name: partial(_periodic, name) for name in ("sin", "cos", "tan")}
 _RULES |= {name: partial(_compare, name) for name in _LOGIC}
 
+_OF_NAN = {**dict.fromkeys(_LOGIC, interval(0, 1)), "power": LINE, "hypot": LINE}   # of no number: a truth value, NaN**0 = 1, hypot(inf, NaN) = inf
 _UNROUNDED = EXACT | set(_LOGIC) | {"neg", "not_", "where"}
 _CORRECT = frozenset({"add", "sub", "mul", "div", "sqrt", "cast"})                 # correctly rounded: no error but the rounding
 
@@ -347,7 +348,7 @@ _CORRECT = frozenset({"add", "sub", "mul", "div", "sqrt", "cast"})              
 def apply(op: str, args: Sequence[Interval], kind: str = "float", power: int = 1, machine: Format | None = None) -> Interval:
     """The interval of an operation of a term (see `graphc.scalar.term`) or a function of the table; as a machine computes it, or exact."""
     if any(a.empty for a in args) and op != "where":
-        return replace(EMPTY, nan=any(a.nan for a in args))
+        return replace(_OF_NAN.get(op, EMPTY) if any(a.nan for a in args) else EMPTY, nan=any(a.nan for a in args) and op not in _LOGIC)
     result = _powi(args[0], power) if op == "powi" else _exact_div(*args) if op == "div" and machine is None else _RULES[op](*args)
     if kind != "float" or op in _UNROUNDED:
         return result

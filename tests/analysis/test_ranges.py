@@ -20,7 +20,7 @@ from graphc.ir.interpret import interpret
 from graphc.ir.walk import inputs_of, topological
 from graphc.scalar.table import ROWS
 
-CHECK = settings(max_examples=40, suppress_health_check=list(HealthCheck), database=None, deadline=None)
+CHECK = settings(max_examples=20, suppress_health_check=list(HealthCheck), database=None, deadline=None)
 F32 = FORMATS["float32"]
 
 
@@ -142,7 +142,7 @@ NAIVE = {
 }
 
 
-@settings(CHECK, max_examples=80)
+@settings(CHECK, max_examples=60)
 @given(st.lists(st.sampled_from(sorted(NAIVE)), min_size=1, max_size=4), st.tuples(ENDS, ENDS), st.booleans(), st.booleans())
 def test_what_cannot_happen_never_happens(steps, ends, stable, derivative):
     """Naive formulas over wide boxes: no infinity, NaN or number outside the interval of a node, in float32, at extreme and random points."""
