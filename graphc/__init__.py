@@ -8,8 +8,9 @@
 """
 
 from graphc import losses
-from graphc.analysis.certificate import check
-from graphc.analysis.kinks import kinks
+from graphc.analysis.certificate.certificate import check
+from graphc.analysis.kinks.kinks import kinks
+from graphc.analysis.ranges.ranges import range
 from graphc.compiler import Program, compile
 from graphc.errors import (
     BindingError,
@@ -74,6 +75,6 @@ __all__ = [
     "InternalError", "Max", "Mean", "Min", "Prod", "Program", "RenderError", "Sum", "TargetError", "Tensor", "arange", "argmax", "argmin",
     "array", "broadcast_to", "check", "compile", "concatenate", "cumprod", "cumsum", "dims", "dot", "einsum", "evaluate", "expand_dims", "eye",
     "formula", "grad", "hessian", "hvp", "indices", "jacobian", "jvp", "kinks", "labels", "latex", "log_softmax", "logsumexp", "losses", "matmul",
-    "max", "mean", "min", "norm", "one_hot", "outer", "param", "parse", "prod", "render", "reshape", "scalar", "size", "softmax", "squeeze",
+    "max", "mean", "min", "norm", "one_hot", "outer", "param", "parse", "prod", "range", "render", "reshape", "scalar", "size", "softmax", "squeeze",
     "stack", "std", "stop_gradient", "sum", "swapaxes", "tensor", "trace", "transpose", "var", "vjp",
 ]

@@ -4,6 +4,7 @@
 
     command ::= render    the picture of a formula                 source     its generated kernels
              |  explain   every stage of the pipeline as text      check      its values and gradients against mathematics
+             |  range     which node can overflow, underflow, be NaN or lose its digits
              |  demo      the lecture's losses, through all of the above
     target  ::= a formula, with a declaration for each of its tensors: X=n,d W=d,c t=n,int,below,c lam=
              |  FILE.py or FILE.py:NAME, a Python file, which is run as any script; NAME is a tensor or a program in it
@@ -49,6 +50,10 @@ EXAMPLES = {
   graphc check "sum((X@W - Y)**2) + lam*sum(abs(W))" X=n,d W=d,c Y=n,c lam= --wrt W
   graphc check "mean(log(1 + exp(-y*(X@w))))" X=n,d w=d y=n --data batch.npz --digits 80
   graphc check train.py:loss --dtype float32""",
+    "range": """examples:
+  graphc range "mean(log(sum(exp(y), axis=1)))" y=n,c --in y=-1e4,1e4
+  graphc range "sum(exp(x))" x=n --in x=-100,100 --size n=1000 --as-written
+  graphc range train.py:loss --grad --dtype float64""",
     "demo": """examples:
   graphc demo
   graphc demo -o out""",
@@ -130,6 +135,14 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--dtype", choices=("float32", "float64"), help="both without it")
     check.add_argument("--no-extreme", action="store_true", help="random and given points only")
 
+    ranges = _command(commands, "range", _range, "which node can overflow, underflow, be NaN or lose its digits")
+    several: Any = dict(type=_interval, action="append", default=[])
+    ranges.add_argument("--in", dest="intervals", metavar="NAME=LOW,HIGH", help="the interval of an input; any finite number without it", **several)
+    ranges.add_argument("--size", dest="sizes", metavar="DIM=N[,M]", help="the size of a dim, or the least and greatest", **several)
+    ranges.add_argument("--dtype", choices=("float32", "float64"), default="float32")
+    ranges.add_argument("--grad", action="store_true", help="the gradients too, by all parameters or those of --wrt")
+    ranges.add_argument("--as-written", action="store_true", help="the formula itself instead of its stable form")
+
     demo = _command(commands, "demo", _demo, "the lecture's losses: kernels, gradients, pictures", target=False)
     demo.add_argument("-o", "--output", metavar="FOLDER", default="out", help="where pictures and sources go (default out)")
     return parser
@@ -152,6 +165,17 @@ def _digits(text: str) -> int:
     if not (text.isascii() and text.isdigit() and 30 <= int(text) <= 1000):
         raise argparse.ArgumentTypeError(f"a whole number from 30 to 1000, not {text!r}")
     return int(text)
+
+
+def _interval(text: str) -> tuple[str, tuple[float, float]]:
+    name, _, ends = text.partition("=")
+    try:
+        numbers = [float(e) if "." in e or "e" in e else int(e) for e in ends.split(",")]
+    except ValueError:
+        numbers = []
+    if len(numbers) not in (1, 2):
+        raise argparse.ArgumentTypeError(f"NAME=LOW,HIGH or NAME=NUMBER, not {text!r}")
+    return name, (numbers[0], numbers[-1])
 
 
 def _wrt(args: argparse.Namespace) -> list[str] | None:
@@ -217,12 +241,20 @@ def _explain(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> int:
-    from graphc.analysis.certificate import check
+    from graphc.analysis.certificate.certificate import check
     from graphc.target import load_data, load_target
     report = check(load_target(args.target, args.declarations), load_data(args.data) if args.data else None, wrt=_wrt(args), seed=args.seed,
                    digits=args.digits, dtype=args.dtype, extreme=not args.no_extreme)
     print(report)
     return OK if report.ok else FAILED
+
+
+def _range(args: argparse.Namespace) -> int:
+    from graphc.analysis.ranges.ranges import range
+    found = range(_tensor(args), dtype=args.dtype, sizes=dict(args.sizes), grad=_wrt(args) or args.grad, as_written=args.as_written,
+                  **dict(args.intervals))
+    print(found)
+    return OK if found.ok else FAILED
 
 
 def _demo(args: argparse.Namespace) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from graphc.analysis.certificate import check
+from graphc.analysis.certificate.certificate import check
 from graphc.errors import RenderError
 
 __all__ = ["demo", "ROWS", "DemoRow"]

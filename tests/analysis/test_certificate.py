@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 import graphc as gc
-from graphc.analysis import judge
-from graphc.analysis.reference import Answer
-from graphc.analysis.report import Report, Row
-from graphc.analysis.sampling import Sampler
-from graphc.analysis.ulps import FORMATS, distance, half_ulp_away
+from graphc.analysis.certificate import judge
+from graphc.analysis.certificate.reference import Answer
+from graphc.analysis.certificate.report import Report, Row
+from graphc.analysis.certificate.sampling import Sampler
+from graphc.analysis.certificate.ulps import FORMATS, distance, half_ulp_away
 from graphc.compiler import Program
 from graphc.errors import BindingError, BindingTypeError, DifferentiationError, FormulaError, TargetError
 from graphc.frontend.text import parse

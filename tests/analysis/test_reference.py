@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import graphc as gc
-from graphc.analysis.reference import Formula, Reference, gradient, unit, value
+from graphc.analysis.certificate.reference import Formula, Reference, gradient, unit, value
 from graphc.errors import DifferentiationError
 from graphc.frontend.text import parse
 

@@ -6,7 +6,7 @@ r"""gc.kinks: the sets where a loss is not smooth, and the derivative chosen the
     convention   a value by definition         xlogy(0, y)
 
 The graph is the one that the user wrote. Pointwise kinks are columns of the function table; where a selection bends is decided by
-`graphc.analysis.boundary`. A set is left out where it is empty (sqrt(x**2 + 1)), where a selection around it takes the other side
+`graphc.analysis.kinks.boundary`. A set is left out where it is empty (sqrt(x**2 + 1)), where a selection around it takes the other side
 (|r| in Huber's loss), where only `stop_gradient` reads it, and where what reads it is flat there (relu(x)**2).
 """
 
@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from graphc.analysis.search import NonSmooth, Search
+from graphc.analysis.kinks.search import NonSmooth, Search
 from graphc.frontend.derivatives import find_wrt, parameters_of
 from graphc.frontend.elementwise import as_tensor
 from graphc.frontend.index import settle

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import sympy as sp
 
-from graphc.analysis.region import POSITIVE, Region
+from graphc.analysis.kinks.region import POSITIVE, Region
 from graphc.scalar.table import Op, op
 
 __all__ = ["Verdict", "boundary", "solutions", "contradicts", "slope", "never_zero", "UNDECIDED"]

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from graphc.analysis.sampling import Sampler
+from graphc.analysis.certificate.sampling import Sampler
 from graphc.ir.nodes import Input
 
 __all__ = ["Point", "EXTREMES", "random_points", "extreme_points", "mixed_points", "tied_points", "place", "rounded"]

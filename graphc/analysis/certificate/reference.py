@@ -283,7 +283,7 @@ def value(formula: Any, data: Mapping[str, Any], digits: int = 50) -> Any:
     """The value of a tensor at given data: an mpf, or an array of them. NaN where mathematics has none.
 
     >>> import graphc as gc
-    >>> from graphc.analysis.reference import value
+    >>> from graphc.analysis.certificate.reference import value
     >>> x = gc.scalar("x")
     >>> float(value(1 - 1/(1 + gc.exp(-x)), {"x": -700.0})), float(value(gc.sin(x)/x, {"x": 0.0}))
     (1.0, 1.0)
@@ -300,7 +300,7 @@ def gradient(formula: Any, wrt: Any, data: Mapping[str, Any], digits: int = 50) 
     Raises DifferentiationError where `formula` is no scalar, or `wrt` no input of it.
 
     >>> import graphc as gc
-    >>> from graphc.analysis.reference import gradient
+    >>> from graphc.analysis.certificate.reference import gradient
     >>> x = gc.tensor("x", "n")
     >>> [float(g) for g in gradient(gc.sum(gc.log(1 + gc.exp(x)) + abs(x)), x, {"x": [-800.0, 0.0]})]
     [-1.0, nan]

@@ -1,7 +1,7 @@
 """The search behind `gc.kinks`: each node of the graph is visited under the selections around it, readers before what they read.
 
     relu(u), |u|, max(a, b), ...      the function table's conditions, written over what the node reads
-    where(c, a, b)                    `graphc.analysis.boundary` at each comparison of c; then a where c holds, and b where it does not
+    where(c, a, b)                    `graphc.analysis.kinks.boundary` at each comparison of c; then a where c holds, and b where it does not
     max over j, norm, std             ties; a root of a sum of squares at 0
     [c] used as a number              a step
 
@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 import sympy as sp
 
-from graphc.analysis.boundary import UNDECIDED, Verdict, boundary, contradicts, never_zero, slope, solutions
-from graphc.analysis.region import POSITIVE, Region
+from graphc.analysis.kinks.boundary import UNDECIDED, Verdict, boundary, contradicts, never_zero, slope, solutions
+from graphc.analysis.kinks.region import POSITIVE, Region
 from graphc.ir.access import rewrite
 from graphc.ir.build import comprehension, plain
 from graphc.ir.formula import formula_of

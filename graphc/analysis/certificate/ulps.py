@@ -20,7 +20,7 @@ from typing import Any
 import mpmath
 import numpy as np
 
-from graphc.analysis.reference import UNKNOWN, Answer
+from graphc.analysis.certificate.reference import UNKNOWN, Answer
 
 __all__ = ["Format", "FORMATS", "distance", "half_ulp_away", "TOLERANCE"]
 

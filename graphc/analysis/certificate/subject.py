@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from graphc.analysis.reference import Formula
+from graphc.analysis.certificate.reference import Formula
 from graphc.compiler import Program, compile
 from graphc.errors import DifferentiationError, DimError, FormulaError
 from graphc.frontend.declare import tensor

@@ -10,11 +10,11 @@ from typing import Any
 import mpmath
 import numpy as np
 
-from graphc.analysis.points import Point, place
-from graphc.analysis.reference import UNKNOWN, Answer, Formula, Reference, unit
-from graphc.analysis.report import Measure, Report, row_of
-from graphc.analysis.subject import Output, Subject
-from graphc.analysis.ulps import FORMATS, TOLERANCE, Format, distance, half_ulp_away
+from graphc.analysis.certificate.points import Point, place
+from graphc.analysis.certificate.reference import UNKNOWN, Answer, Formula, Reference, unit
+from graphc.analysis.certificate.report import Measure, Report, row_of
+from graphc.analysis.certificate.subject import Output, Subject
+from graphc.analysis.certificate.ulps import FORMATS, TOLERANCE, Format, distance, half_ulp_away
 from graphc.errors import BindingError
 from graphc.frontend.elementwise import located
 from graphc.ir.formula import formula_of

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import mpmath
 import numpy as np
 
-from graphc.analysis.reference import Answer
+from graphc.analysis.certificate.reference import Answer
 
 __all__ = ["Measure", "Row", "Report", "row_of"]
 

@@ -17,12 +17,12 @@ from typing import Any
 
 import numpy as np
 
-from graphc.analysis.judge import Judge
-from graphc.analysis.points import Point, extreme_points, mixed_points, random_points, rounded, tied_points
-from graphc.analysis.report import Report
-from graphc.analysis.sampling import Sampler
-from graphc.analysis.subject import Subject, subject_of
-from graphc.analysis.ulps import FORMATS
+from graphc.analysis.certificate.judge import Judge
+from graphc.analysis.certificate.points import Point, extreme_points, mixed_points, random_points, rounded, tied_points
+from graphc.analysis.certificate.report import Report
+from graphc.analysis.certificate.sampling import Sampler
+from graphc.analysis.certificate.subject import Subject, subject_of
+from graphc.analysis.certificate.ulps import FORMATS
 from graphc.errors import BindingError, TargetError
 from graphc.frontend.elementwise import located
 from graphc.ir.bind import Binder

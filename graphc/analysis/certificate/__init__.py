@@ -1,0 +1,1 @@
+"""gc.check: is it right? Kernels against mathematics, in ULPs."""
