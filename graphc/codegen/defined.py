@@ -25,8 +25,11 @@ def defined(f: Analytic, precision: str, printer: Printer) -> str:
         return printer(_named(freeze(e, ("float",)), name))
     written = compose(freeze(f.formula, ("float",)), TextStyle(), lambda t: Piece("x"))
     printer.functions.add("select")
-    return "\n".join(["@inlined", f"def {f.name}(x):", f'    """{written.text}, and its series at {f.point}"""', f"    d = {text(X - f.point, 'x')}",
-                      f"    near = {text(horner(X, piece.coefficients), 'd')}", f"    return select(abs(d) < real({piece.width!r}), near, {text(f.formula, 'x')})"])
+    return "\n".join([
+        "@inlined", f"def {f.name}(x):", f'    """{written.text}, and its series at {f.point}"""',
+        f"    d = {text(X - f.point, 'x')}",
+        f"    near = {text(horner(X, piece.coefficients), 'd')}",
+        f"    return select(abs(d) < real({piece.width!r}), near, {text(f.formula, 'x')})"])
 
 
 def _named(t: Term, name: str) -> Term:

@@ -245,4 +245,5 @@ def first_extremum(node: Operation) -> ReductionCall | None:
 
 _REDUCTIONS: dict[str, Callable[[Comprehension], ReductionCall | None]] = {
     "max": first_extremum, "min": first_extremum,
-    "mean": _mean, "Mean": _mean, "var": _var, "std": _std, "norm": _norm, "logsumexp": _logsumexp, "softmax": _softmax, "": _softmax, "log_softmax": _log_softmax}
+    "mean": _mean, "Mean": _mean, "var": _var, "std": _std, "norm": _norm, "logsumexp": _logsumexp, "softmax": _softmax, "": _softmax,
+    "log_softmax": _log_softmax}

@@ -17,7 +17,7 @@ from itertools import permutations
 import sympy as sp
 
 from graphc.ir.nodes import Comprehension
-from graphc.passes.pattern import Apply, Number, Pattern, Reduced, Wild, is_number, split
+from graphc.passes.pattern import Apply, At, Number, Pattern, Reduced, Wild, is_number, split
 from graphc.passes.subject import Subject, combined, located, place_of, raised, signed, symbols, unfold
 from graphc.passes.unify import FIRST, Match, unify
 from graphc.scalar.symbols import INF, Extent, Placeholder, over_index
@@ -47,6 +47,8 @@ def match(p: Pattern, s: Subject, m: Match) -> Iterator[Match]:
     elif isinstance(p, Number):
         if unfold(s).expr == p.value:
             yield m
+    elif isinstance(p, At):
+        return                                                  # an index is no value
     elif isinstance(p, Reduced):
         yield from _reduced(p, unfold(s), m)
     elif p.head is op("exp"):
@@ -130,7 +132,7 @@ def parts_of(head: type, s: Subject) -> tuple[sp.Expr, list[Subject]]:
 
 def _terms(s: Subject, scale: sp.Expr) -> tuple[sp.Expr, list[Subject]]:
     constant, terms = split(s.expr)
-    constant, found = scale * constant, []
+    constant, found = scale * constant, list[Subject]()
     for k, term in enumerate(terms):
         number, core = term.as_coeff_Mul()
         inner = unfold(s._replace(expr=core)) if isinstance(core, Placeholder) else s._replace(expr=core)
@@ -147,7 +149,7 @@ def _factors(s: Subject, power: sp.Expr) -> tuple[sp.Expr, list[Subject]]:
     e = s.expr
     if isinstance(e, sp.Mul):
         constant, parts = split(e)
-        constant, found = constant**power, []
+        constant, found = constant**power, list[Subject]()
         for part in parts:
             c, nested = _factors(s._replace(expr=part), power)
             constant, found = constant * c, found + nested

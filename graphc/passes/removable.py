@@ -28,6 +28,7 @@ from graphc.scalar.table import Op
 __all__ = ["fill_removable"]
 
 X = placeholder(0)
+U = sp.Dummy("u")
 ZERO = sp.Integer(0)
 DIGITS = 70             # of Taylor coefficients
 TERMS = 50
@@ -95,20 +96,21 @@ def _of_one_value(e: sp.Expr) -> tuple[sp.Expr, sp.Expr, sp.Expr] | None:
     """(others, f, u) with e = others * f(u), f of one variable; u is a read, or what a denominator is made of."""
     factors = sp.Mul.make_args(e)
     below = [f for f in factors if isinstance(f, sp.Pow) and f.exp.could_extract_minus_sign()]
-    candidates = [s for f in (below or [e]) for s in sorted(f.free_symbols, key=str) if isinstance(s, Placeholder)]
-    candidates += [f.base for f in below if isinstance(f.base, sp.Add)]
-    candidates += [a for o in sorted(e.atoms(Op), key=str) for a in o.args if isinstance(a, sp.Add)]
-    for u in dict.fromkeys(candidates):
-        mine, others = [], []
-        for f in factors:
-            g = f.xreplace({u: sp.Dummy("u")}) if not isinstance(u, Placeholder) else f
-            free = {s for s in g.free_symbols if not (isinstance(s, sp.Dummy))}
-            (mine if (free == {u} if isinstance(u, Placeholder) else not free) and f.free_symbols else others).append(f)
-        if mine and not any(f in others for f in below if f.free_symbols & u.free_symbols):
-            f = sp.Mul(*mine).xreplace({u: X}) if not isinstance(u, Placeholder) else sp.Mul(*mine).xreplace({u: X})
-            if f.free_symbols == {X}:
-                return sp.Mul(*others), f, u
+    for u in _candidates(e, below):
+        of_u = [f.xreplace({u: U}) for f in factors]
+        mine = [g for g in of_u if g.free_symbols == {U}]
+        others = [f for f, g in zip(factors, of_u, strict=True) if g.free_symbols != {U}]
+        mixed = any(f in below and U in g.free_symbols != {U} for f, g in zip(factors, of_u, strict=True))
+        if mine and not mixed:
+            return sp.Mul(*others), sp.Mul(*mine).xreplace({U: X}), u
     return None
+
+
+def _candidates(e: sp.Expr, below: Sequence[sp.Expr]) -> dict[sp.Expr, None]:
+    """What a function could be one of: a read, a sum that is divided by, an argument that is a sum."""
+    reads = [s for f in (below or [e]) for s in sorted(f.free_symbols, key=str) if isinstance(s, Placeholder)]
+    sums = [f.base for f in below if isinstance(f.base, sp.Add)]
+    return dict.fromkeys([*reads, *sums, *(a for o in sorted(e.atoms(Op), key=str) for a in o.args if isinstance(a, sp.Add))])
 
 
 @cache

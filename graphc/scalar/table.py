@@ -210,27 +210,36 @@ _row("xlogy", lambda x, z, y: _("log", z),
 _row("excess", lambda x, m, y: 1, lambda x, m, y: -1, plain=lambda x, m: x - m, numpy="graphc.scalar.oracle.excess", jit="excess", result="same",
      mpmath=lambda mp, x, m: mp.mpf(0) if x == m else x - m, latex=r"\mathrm{excess}",
      note="x = m infinite: value 0, so that an infinite maximum exceeds itself by nothing")
-_row("apart", lambda e, c, y: 1, None, jit="apart", plain=lambda e, c: where(c, 0, e), numpy="graphc.scalar.oracle.apart", mpmath=lambda mp, e, c: mp.mpf(0) if c else e, result="same",
+_row("apart", lambda e, c, y: 1, None, jit="apart", plain=lambda e, c: where(c, 0, e), numpy="graphc.scalar.oracle.apart",
+     mpmath=lambda mp, e, c: mp.mpf(0) if c else e, result="same",
      note="everywhere: that of the first argument, which is counted elsewhere where the condition holds")
-_row("log_total", None, lambda m, r, k, y: _("inverse_total", r, k), None, plain=lambda m, r, k: m + _("log", r + k), numpy="graphc.scalar.oracle.log_total", jit="log_total",
+_row("log_total", None, lambda m, r, k, y: _("inverse_total", r, k), None, plain=lambda m, r, k: m + _("log", r + k),
+     numpy="graphc.scalar.oracle.log_total", jit="log_total",
      mpmath=lambda mp, m, r, k: -mp.inf if r + k == 0 else m + mp.log1p(r + (k - 1)), note="an empty sum, k + r = 0: value -inf, derivative 0")
-_row("inverse_total", lambda r, k, y: -y**2, lambda r, k, y: -y**2, plain=lambda r, k: 1 / (r + k), numpy="graphc.scalar.oracle.inverse_total", jit="inverse_total",
+_row("inverse_total", lambda r, k, y: -y**2, lambda r, k, y: -y**2, plain=lambda r, k: 1 / (r + k),
+     numpy="graphc.scalar.oracle.inverse_total", jit="inverse_total",
      mpmath=lambda mp, r, k: mp.mpf(0) if r + k == 0 else 1 / (r + k), note="an empty sum, k + r = 0: value and derivative 0")
-_row("times_log", lambda x, l, y: l, lambda x, l, y: where(_("ne", x, sp.Integer(0)), x, 0), plain=lambda x, l: x * l, numpy="graphc.scalar.oracle.times_log", jit="times_log",
-     mpmath=lambda mp, x, l: l if mp.isnan(l) else mp.mpf(0) if x == 0 else x * l, note="x = 0: value 0, and derivative 0 in l, for every l that is not NaN")
-_row("grouped", lambda x, y: 1, plain=lambda x: x, numpy="numpy.positive", jit="", mpmath=lambda mp, x: x, result="same")        # in (x*e)**2 the product comes first
-_row("scaled", lambda x, b, y: 1 / b, None, plain=lambda x, b: x / b, numpy="numpy.divide", jit="scaled", mpmath=lambda mp, x, b: x / b, note="everywhere: 0 in b, which is held constant")
-_row("exp_sum", lambda a, b, y: y, lambda a, b, y: y, plain=lambda a, b: _("exp", a + b), numpy="graphc.scalar.oracle.exp_sum", jit="exp_sum", mpmath=lambda mp, a, b: mp.exp(a + b))
+_row("times_log", lambda x, l, y: l, lambda x, l, y: where(_("ne", x, sp.Integer(0)), x, 0), plain=lambda x, l: x * l,
+     numpy="graphc.scalar.oracle.times_log", jit="times_log", mpmath=lambda mp, x, l: l if mp.isnan(l) else mp.mpf(0) if x == 0 else x * l,
+     note="x = 0: value 0, and derivative 0 in l, for every l that is not NaN")
+# in grouped(x*e)**2 the product comes first: sympy would distribute the power
+_row("grouped", lambda x, y: 1, plain=lambda x: x, numpy="numpy.positive", jit="", mpmath=lambda mp, x: x, result="same")
+_row("scaled", lambda x, b, y: 1 / b, None, plain=lambda x, b: x / b, numpy="numpy.divide", jit="scaled", mpmath=lambda mp, x, b: x / b,
+     note="everywhere: 0 in b, which is held constant")
+_row("exp_sum", lambda a, b, y: y, lambda a, b, y: y, plain=lambda a, b: _("exp", a + b),
+     numpy="graphc.scalar.oracle.exp_sum", jit="exp_sum", mpmath=lambda mp, a, b: mp.exp(a + b))
 _row("exp_difference", lambda a, b, y: _("exp", a), lambda a, b, y: -_("exp", b), plain=lambda a, b: _("exp", a) - _("exp", b),
      numpy="graphc.scalar.oracle.exp_difference", jit="exp_difference", mpmath=lambda mp, a, b: mp.exp(a) - mp.exp(b))
-_row("log_ratio", lambda a, b, y: 1 / a, lambda a, b, y: -1 / b, plain=lambda a, b: _("log", a / b), numpy="graphc.scalar.oracle.log_ratio", jit="log_ratio", domain="a/b > 0",
+_row("log_ratio", lambda a, b, y: 1 / a, lambda a, b, y: -1 / b, plain=lambda a, b: _("log", a / b),
+     numpy="graphc.scalar.oracle.log_ratio", jit="log_ratio", domain="a/b > 0",
      mpmath=lambda mp, a, b: mp.nan if b == 0 and (a == 0 or mp.isnan(a)) else mp.log(a / b) if b else mp.inf if a > 0 else mp.nan)
-_row("log_product", lambda a, b, y: 1 / a, lambda a, b, y: 1 / b, plain=lambda a, b: _("log", a * b), numpy="graphc.scalar.oracle.log_product", jit="log_product", domain="a*b > 0",
+_row("log_product", lambda a, b, y: 1 / a, lambda a, b, y: 1 / b, plain=lambda a, b: _("log", a * b),
+     numpy="graphc.scalar.oracle.log_product", jit="log_product", domain="a*b > 0",
      mpmath=lambda mp, a, b: mp.log(a * b))
 _row("log_product3", lambda a, b, c, y: 1 / a, lambda a, b, c, y: 1 / b, lambda a, b, c, y: 1 / c, plain=lambda a, b, c: _("log", a * b * c),
      numpy="graphc.scalar.oracle.log_product3", jit="log_product3", domain="a*b*c > 0", mpmath=lambda mp, a, b, c: mp.log(a * b * c))
-_row("log1p_square", lambda x, y: 2 * _("over_hypot", x, sp.Integer(1)) / _("hypot", x, sp.Integer(1)), plain=lambda x: _("log1p", x**2), numpy="graphc.scalar.oracle.log1p_square", jit="log1p_square",
-     mpmath=lambda mp, x: mp.log1p(x * x))
+_row("log1p_square", lambda x, y: 2 * _("over_hypot", x, sp.Integer(1)) / _("hypot", x, sp.Integer(1)), plain=lambda x: _("log1p", x**2),
+     numpy="graphc.scalar.oracle.log1p_square", jit="log1p_square", mpmath=lambda mp, x: mp.log1p(x * x))
 _row("binade", lambda x, y: 0, numpy="graphc.scalar.oracle.binade", jit="binade", note="everywhere: 0, a scale that cancels",
      mpmath=lambda mp, x: mp.mpf(1) if x == 0 or not mp.isfinite(x) else mp.mpf(2)**mp.floor(mp.log(abs(x), 2)))
 
@@ -244,8 +253,10 @@ _row("power", lambda x, p, y: where(_("and_", _("eq", x, sp.Integer(0)), _("eq",
      else mp.nan, result="same", domain="x >= 0, or an integer exponent",
      kinks=(Kink(lambda x, p: _zero(x), "singular", "0 in an exponent > 0, and 0 in x where the exponent is 0"),))
 _row("hypot", lambda a, b, y: _("over_hypot", a, b), lambda a, b, y: _("over_hypot", b, a), jit="hypot", kinks=(Kink(_origin, "kink", "0"),))
-_row("over_hypot", lambda a, b, y: _("over_hypot", b, a)**2 * _inverse(_("hypot", a, b)), lambda a, b, y: -y * _("over_hypot", b, a) * _inverse(_("hypot", a, b)),
-     plain=lambda a, b: a / _("hypot", a, b), numpy="graphc.scalar.oracle.over_hypot", jit="over_hypot", mpmath=lambda mp, a, b: mp.mpf(0) if a == b == 0 else a / mp.hypot(a, b),
+_row("over_hypot", lambda a, b, y: _("over_hypot", b, a)**2 * _inverse(_("hypot", a, b)),
+     lambda a, b, y: -y * _("over_hypot", b, a) * _inverse(_("hypot", a, b)),
+     plain=lambda a, b: a / _("hypot", a, b), numpy="graphc.scalar.oracle.over_hypot", jit="over_hypot",
+     mpmath=lambda mp, a, b: mp.mpf(0) if a == b == 0 else a / mp.hypot(a, b),
      note="(0, 0): value and derivatives 0")
 
 # --- trigonometric and hyperbolic -------------------------------------------------------------------------------------

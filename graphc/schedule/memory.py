@@ -27,7 +27,7 @@ MOST_OPERATIONS = 8
 
 
 def is_cheap(node: Node) -> bool:
-    """A map of a few arithmetic operations; one that asks for a certain index is made once, since the answer is peeled off its loop (loops/peel.py)."""
+    """A map of a few arithmetic operations; one that asks for a certain index is made once, for the answer is peeled off its loop."""
     if not isinstance(node, Comprehension) or isinstance(node, Scan) or node.reduce is not None:
         return False
     parts = list(walk(freeze(node.body, node.kinds)))

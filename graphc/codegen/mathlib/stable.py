@@ -16,7 +16,9 @@ from graphc.codegen.mathlib.intrinsics import llvm
 
 __all__ = ["stable_functions", "STABLE_NAMES"]
 
-STABLE_NAMES = """sech logcosh excess apart log_total inverse_total times_log exp_sum exp_difference log1p_square log_ratio log_product log_product3 scaled binade over_hypot""".split()
+STABLE_NAMES = """
+    sech logcosh excess apart log_total inverse_total times_log exp_sum exp_difference
+    log1p_square log_ratio log_product log_product3 scaled binade over_hypot""".split()
 
 
 def stable_functions(real: Any, exp: Callable[..., Any], expm1: Callable[..., Any], log: Callable[..., Any],

@@ -25,10 +25,11 @@ from graphc.ir.nodes import Node
 from graphc.ir.verify import law
 from graphc.passes.removable import fill_removable
 from graphc.passes.rewrite import apply_rules, first_match
-from graphc.passes.stable import exponentials, logarithms, roots, special, sums  # noqa: F401, I001  (the order of preference)
-from graphc.passes.stable.table import STABLE
+from graphc.passes.stable.table import STABLE, fill
 
 __all__ = ["STABLE", "stabilise"]
+
+fill("sums exponentials special logarithms roots")        # in order of preference
 
 
 def stabilise(roots: Sequence[Node]) -> list[Node]:

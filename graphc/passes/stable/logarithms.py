@@ -27,7 +27,8 @@ def _weighted(name: str, arity: int = 1) -> None:
         value = row(name, *(z, w)[:arity])
         return x * value, row("times_log", x, value)
     program.__name__ = f"weight_times_{name}"
-    program.__doc__ = f"x {name}({'z, w'[:3 * arity - 2]}) = times_log(x, {name}({'z, w'[:3 * arity - 2]})): 0 where x = 0, though the logarithm be infinite"
+    of = f"{name}({'z, w'[:3 * arity - 2]})"
+    program.__doc__ = f"x {of} = times_log(x, {of}): 0 where x = 0, though the logarithm be infinite"
     rule(varies="x z", when=may_vanish)(program if arity == 2 else _without_w(program))
 
 

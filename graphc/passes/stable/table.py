@@ -7,7 +7,7 @@ from graphc.passes.pattern import Rules
 from graphc.passes.unify import Match
 from graphc.scalar.table import op
 
-__all__ = ["STABLE", "Sides", "rule", "row", "positive"]
+__all__ = ["STABLE", "Sides", "rule", "row", "positive", "fill"]
 
 STABLE = Rules()
 rule = STABLE.rule
@@ -23,3 +23,9 @@ def positive(m: Match) -> bool:
     """Whether z is a positive number."""
     (z,) = (s.expr for w, s in m.wilds.items() if w.name == "z")
     return bool(z.is_positive)
+
+
+def fill(modules: str) -> None:
+    """Let modules of stable forms add their rules."""
+    for name in modules.split():
+        importlib.import_module(f"graphc.passes.stable.{name}")
