@@ -35,7 +35,7 @@ __all__ = ["library", "NAMES"]
 
 NAMES = """exp expm1 log log1p log2 log10 log1mexp sin cos tan arctan arctan2 sinh cosh tanh arcsinh arctanh hypot erf erfc erfcx logerfc
     sigmoid logsigmoid softplus logaddexp xlogy cbrt power sign int_sign floor ceil rint relu maximum minimum int_maximum int_minimum int_relu
-    square powi digamma polygamma checked""".split()
+    square powi lgamma digamma polygamma checked""".split()
 
 # Bernoulli numbers B_2, B_4, ..., B_24
 BERNOULLI = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, -3617 / 510, 43867 / 798, -174611 / 330, 854513 / 138, -236364091 / 2730)
@@ -150,6 +150,10 @@ def library(real: Any) -> dict[str, Callable[..., Any]]:
         if k == 0:
             return _tail(0, x) - shift
         return (_tail(k, x) + shift) * (1.0 if k % 2 == 1 else -1.0)
+
+    @jit
+    def lgamma(x):                                                         # log |gamma(x)|
+        return real(math.lgamma(float64(x)))
 
     @jit
     def digamma(x):

@@ -11,9 +11,9 @@ pairs with all their digits there, too. float32 needs no pairs: it is computed i
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable
+from functools import cache, partial
 from typing import Any
 
 import mpmath
@@ -28,7 +28,7 @@ __all__ = ["sine_cosine_tangent"]
 FIRST = -2                      # the exponent of the table's first row: smaller arguments are below pi/4
 
 
-@functools.cache
+@cache
 def _table(real: Any, digits: tuple[int, ...]) -> list[list[float]]:
     """The columns of T, each with so many bits: 2^e 2/pi modulo 2^(mantissa + 2), since m is a multiple of 2^-mantissa."""
     form, rows = FORMATS[real], []
@@ -41,6 +41,10 @@ def _table(real: Any, digits: tuple[int, ...]) -> list[list[float]]:
                 rest -= parts[-1]
             rows.append([float(part) for part in parts])
     return [list(column) for column in zip(*rows, strict=True)]
+
+
+def _column(real: Any, digits: tuple[int, ...], k: int) -> list[float]:
+    return _table(real, digits)[k]
 
 
 def _parts(real: Any) -> Callable[..., Any]:
@@ -67,7 +71,7 @@ def _reduction(real: Any) -> Callable[..., Any]:
     integer = form.integer
     three, none, zero_bits, rounder, zero = integer(3), integer(0), integer(form.bits(form.rounder)), real(form.rounder), real(0)
     quarter, quarter_low = map(real, _half_pi(form))
-    t0, t1, t2, t3 = (lookup(real, integer, lambda k=k: _table(real, (form.mantissa + 1,) * 4)[k]) for k in range(4))
+    t0, t1, t2, t3 = (lookup(real, integer, partial(_column, real, (form.mantissa + 1,) * 4, k)) for k in range(4))
     fma, rint, four, inverse, parts = fused(real), llvm(real, "rint", 1), real(4), real(0.25), _parts(real)
     _, as_integer = casts(real)
 
@@ -95,7 +99,7 @@ def _reduction(real: Any) -> Callable[..., Any]:
 
 def _reduction32() -> Callable[..., Any]:
     """The same for float32, in float64: a product with 29 bits of T is exact, and the rest need not be."""
-    t0, t1 = (lookup(float64, int32, lambda k=k: _table(float32, (29, 53))[k]) for k in range(2))
+    t0, t1 = (lookup(float64, int32, partial(_column, float32, (29, 53), k)) for k in range(2))
     rint, parts, three, none, half_pi = llvm(float64, "rint", 1), _parts(float32), int64(3), int64(0), math.pi / 2
     rounder, zero_bits = FORMATS[float64].rounder, int64(FORMATS[float64].bits(FORMATS[float64].rounder))
     _, as_integer = casts(float64)
