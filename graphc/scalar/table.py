@@ -249,7 +249,7 @@ _row("cbrt", lambda x, y: 1 / (3 * y**2), jit="cbrt", latex=r"\sqrt[3]", kinks=(
      mpmath=lambda mp, x: mp.cbrt(x) if x >= 0 else -mp.cbrt(-x))
 _row("power", lambda x, p, y: where(_("and_", _("eq", x, sp.Integer(0)), _("eq", p, sp.Integer(0))), 0, p * _("power", x, p - 1)),
      lambda x, p, y: where(_("and_", _("eq", x, sp.Integer(0)), _("gt", p, sp.Integer(0))), 0, y * _("log", x)),
-     jit="power", mpmath=lambda mp, x, p: mp.mpf(1) if p == 0 else mp.power(x, p) if x >= 0 or p == mp.floor(p)
+     jit="power", mpmath=lambda mp, x, p: mp.mpf(1) if p == 0 or x == 1 else mp.power(x, p) if x >= 0 or p == mp.floor(p)
      else mp.nan, result="same", domain="x >= 0, or an integer exponent",
      kinks=(Kink(lambda x, p: _zero(x), "singular", "0 in an exponent > 0, and 0 in x where the exponent is 0"),))
 _row("hypot", lambda a, b, y: _("over_hypot", a, b), lambda a, b, y: _("over_hypot", b, a), jit="hypot", kinks=(Kink(_origin, "kink", "0"),))
@@ -287,16 +287,17 @@ _row("arctanh", lambda x, y: 1 / ((1 - x) * (1 + x)), jit="arctanh", mpmath="ata
 
 # --- special functions ------------------------------------------------------------------------------------------------
 _row("erf", lambda x, y: 2 * _("exp", -x**2) / _("sqrt", sp.pi), numpy="scipy.special.erf", jit="erf")
-_row("erfc", lambda x, y: -2 * _("exp", -x**2) / _("sqrt", sp.pi), numpy="scipy.special.erfc", jit="erfc",
+_row("erfc", lambda x, y: -2 * _("exp", -x**2) / _("sqrt", sp.pi), numpy="graphc.scalar.oracle.erfc", jit="erfc",
      mpmath=lambda mp, x: mp.erfc(x) if x < mp.mpf(10)**100 else mp.exp(-x * x) / (x * mp.sqrt(mp.pi)))      # mpmath's own overflows
 _row("erfcx", lambda x, y: 2 * x * y - 2 / _("sqrt", sp.pi), numpy="scipy.special.erfcx", jit="erfcx", mpmath=lambda mp, x: _scaled_erfc(mp, x))
 _row("logerfc", lambda x, y: -2 / (_("sqrt", sp.pi) * _("erfcx", x)), numpy="graphc.scalar.oracle.logerfc", jit="logerfc",
      latex=r"\ln\mathrm{erfc}", mpmath=lambda mp, x: mp.log1p(-mp.erf(x)) if x < 1 else mp.log(_scaled_erfc(mp, x)) - x * x)
 _row("lgamma", lambda x, y: _("digamma", x), numpy="scipy.special.gammaln", latex=r"\ln\Gamma",
-     mpmath=lambda mp, x: mp.log(abs(mp.gamma(x))))
+     jit="lgamma",
+     mpmath=lambda mp, x: mp.inf if x <= 0 and x == mp.floor(x) else mp.log(abs(mp.gamma(x))) if x < 3 else mp.loggamma(x))
 _row("digamma", lambda x, y: _("polygamma", sp.Integer(1), x), numpy="scipy.special.digamma", jit="digamma",
      latex=r"\psi")
-_row("polygamma", None, lambda k, x, y: _("polygamma", k + 1, x), numpy="scipy.special.polygamma", jit="polygamma",
+_row("polygamma", None, lambda k, x, y: _("polygamma", k + 1, x), numpy="graphc.scalar.oracle.polygamma", jit="polygamma",
      mpmath=lambda mp, k, x: mp.psi(int(k), x), latex=r"\psi")
 
 # --- kinks and steps --------------------------------------------------------------------------------------------------

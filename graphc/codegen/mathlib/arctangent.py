@@ -7,15 +7,13 @@ One division brings every argument to [0, 1], where P is fitted; pi is a pair. T
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
 import mpmath
-from numba import njit
 
 from graphc.codegen.mathlib.coefficients import ARCTAN
-from graphc.codegen.mathlib.formats import FORMATS, polynomial, select
+from graphc.codegen.mathlib.formats import FORMATS, polynomial, select, strict
 from graphc.codegen.mathlib.intrinsics import llvm
 
 __all__ = ["arctangent", "arctangent_of_two"]
@@ -31,7 +29,7 @@ def arctangent(real: Any) -> Callable[..., Any]:
     one, copysign, series = real(1), llvm(real, "copysign", 2), polynomial(real, ARCTAN[real])
     right, right_low = _pi(real, 0.5)
 
-    @njit(error_model="numpy", forceinline=True)
+    @strict
     def arctan(given):                                                     # type: ignore[no-untyped-def]
         x = real(given)
         y = abs(x)
@@ -46,11 +44,11 @@ def arctangent(real: Any) -> Callable[..., Any]:
 
 def arctangent_of_two(real: Any) -> Callable[..., Any]:
     """arctan2 in the precision `real`."""
-    zero, one, inf, copysign, series = real(0), real(1), real(math.inf), llvm(real, "copysign", 2), polynomial(real, ARCTAN[real])
+    zero, one, copysign, series = real(0), real(1), llvm(real, "copysign", 2), polynomial(real, ARCTAN[real])
     right, right_low = _pi(real, 0.5)
     straight, straight_low = _pi(real, 1.0)
 
-    @njit(error_model="numpy", forceinline=True)
+    @strict
     def arctan2(given_a, given_b):                                         # type: ignore[no-untyped-def]
         a, b = real(given_a), real(given_b)
         height, width = abs(a), abs(b)

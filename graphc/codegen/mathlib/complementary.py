@@ -14,11 +14,9 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from numba import njit
-
 from graphc.codegen.mathlib.coefficients import ERF_NEAR, ERFCX
 from graphc.codegen.mathlib.exponential import exponential_pieces
-from graphc.codegen.mathlib.formats import FORMATS, polynomial, select
+from graphc.codegen.mathlib.formats import FORMATS, polynomial, select, strict
 from graphc.codegen.mathlib.logarithms import logarithm_of_pair
 from graphc.codegen.mathlib.pairs import fast_two_sum, fused, two_sum
 
@@ -31,7 +29,7 @@ def _scaled_pair(real: Any) -> Callable[..., Any]:
     first, rest = real(1.25), polynomial(real, ERFCX[real])
     fma, zero, half = fused(real), real(0), real(0.5)
 
-    @njit(error_model="numpy", forceinline=True)
+    @strict
     def erfcx_pair(y):                                                     # type: ignore[no-untyped-def]
         t = (y - three) / (y + three)
         g, g_low = fast_two_sum(first, rest(t))
@@ -50,7 +48,7 @@ def _plain_pair(real: Any, erfcx_pair: Callable[..., Any]) -> Callable[..., Any]
     reduced, _ = exponential_pieces(real)
     fma = fused(real)
 
-    @njit(error_model="numpy", forceinline=True)
+    @strict
     def erfc_pair(y):                                                      # type: ignore[no-untyped-def]
         g, g_low = erfcx_pair(y)
         c = select(y < end, y, end)
@@ -73,7 +71,7 @@ def _inner_pair(real: Any) -> Callable[..., Any]:
     """1 - erf(x) for |x| < 1 as a pair."""
     one, near = real(1), polynomial(real, ERF_NEAR[real])
 
-    @njit(error_model="numpy", forceinline=True)
+    @strict
     def inner_pair(x):                                                     # type: ignore[no-untyped-def]
         value, low = fast_two_sum(one, -x)
         return fast_two_sum(value, low - x * near(x * x))
@@ -86,7 +84,7 @@ def _plain(real: Any, erfcx_pair: Callable[..., Any]) -> Callable[..., Any]:
     erfc_pair, inner_pair = _plain_pair(real, erfcx_pair), _inner_pair(real)
     _, scaled = exponential_pieces(real)
 
-    @njit(error_model="numpy", forceinline=True)
+    @strict
     def erfc(given):                                                       # type: ignore[no-untyped-def]
         x = real(given)
         n, p, low = erfc_pair(abs(x))
@@ -104,7 +102,7 @@ def _scaled(real: Any, erfcx_pair: Callable[..., Any]) -> Callable[..., Any]:
     reduced, scaled = exponential_pieces(real)
     fma, inner_pair = fused(real), _inner_pair(real)
 
-    @njit(error_model="numpy", forceinline=True)
+    @strict
     def erfcx(given):                                                      # type: ignore[no-untyped-def]
         x = real(given)
         y = abs(x)
@@ -132,7 +130,7 @@ def _logarithm(real: Any, erfcx_pair: Callable[..., Any]) -> Callable[..., Any]:
     _, scaled = exponential_pieces(real)
     fma = fused(real)
 
-    @njit(error_model="numpy", forceinline=True)
+    @strict
     def logerfc(given):                                                    # type: ignore[no-untyped-def]
         x = real(given)
         y = abs(x)

@@ -11,10 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from numba import njit
-
 from graphc.codegen.mathlib.coefficients import ERF_END, ERF_FAR, ERF_NEAR
-from graphc.codegen.mathlib.formats import polynomial, select
+from graphc.codegen.mathlib.formats import contracted, polynomial, select
 
 __all__ = ["error_function"]
 
@@ -24,7 +22,7 @@ def error_function(real: Any, exp: Callable[..., Any]) -> Callable[..., Any]:
     zero, one, three, end = map(real, (0.0, 1.0, 3.0, ERF_END[real]))
     near, scaled = polynomial(real, ERF_NEAR[real]), polynomial(real, ERF_FAR[real])
 
-    @njit(error_model="numpy", fastmath={"contract"}, forceinline=True)
+    @contracted
     def erf(given):                                                        # type: ignore[no-untyped-def]
         x = real(given)
         size = abs(x)

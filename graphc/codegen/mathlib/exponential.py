@@ -14,9 +14,9 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from numba import float32, float64, njit
+from numba import float32, float64
 
-from graphc.codegen.mathlib.formats import FORMATS, casts, polynomial, select
+from graphc.codegen.mathlib.formats import FORMATS, casts, contracted, polynomial, select
 from graphc.codegen.mathlib.pairs import fast_two_sum
 
 __all__ = ["exponential_pieces", "exponential", "exponential_minus_one"]
@@ -36,7 +36,7 @@ def exponential_pieces(real: Any) -> tuple[Callable[..., Any], Callable[..., Any
     as_real, as_integer = casts(real)
     tail = polynomial(real, [1 / math.factorial(k) for k in range(2, LIMITS[real][2] + 1)])
 
-    @njit(error_model="numpy", forceinline=True)
+    @contracted
     def reduced(x, low):                                                   # type: ignore[no-untyped-def]
         y = select(x < greatest, select(x > least, x, least), greatest)
         rounded = y * log2_e + rounder
@@ -45,7 +45,7 @@ def exponential_pieces(real: Any) -> tuple[Callable[..., Any], Callable[..., Any
         r = first - second
         return integer(as_integer(rounded) - zero_bits), r, r * r * tail(r) + ((first - r) - second)
 
-    @njit(error_model="numpy", forceinline=True)
+    @contracted
     def scaled(v, n):                                                      # type: ignore[no-untyped-def]
         half = integer(n >> one_bit)
         return v * as_real((half + bias) << shift) * as_real((n - half + bias) << shift)
@@ -58,7 +58,7 @@ def exponential(real: Any) -> Callable[..., Any]:
     zero, one = real(0), real(1)
     reduced, scaled = exponential_pieces(real)
 
-    @njit(error_model="numpy", forceinline=True)
+    @contracted
     def exp(given):                                                        # type: ignore[no-untyped-def]
         x = real(given)
         n, r, rest = reduced(x, zero)
@@ -79,7 +79,7 @@ def exponential_minus_one(real: Any) -> Callable[..., Any]:
     as_real, as_integer = casts(real)
     tail = polynomial(real, [1 / math.factorial(k) for k in range(2, LIMITS[real][2] + 1)])
 
-    @njit(error_model="numpy", forceinline=True)
+    @contracted
     def expm1(given):                                                      # type: ignore[no-untyped-def]
         x = real(given)
         y = select(x < greatest, select(x > least, x, least), greatest)

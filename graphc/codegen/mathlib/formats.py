@@ -4,6 +4,9 @@ r"""What branch-free functions are made of: the two float formats, casts between
 
 Adding 1.5 2^mantissa rounds a real to an integer and leaves that integer in the low bits. So reals become integers and integers reals by
 an addition and a cast of bits: the processor's own conversion of 64 bits is not a vector instruction everywhere.
+
+Functions are inlined, since a call would keep the loop around it from being vectorised. One that says nothing of fastmath inherits what its
+caller allows: `strict` allows nothing, `contracted` that a product and a sum become one instruction.
 `select` is LLVM's instruction; Python's `a if c else b` is a branch, which LLVM does not always turn into it.
 """
 
@@ -14,10 +17,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from llvmlite import ir
 from numba import boolean, float32, float64, int32, int64, njit
 from numba.extending import intrinsic
 
-__all__ = ["Format", "FORMATS", "select", "reordered", "casts", "polynomial"]
+__all__ = ["Format", "FORMATS", "strict", "contracted", "select", "reordered", "casts", "polynomial"]
+
+
+strict = njit(error_model="numpy", fastmath=False, forceinline=True)
+contracted = njit(error_model="numpy", fastmath={"contract"}, forceinline=True)
 
 
 @dataclass(frozen=True)
@@ -92,14 +100,18 @@ def casts(real: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
 
 
 def polynomial(real: Any, coefficients: Sequence[float]) -> Callable[..., Any]:
-    """c[0] + c[1]*x + c[2]*x**2 + ... by Horner's rule, with fused multiply-adds where the processor has them."""
-    falling = tuple(real(c) for c in reversed(coefficients))
+    """c[0] + c[1]*x + c[2]*x**2 + ... by Horner's rule, with fused multiply-adds where the processor has them.
 
-    @njit(error_model="numpy", fastmath={"contract"}, forceinline=True)
-    def horner(x):                                                         # type: ignore[no-untyped-def]
-        p = falling[0]
-        for k in range(1, len(falling)):
-            p = p * x + falling[k]
-        return p
+    Written out in LLVM's language: a loop over the coefficients costs Numba more time, and is not unrolled when it is long.
+    """
+    @intrinsic
+    def horner(context, x):                                                # type: ignore[no-untyped-def]
+        def generate(ctx, builder, signature, arguments):                  # type: ignore[no-untyped-def]
+            kind, at = ctx.get_value_type(real), ctx.cast(builder, arguments[0], signature.args[0], real)
+            first, *rest = (ir.Constant(kind, float(FORMATS[real].scalar(c))) for c in reversed(coefficients))
+            for c in rest:
+                first = builder.fadd(builder.fmul(first, at, flags=["contract"]), c, flags=["contract"])
+            return first
+        return real(x), generate
 
     return horner

@@ -13,11 +13,11 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from numba import float32, njit
+from numba import float32
 
 from graphc.codegen.mathlib.coefficients import TANH
 from graphc.codegen.mathlib.exponential import exponential_pieces
-from graphc.codegen.mathlib.formats import FORMATS, polynomial, select
+from graphc.codegen.mathlib.formats import FORMATS, contracted, polynomial, select, strict
 from graphc.codegen.mathlib.intrinsics import llvm
 from graphc.codegen.mathlib.logarithms import logarithm_of_pair
 from graphc.codegen.mathlib.pairs import fast_two_sum, fused, two_sum
@@ -30,7 +30,7 @@ def hyperbolic_tangent(real: Any, exp: Callable[..., Any]) -> Callable[..., Any]
     zero, one, two = map(real, (0.0, 1.0, 2.0))
     near = polynomial(real, TANH[real])
 
-    @njit(error_model="numpy", fastmath={"contract"}, forceinline=True)
+    @contracted
     def tanh(given):                                                       # type: ignore[no-untyped-def]
         x = real(given)
         size = abs(x)
@@ -49,7 +49,7 @@ def hyperbolic_sine_and_cosine(real: Any) -> tuple[Callable[..., Any], Callable[
     near = polynomial(real, [1 / math.factorial(2 * k + 3) for k in range(5 if real is float32 else 9)])
     reduced, scaled = exponential_pieces(real)
 
-    @njit(error_model="numpy", forceinline=True)
+    @strict
     def halves(y):                                                         # exp(y)/2 as a pair, exp(-y)/2
         n, r, rest = reduced(y, zero)
         e, lost = fast_two_sum(one, r)
@@ -57,14 +57,14 @@ def hyperbolic_sine_and_cosine(real: Any) -> tuple[Callable[..., Any], Callable[
         up = scaled(e, n + minus_one_bit)
         return up, scaled(lost, n + minus_one_bit), quarter / up
 
-    @njit(error_model="numpy", forceinline=True)
+    @strict
     def cosh(given):                                                       # type: ignore[no-untyped-def]
         x = real(given)
         up, low, down = halves(abs(x))
         value, lost = fast_two_sum(up, down)
         return select(value - value == zero, value + (lost + low), value + x * x)      # infinity and NaN
 
-    @njit(error_model="numpy", forceinline=True)
+    @strict
     def sinh(given):                                                       # type: ignore[no-untyped-def]
         x = real(given)
         size = abs(x)
@@ -83,7 +83,7 @@ def inverse_hyperbolic_sine(real: Any) -> Callable[..., Any]:
     one, large, ln2, zero, inf = map(real, (1.0, 2.0**(FORMATS[real].mantissa // 2 + 2), math.log(2), 0.0, math.inf))
     logarithm, root, copysign = logarithm_of_pair(real), llvm(real, "sqrt", 1), llvm(real, "copysign", 2)
 
-    @njit(error_model="numpy", forceinline=True)
+    @strict
     def arcsinh(given):                                                    # type: ignore[no-untyped-def]
         x = real(given)
         y = abs(x)
@@ -102,7 +102,7 @@ def inverse_hyperbolic_tangent(real: Any) -> Callable[..., Any]:
     zero, one, half, two, inf, nan = map(real, (0.0, 1.0, 0.5, 2.0, math.inf, math.nan))
     logarithm, copysign, fma = logarithm_of_pair(real), llvm(real, "copysign", 2), fused(real)
 
-    @njit(error_model="numpy", forceinline=True)
+    @strict
     def arctanh(given):                                                    # type: ignore[no-untyped-def]
         x = real(given)
         y = abs(x)

@@ -31,10 +31,9 @@ def llvm(real: Any, name: str, arity: int) -> Callable[..., Any]:
     return intrinsic(lambda context, a, b, c: (real(a, b, c), call))
 
 
-def lookup(real: Any, column: Callable[[], Sequence[float]]) -> Callable[..., Any]:
-    """column()[k] from a table in the code, which is made when a kernel asks for it: over a loop, a gather. `k` is an integer as wide as a real
-    and inside the table; nothing is checked."""
-    integer = FORMATS[real].integer
+def lookup(real: Any, integer: Any, column: Callable[[], Sequence[float]]) -> Callable[..., Any]:
+    """column()[k] from a table in the code, which is made when a kernel asks for it: over a loop, a gather. `k` is of the type `integer` and
+    inside the table; nothing is checked."""
 
     @intrinsic
     def entry(context, k):                                                 # type: ignore[no-untyped-def]

@@ -17,7 +17,7 @@ from graphc.codegen.mathlib.arctangent import arctangent, arctangent_of_two
 from graphc.codegen.mathlib.complementary import complementary_error_functions
 from graphc.codegen.mathlib.error import error_function
 from graphc.codegen.mathlib.exponential import exponential, exponential_minus_one
-from graphc.codegen.mathlib.formats import reordered, select
+from graphc.codegen.mathlib.formats import contracted, reordered, select
 from graphc.codegen.mathlib.hyperbolic import (
     hyperbolic_sine_and_cosine,
     hyperbolic_tangent,
@@ -36,7 +36,7 @@ __all__ = ["library", "NAMES"]
 
 NAMES = """exp expm1 log log1p log2 log10 log1mexp sin cos tan arctan arctan2 sinh cosh tanh arcsinh arctanh hypot erf erfc erfcx logerfc
     sigmoid logsigmoid softplus logaddexp xlogy cbrt power sign int_sign floor ceil rint relu maximum minimum int_maximum int_minimum int_relu
-    square powi digamma polygamma checked plus times select""".split() + list(STABLE_NAMES)
+    square powi lgamma digamma polygamma checked plus times select""".split() + list(STABLE_NAMES)
 
 # Bernoulli numbers B_2, B_4, ..., B_24
 BERNOULLI = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, -3617 / 510, 43867 / 798, -174611 / 330, 854513 / 138, -236364091 / 2730)
@@ -45,7 +45,6 @@ BERNOULLI = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, -3617 
 def library(real: Any) -> dict[str, Callable[..., Any]]:
     """All functions of mathlib in the precision `real`."""
     jit = njit(error_model="numpy", inline="never", nogil=True)
-    inlined = njit(error_model="numpy", forceinline=True)                  # a call would keep the loop around it from being vectorised
     zero, one, two = real(0), real(1), real(2)
     exp, expm1, log, log1p = exponential(real), exponential_minus_one(real), logarithm(real), logarithm_plus_one(real)
     log1p_of_fraction = logarithm_plus_fraction(real)
@@ -59,61 +58,61 @@ def library(real: Any) -> dict[str, Callable[..., Any]]:
     power, cbrt, hypot = power_function(real), cube_root(real), hypotenuse(real)
     tanh, erf = hyperbolic_tangent(real, exp), error_function(real, exp)
 
-    @inlined
+    @contracted
     def sigmoid(x):                                                        # 1 / (1 + exp(-x)), without overflow
         e = exp(-abs(x))
         d, lost = fast_two_sum(one, e)
         value = select(x < zero, e, one) / d
         return value - value * lost * select(x < zero, one - value, value)
 
-    @inlined
+    @contracted
     def logsigmoid(x):                                                     # log(sigmoid(x))
         return select(x < zero, x, zero) - log1p_of_fraction(exp(-abs(x)))
 
-    @inlined
+    @contracted
     def softplus(x):                                                       # log(1 + exp(x))
         return select(x > zero, x, zero) + log1p_of_fraction(exp(-abs(x)))
 
-    @inlined
+    @contracted
     def logaddexp(a, b):                                                   # log(exp(a) + exp(b)); a = b may be infinite
         return select(a > b, a, b) + log1p_of_fraction(exp(-select(a == b, zero, abs(a - b))))
 
-    @inlined
+    @contracted
     def xlogy(x, y):                                                       # x*log(y), 0 at x = 0 unless y is NaN
         return select(x == zero, select(y == y, zero, y), x * log(y))
 
-    @inlined
+    @contracted
     def sign(x):                                                           # 0 at 0, NaN kept
         return select(x > zero, one, select(x < zero, -one, select(x == x, zero, x)))
 
-    @inlined
+    @contracted
     def int_sign(x):
         return 1 if x > 0 else -1 if x < 0 else 0
 
     floor, ceil, rint = (llvm(real, name, 1) for name in ("floor", "ceil", "rint"))       # rint: halves to even
     maximum, minimum = llvm(real, "maximum", 2), llvm(real, "minimum", 2)
 
-    @inlined
+    @contracted
     def relu(x):                                                           # max(x, 0), NaN kept
         return maximum(x, zero)
 
-    @inlined
+    @contracted
     def int_maximum(a, b):
         return a if a >= b else b
 
-    @inlined
+    @contracted
     def int_minimum(a, b):
         return a if a <= b else b
 
-    @inlined
+    @contracted
     def int_relu(x):
         return x if x > 0 else 0
 
-    @inlined
+    @contracted
     def square(x):
         return x * x
 
-    @inlined
+    @contracted
     def powi(x, n):                                                        # x**n for n >= 2
         result = x
         for _ in range(n - 1):
@@ -152,6 +151,10 @@ def library(real: Any) -> dict[str, Callable[..., Any]]:
         if k == 0:
             return _tail(0, x) - shift
         return (_tail(k, x) + shift) * (1.0 if k % 2 == 1 else -1.0)
+
+    @jit
+    def lgamma(x):                                                         # log |gamma(x)|
+        return real(math.lgamma(float64(x)))
 
     @jit
     def digamma(x):

@@ -16,10 +16,8 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from numba import njit
-
 from graphc.codegen.mathlib.coefficients import LOG
-from graphc.codegen.mathlib.formats import FORMATS, casts, polynomial, select
+from graphc.codegen.mathlib.formats import FORMATS, casts, contracted, polynomial, select, strict
 
 __all__ = ["logarithm_pieces", "logarithm", "logarithm_plus_one", "logarithm_plus_fraction"]
 
@@ -33,13 +31,13 @@ def logarithm_pieces(real: Any) -> tuple[Callable[..., Any], Callable[..., Any]]
     as_real, as_integer = casts(real)
     series = polynomial(real, LOG[real])
 
-    @njit(error_model="numpy", forceinline=True)
+    @strict
     def split(x):                                                          # type: ignore[no-untyped-def]
         bits = as_integer(x)
         k = integer(integer(bits - root_bits) >> shift)                    # Numba widens arithmetic in int32
         return k, as_real(k + zero_bits) - rounder, as_real(bits - (k << shift))
 
-    @njit(error_model="numpy", fastmath={"contract"}, forceinline=True)
+    @contracted
     def joined(n, f, c):                                                   # type: ignore[no-untyped-def]
         s = f / (two + f)
         z = s * s
@@ -57,7 +55,7 @@ def logarithm(real: Any) -> Callable[..., Any]:
     normal, up, exponent = map(real, (2.0**(1 - form.bias), 2.0**(form.mantissa + 2), form.mantissa + 2))
     split, joined = logarithm_pieces(real)
 
-    @njit(error_model="numpy", forceinline=True)
+    @strict
     def log(given):                                                        # type: ignore[no-untyped-def]
         x = real(given)
         small = x < normal
@@ -78,7 +76,7 @@ def logarithm_plus_one(real: Any) -> Callable[..., Any]:
     as_real, _ = casts(real)
     split, joined = logarithm_pieces(real)
 
-    @njit(error_model="numpy", forceinline=True)
+    @strict
     def log1p(given):                                                      # type: ignore[no-untyped-def]
         x = real(given)
         u = one + x
@@ -99,7 +97,7 @@ def logarithm_plus_fraction(real: Any) -> Callable[..., Any]:
     zero, one, half, root = map(real, (0.0, 1.0, 0.5, math.sqrt(2) - 1))
     _, joined = logarithm_pieces(real)
 
-    @njit(error_model="numpy", forceinline=True)
+    @strict
     def log1p_of_fraction(x):                                              # type: ignore[no-untyped-def]
         near = x < root
         return joined(select(near, zero, one), select(near, x, (x - one) * half), zero)

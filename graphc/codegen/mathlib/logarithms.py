@@ -12,11 +12,10 @@ from collections.abc import Callable
 from typing import Any
 
 import mpmath
-from numba import njit
 
 from graphc.codegen.mathlib.coefficients import LOG
 from graphc.codegen.mathlib.exponential import exponential_pieces
-from graphc.codegen.mathlib.formats import FORMATS, casts, polynomial, select
+from graphc.codegen.mathlib.formats import FORMATS, casts, polynomial, select, strict
 from graphc.codegen.mathlib.logarithm import logarithm_pieces
 from graphc.codegen.mathlib.pairs import fast_two_sum, fused, two_sum
 
@@ -33,7 +32,7 @@ def logarithm_of_pair(real: Any) -> Callable[..., Any]:
     as_real, _ = casts(real)
     split, joined = logarithm_pieces(real)
 
-    @njit(error_model="numpy", forceinline=True)
+    @strict
     def log_of_pair(v, v_low, t, t_low):                                   # type: ignore[no-untyped-def]
         small = v < normal
         k, n, m = split(select(small, v * up, v))
@@ -58,7 +57,7 @@ def logarithm_of_one_minus_exponential(real: Any) -> Callable[..., Any]:
     reduced, scaled = exponential_pieces(real)
     logarithm = logarithm_of_pair(real)
 
-    @njit(error_model="numpy", forceinline=True)
+    @strict
     def log1mexp(given):                                                   # type: ignore[no-untyped-def]
         x = real(given)
         n, r, rest = reduced(-x, zero)
@@ -87,7 +86,7 @@ def logarithm_to_base(real: Any, base: int) -> Callable[..., Any]:
     split, _ = logarithm_pieces(real)
     fma, series = fused(real), polynomial(real, LOG[real])
 
-    @njit(error_model="numpy", forceinline=True)
+    @strict
     def log(given):                                                        # type: ignore[no-untyped-def]
         x = real(given)
         small = x < normal

@@ -12,8 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from numba import njit
-
+from graphc.codegen.mathlib.formats import strict
 from graphc.codegen.mathlib.intrinsics import llvm
 
 __all__ = ["fused", "fast_two_sum", "two_sum"]
@@ -24,14 +23,14 @@ def fused(real: Any) -> Callable[..., Any]:
     return llvm(real, "fma", 3)
 
 
-@njit(error_model="numpy", forceinline=True)
+@strict
 def fast_two_sum(a, b):                                                    # type: ignore[no-untyped-def]
     """a + b and its rounding error, for |a| >= |b|."""
     s = a + b
     return s, b - (s - a)
 
 
-@njit(error_model="numpy", forceinline=True)
+@strict
 def two_sum(a, b):                                                         # type: ignore[no-untyped-def]
     """a + b and its rounding error."""
     s = a + b

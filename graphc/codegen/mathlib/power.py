@@ -13,11 +13,11 @@ from collections.abc import Callable
 from typing import Any
 
 import mpmath
-from numba import float32, float64, njit
+from numba import float32, float64
 
 from graphc.codegen.mathlib.coefficients import CBRT, LOG_PAIR
 from graphc.codegen.mathlib.exponential import exponential, exponential_pieces
-from graphc.codegen.mathlib.formats import FORMATS, casts, polynomial, select
+from graphc.codegen.mathlib.formats import FORMATS, casts, polynomial, select, strict
 from graphc.codegen.mathlib.intrinsics import llvm
 from graphc.codegen.mathlib.logarithm import logarithm, logarithm_pieces
 from graphc.codegen.mathlib.pairs import fast_two_sum, fused
@@ -28,7 +28,7 @@ __all__ = ["power_function", "cube_root", "hypotenuse"]
 def _magnitude32() -> Callable[..., Any]:
     exp, log = exponential(float64), logarithm(float64)
 
-    @njit(error_model="numpy", forceinline=True)
+    @strict
     def magnitude(a, p):                                                   # type: ignore[no-untyped-def]
         return float32(exp(float64(p) * log(float64(a))))
 
@@ -47,7 +47,7 @@ def _magnitude64() -> Callable[..., Any]:
     fma, series, inf = fused(float64), polynomial(float64, LOG_PAIR[float64]), math.inf
     ln2, ln2_low = form.ln2_high, form.ln2_low
 
-    @njit(error_model="numpy", forceinline=True)
+    @strict
     def magnitude(a, p):                                                   # type: ignore[no-untyped-def]
         small = a < normal
         _, n, m = split(select(small, a * up, a))
@@ -80,7 +80,7 @@ def power_function(real: Any) -> Callable[..., Any]:
     magnitude = _magnitude32() if real is float32 else _magnitude64()
     rint, copysign = llvm(real, "rint", 1), llvm(real, "copysign", 2)
 
-    @njit(error_model="numpy", forceinline=True)
+    @strict
     def power(given_x, given_p):                                           # type: ignore[no-untyped-def]
         x, p = real(given_x), real(given_p)
         whole = rint(p) == p
@@ -106,7 +106,7 @@ def cube_root(real: Any) -> Callable[..., Any]:
     as_real, as_integer = casts(real)
     fma, copysign, start = fused(real), llvm(real, "copysign", 2), polynomial(real, CBRT[real])
 
-    @njit(error_model="numpy", forceinline=True)
+    @strict
     def cbrt(given):                                                       # type: ignore[no-untyped-def]
         x = real(given)
         y = abs(x)
@@ -130,12 +130,12 @@ def cube_root(real: Any) -> Callable[..., Any]:
 
 def hypotenuse(real: Any) -> Callable[..., Any]:
     """sqrt(a^2 + b^2) in the precision `real`: large and small arguments are scaled by a power of 2, the greater square is a pair."""
-    bias = FORMATS[real].bias
-    one, inf, large, down, small, up = map(real, (1.0, math.inf, 2.0**(bias // 2 - 3), 2.0**-(bias * 3 // 5), 2.0**-(bias * 2 // 5), 2.0**(bias * 4 // 5)))
+    bias, one, inf = FORMATS[real].bias, real(1), real(math.inf)
+    large, small = real(2.0**(bias // 2 - 3)), real(2.0**-(bias * 2 // 5))
+    down, back_down, up, back_up = (real(2.0**(bias // 5 * k)) for k in (-3, 3, 4, -4))
     fma, root = fused(real), llvm(real, "sqrt", 1)
-    back_down, back_up = real(1 / float(down)), real(1 / float(up))
 
-    @njit(error_model="numpy", forceinline=True)
+    @strict
     def hypot(given_a, given_b):                                           # type: ignore[no-untyped-def]
         a, b = abs(real(given_a)), abs(real(given_b))
         greater, less = select(a > b, a, b), select(a > b, b, a)
