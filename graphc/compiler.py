@@ -19,7 +19,7 @@ from graphc.frontend.derivatives import find_wrt, grad, parameters_of
 from graphc.frontend.elementwise import as_tensor, located
 from graphc.frontend.index import settle
 from graphc.frontend.tensor import Tensor, describe
-from graphc.ir.bind import known_labels, signature
+from graphc.ir.bind import known_labels, label_bounds, signature
 from graphc.ir.build import X0
 from graphc.ir.formula import formula_of
 from graphc.ir.names import names_of
@@ -113,7 +113,8 @@ class Compilation:
     def source(self, dtype: str) -> tuple[str, tuple[str, ...]]:
         """The module's text, and the extents that `run` takes besides arrays."""
         shown = {s for i in self.inputs for s in i.dims}
-        return emit(self.loops, self.title(), dtype), tuple(s.name for s in self.loops.sizes if s not in shown)
+        labels = [(self.node_names[x.input], x.below, x.others) for x in label_bounds(self.inputs, self.graph) if x.compiled]
+        return emit(self.loops, self.title(), dtype, labels), tuple(s.name for s in self.loops.sizes if s not in shown)
 
     def title(self) -> str:
         """The formulas and declarations that open the module."""

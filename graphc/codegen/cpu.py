@@ -34,17 +34,18 @@ __all__ = ["emit"]
 
 _TYPES = {"float": "real", "int": "int64", "bool": "boolean"}
 _NUMPY_TYPES = {"float": "real", "int": "np.int64", "bool": "np.bool_"}
+LabelCheck = tuple[str, Size, tuple[int, ...]]
 _REDUCE = {"sum": "+=", "prod": "*="}
 
 
-def emit(program: HostProgram, title: str, dtype: str) -> str:
-    """The module's source for float32 or float64."""
-    return _Module(program, dtype).text(title)
+def emit(program: HostProgram, title: str, dtype: str, labels: Sequence[LabelCheck] = ()) -> str:
+    """The module's source for float32 or float64. `run` begins with a check of the `labels`: name, bound, and the values let through."""
+    return _Module(program, dtype, labels).text(title)
 
 
 class _Module:
-    def __init__(self, program: HostProgram, dtype: str):
-        self.program, self.dtype, self.sizes = program, dtype, program.sizes
+    def __init__(self, program: HostProgram, dtype: str, labels: Sequence[LabelCheck]):
+        self.program, self.dtype, self.sizes, self.labels = program, dtype, program.sizes, labels
         self.print = Printer()
 
     def text(self, title: str) -> str:
@@ -60,8 +61,12 @@ class _Module:
         lines += ["import math", ""] if std else []
         types = [t for t in ("boolean", "float32", "float64", "int64") if t == self.dtype or re.search(rf"\b{t}\b", body)]
         lines += ["import numpy as np", f"from numba import {', '.join([*types, 'njit'])}"]
+        if own or self.labels:
+            lines.append("")
         if own:
-            lines += ["", f"from graphc.codegen.mathlib.{self.dtype} import {', '.join(own)}"]
+            lines.append(f"from graphc.codegen.mathlib.{self.dtype} import {', '.join(own)}")
+        if self.labels:
+            lines.append(f"from graphc.codegen.mathlib.labels import {', '.join(sorted({self.checker(name) for name, _, _ in self.labels}))}")
         lines += ["", f"real = {self.dtype}", "inf, nan = np.inf, np.nan",
                   'FLAGS = {"reassoc", "contract"}        # sums may be reordered for SIMD; infinities and NaN keep their meaning',
                   'kernel = njit(nogil=True, error_model="numpy", fastmath=FLAGS)']
@@ -114,9 +119,16 @@ class _Module:
         lines = [f"@njit([({', '.join(types)}{',' if len(types) == 1 else ''})], nogil=True, error_model=\"numpy\", cache=True)",
                  f"def run({', '.join(parameters)}):"]
         lines += ["    " + x for x in self.shapes([i for i in p.inputs if i in p.arrays])]
+        lines += ["    " + self.check(*label) for label in self.labels]
         lines += ["    " + x for x in self.block(p.body)]
         lines += [f"    {result}[0] = {o}" for o, result in p.results.items()]
         return "\n".join(lines)
+
+    def checker(self, name: str) -> str:
+        return "check_labels" if name in self.program.arrays else "check_label"
+
+    def check(self, name: str, below: Size, others: tuple[int, ...]) -> str:
+        return f"{self.checker(name)}({name}, {self.print.size(below, self.sizes)}{f', {others}' if others else ''})"
 
     def type_of(self, name: str, out: bool = False) -> str:
         if name in self.program.arrays:
