@@ -47,6 +47,7 @@ class _Module:
     def __init__(self, program: HostProgram, dtype: str, labels: Sequence[LabelCheck]):
         self.program, self.dtype, self.sizes, self.labels = program, dtype, program.sizes, labels
         self.print = Printer()
+        self.rows: Statement | None = None
 
     def text(self, title: str) -> str:
         kernels = dict.fromkeys(s.kernel for s in self.program.body if isinstance(s, Call))
@@ -66,24 +67,30 @@ class _Module:
         if own:
             lines.append(f"from graphc.codegen.mathlib.{self.dtype} import {', '.join(own)}")
         if self.labels:
-            lines.append(f"from graphc.codegen.mathlib.labels import {', '.join(sorted({self.checker(name) for name, _, _ in self.labels}))}")
+            lines.append("from graphc.codegen.mathlib.labels import check_labels")
         lines += ["", f"real = {self.dtype}", "inf, nan = np.inf, np.nan",
                   'FLAGS = {"reassoc", "contract"}        # sums may be reordered for SIMD; infinities and NaN keep their meaning',
                   'kernel = njit(nogil=True, error_model="numpy", fastmath=FLAGS)']
+        if "@rows_kernel" in body:
+            lines.append('rows_kernel = njit(nogil=True, error_model="numpy", fastmath=FLAGS, cache=True)        # may run on parts of the rows')
         return "\n".join(lines)
 
     # --- functions
     def kernel(self, k: Kernel) -> str:
-        lines = ["@kernel", f"def {k.name}({', '.join((*k.arrays, *k.scalars, *k.sizes))}):"]
+        self.rows = k.body[-1] if k.split else None
+        parameters = (*k.arrays, *k.scalars, *k.sizes, *(("first", "last") if k.split else ()))
+        lines = ["@rows_kernel" if k.split else "@kernel", f"def {k.name}({', '.join(parameters)}):"]
         lines += self.docstring(k.meaning)
         lines += ["    " + x for x in self.shapes(k.arrays)]
+        if k.split and k.split.sliced:
+            lines.append(f"    {', '.join(k.split.sliced)} = {', '.join(f'{a}[first:last]' for a in k.split.sliced)}")
         lines += ["    " + x for x in self.block(k.body)]
         if k.results:
             lines.append(f"    return {', '.join(self.result(r, k) for r in k.results)}")
         return "\n".join(lines)
 
     def result(self, name: str, k: Kernel) -> str:
-        return f"real({name})" if name in k.wide and self.dtype == "float32" else name
+        return f"real({name})" if name in k.wide and self.dtype == "float32" and not k.split else name
 
     def docstring(self, meaning: Sequence[str]) -> list[str]:
         text = [m.replace("\\", "\\\\").replace('"""', "'''") for m in meaning]
@@ -119,16 +126,19 @@ class _Module:
         lines = [f"@njit([({', '.join(types)}{',' if len(types) == 1 else ''})], nogil=True, error_model=\"numpy\", cache=True)",
                  f"def run({', '.join(parameters)}):"]
         lines += ["    " + x for x in self.shapes([i for i in p.inputs if i in p.arrays])]
-        lines += ["    " + self.check(*label) for label in self.labels]
+        lines += ["    " + x for label in self.labels for x in self.check(*label)]
         lines += ["    " + x for x in self.block(p.body)]
         lines += [f"    {result}[0] = {o}" for o, result in p.results.items()]
         return "\n".join(lines)
 
-    def checker(self, name: str) -> str:
-        return "check_labels" if name in self.program.arrays else "check_label"
-
-    def check(self, name: str, below: Size, others: tuple[int, ...]) -> str:
-        return f"{self.checker(name)}({name}, {self.print.size(below, self.sizes)}{f', {others}' if others else ''})"
+    def check(self, name: str, below: Size, others: tuple[int, ...]) -> list[str]:
+        """The check of a label input: of each of its rows, or of one number."""
+        letters = self.program.letters[:len(self.program.arrays[name][0]) - 1] if name in self.program.arrays else ()
+        vector = f"{name}[{', '.join(letters)}]" if letters else name if name in self.program.arrays else f"({name},)"
+        lines = [f"check_labels({vector}, {self.print.size(below, self.sizes)}{f', {others}' if others else ''})"]
+        for k, letter in reversed(list(enumerate(letters))):
+            lines = [f"for {letter} in range({name}.shape[{k}]):", *("    " + x for x in lines)]
+        return lines
 
     def type_of(self, name: str, out: bool = False) -> str:
         if name in self.program.arrays:
@@ -172,17 +182,25 @@ class _Module:
                 return [f"value = {p(value)}", f"if value {sign} {p(best)} or (value != value and {p(best)} == {p(best)}):",
                         f"    {p(best)} = value", f"    {p(target)} = {p(position)}"]
             case For(index, extent, body, reverse):
-                size = p.size(extent, self.sizes)
+                size = "last - first" if s is self.rows else p.size(extent, self.sizes)
                 return [f"for {index} in range({f'{size} - 1, -1, -1' if reverse else size}):", *("    " + x for x in self.block(body))]
             case Allocate(name, sizes, kind):
                 shape = ", ".join(p.size(x, self.sizes) for x in sizes) + "," * (len(sizes) == 1)
                 return [f"{name} = np.empty(({shape}), {_NUMPY_TYPES[kind]})"]
             case Product():
                 return self.product(s)
-            case Call(kernel, arguments, results):
-                call = f"{kernel.name}({', '.join(arguments)})"
-                return [f"{', '.join(results)} = {call}" if results else call]
+            case Call():
+                return self.call(s)
         raise TypeError(f"no text for {type(s).__name__}")
+
+    def call(self, s: Call) -> list[str]:
+        """A kernel that can run in parts is called on all rows; its sums come back in double precision."""
+        arguments = [*s.arguments, *(["0", self.print.size(s.split.rows, self.sizes)] if s.split else [])]
+        call = f"{s.kernel.name}({', '.join(arguments)})"
+        wide = [r for r, kind in zip(s.results, s.split.kinds, strict=True) if kind == "wide"] if s.split and self.dtype == "float32" else []
+        if wide and len(s.results) == 1:
+            return [f"{s.results[0]} = real({call})"]
+        return [f"{', '.join(s.results)} = {call}" if s.results else call, *(f"{r} = real({r})" for r in wide)]
 
     def product(self, s: Product) -> list[str]:
         """np.dot on two-dimensional views; a loop over the batch."""

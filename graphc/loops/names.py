@@ -15,7 +15,7 @@ __all__ = ["Letters", "size_names", "RESERVED"]
 RESERVED = frozenset("""math np real int64 range kernel njit run FLAGS inf nan checked abs round min max sum where
     exp expm1 log log1p log2 log10 sqrt sin cos tan asin acos atan atan2 sinh cosh tanh asinh acosh atanh erf erfc lgamma hypot
     sigmoid logsigmoid softplus logaddexp xlogy cbrt power digamma polygamma sign floor ceil rint relu maximum minimum square powi
-    int_sign int_maximum int_minimum int_relu check_label check_labels value boolean float32 float64""".split())
+    int_sign int_maximum int_minimum int_relu check_labels value rows_kernel first last boolean float32 float64""".split())
 _LETTERS = "ijklpqruvw"
 
 

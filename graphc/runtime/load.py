@@ -5,20 +5,46 @@ from __future__ import annotations
 import importlib.util
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from graphc.loops.statements import Split
 from graphc.runtime.cache import module_file
+from graphc.runtime.host import Host, parts_of
 
-__all__ = ["load"]
+__all__ = ["Loaded", "Source", "load"]
 
 _lock = threading.RLock()
 
 
-def load(source: str) -> tuple[Callable[..., Any], Path]:
+@dataclass(frozen=True)
+class Source:
+    """A module's text; the extents that `run` takes besides arrays; its kernels that can run in parts, and the same for each call of one."""
+
+    text: str
+    extents: tuple[str, ...]
+    kernels: Mapping[str, Split]
+    calls: tuple[Split, ...]
+
+
+class Loaded:
+    """A module in memory: `run`, compiled, and the same in Python with kernels in parts."""
+
+    def __init__(self, source: Source, dtype: str):
+        self.run, self.path = load(source.text)
+        self.extents, self._calls = source.extents, source.calls
+        self._host = Host(self.run, source.kernels, dtype) if source.calls else None
+
+    def runner(self, extents: Mapping[str, int]) -> Callable[..., Any]:
+        """What runs work of this size."""
+        return self._host if self._host and any(parts_of(s, extents) > 1 for s in self._calls) else self.run
+
+
+def load(text: str) -> tuple[Callable[..., Any], Path]:
     """The module's `run`, compiled, and its file."""
-    path = module_file(source)
+    path = module_file(text)
     name = f"graphc_{path.stem}"
     with _lock:
         module = sys.modules.get(name)

@@ -16,11 +16,11 @@ from graphc.ir.bind import Binder, signature
 from graphc.ir.interpret import size_of
 from graphc.ir.nodes import Input, Node
 from graphc.runtime.bound import BoundCall
-from graphc.runtime.load import load
+from graphc.runtime.load import Loaded, Source
 from graphc.runtime.plan import Plan, signature_of
 from graphc.runtime.structure import Structure
 
-__all__ = ["Program", "Structure"]
+__all__ = ["Program", "Source", "Structure"]
 
 
 _KINDS: dict[str, np.dtype] = {"float32": np.dtype(np.float32), "float64": np.dtype(np.float64), "int": np.dtype(np.int64),
@@ -41,14 +41,14 @@ class Program:
     """
 
     def __init__(self, inputs: Sequence[Input], roots: Sequence[Node], outputs: Sequence[Tensor], structure: Structure,
-                 source_of: Callable[[str], tuple[str, tuple[str, ...]]], explain: Callable[[], str], dtype: str | None = None):
+                 source_of: Callable[[str], Source], explain: Callable[[], str], dtype: str | None = None):
         self._inputs, self._roots, self._structure = tuple(inputs), tuple(roots), structure
         self._source_of, self._explain, self._dtype = source_of, explain, dtype
         self._outputs = tuple(outputs)
         names = [i.name for i in inputs]
         self._pick = itemgetter(*names) if len(names) > 1 else lambda given: tuple(given[n] for n in names)
         self._binder = Binder(inputs, roots)
-        self._loaded: dict[str, tuple[Callable[..., Any], Path, tuple[str, ...]]] = {}
+        self._loaded: dict[str, Loaded] = {}
         self._plans: dict[Any, Plan] = {}
         self._last = dtype or "float64"
         self._lock = threading.Lock()
@@ -71,12 +71,12 @@ class Program:
     @property
     def source(self) -> str:
         """The generated module, for the dtype of the last call (float64 before the first)."""
-        return self._source_of(self._last)[0]
+        return self._source_of(self._last).text
 
     @property
     def path(self) -> Path:
         """The file of the generated module."""
-        return self._load(self._last)[1]
+        return self._load(self._last).path
 
     def explain(self) -> str:
         """Each stage of the pipeline as text."""
@@ -134,11 +134,11 @@ class Program:
         """The plan of a call and the arguments that it takes, with all checks. Kept for their signature if kernels take the values as they are."""
         bound = self._binder.bind(named, labels=False)
         dtype = self._dtype or _NAMES[bound.dtype]
-        run, _, extra = self._load(dtype)
+        loaded = self._load(dtype)
         used = [_argument(i, bound.arrays[i], dtype) for i in self._inputs]
         results = tuple((tuple(size_of(s, bound.extents) for s in r.dims), _KINDS[dtype if r.dtype == "float" else r.dtype]) for r in self._roots)
         points = tuple(k for k, i in enumerate(self._inputs) if not i.dims and isinstance(named[i.name], np.ndarray))
-        plan = Plan(run, dtype, results, tuple(bound.extents[name] for name in extra), points)
+        plan = Plan(loaded.runner(bound.extents), dtype, results, tuple(bound.extents[name] for name in loaded.extents), points)
         key = signature_of(values)
         if key and all(u is v for i, u, v in zip(self._inputs, used, values, strict=True) if i.dims):
             if len(self._plans) >= _MOST_PLANS:
@@ -163,12 +163,11 @@ class Program:
             raise BindingTypeError(f"given both by position and by name: {', '.join(sorted(twice))}")
         return positional | dict(inputs)
 
-    def _load(self, dtype: str) -> tuple[Callable[..., Any], Path, tuple[str, ...]]:
+    def _load(self, dtype: str) -> Loaded:
         if dtype not in self._loaded:
             with self._lock:
                 if dtype not in self._loaded:
-                    source, extra = self._source_of(dtype)
-                    self._loaded[dtype] = (*load(source), extra)
+                    self._loaded[dtype] = Loaded(self._source_of(dtype), dtype)
         return self._loaded[dtype]
 
 
