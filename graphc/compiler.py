@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from graphc.codegen.cpu import emit
+from graphc.codegen.cpu import emit, is_compiled
 from graphc.errors import DifferentiationError, DimError, FormulaError, TargetError
 from graphc.frontend.derivatives import find_wrt, grad, parameters_of
 from graphc.frontend.elementwise import as_tensor, located
@@ -117,7 +117,8 @@ class Compilation:
         calls = [s for s in self.loops.body if isinstance(s, Call) and s.split is not None]
         kernels = {s.kernel.name: s.kernel.split for s in calls}
         extents = tuple(s.name for s in self.loops.sizes if s not in shown)
-        return Source(emit(self.loops, self.title(), dtype, labels), extents, kernels, tuple(s.split for s in calls))   # type: ignore[arg-type, misc]
+        text = emit(self.loops, self.title(), dtype, labels)
+        return Source(text, extents, kernels, tuple(s.split for s in calls), is_compiled(self.loops))   # type: ignore[arg-type, misc]
 
     def title(self) -> str:
         """The formulas and declarations that open the module."""

@@ -142,3 +142,26 @@ def test_many_buffers_are_kept_apart():
         g(**data, out=[row[2 * k:2 * k + 3] for k in range(4)] + [None] * 7)
     with pytest.raises(gc.BindingError, match="shares memory with an input"):
         g(**data, out=[*buffers[:10], data["p0"]])
+
+
+def test_a_deep_net_calls_its_kernels_from_python():
+    """A long host program is not compiled: the same values, and the same refusals."""
+    x, t = gc.tensor("x", "n d0"), gc.labels("t", "n", below="d17")
+    widths = [2, 3, 5, 7, 11, 13] * 3
+    data = {"x": RNG.normal(size=(7, widths[0])), "t": np.array([0, 12, 3, 5, 7, 1, 2])}
+    h = x
+    for k in range(17):
+        h = gc.tanh(h @ gc.param(f"W{k}", f"d{k} d{k + 1}") + gc.param(f"b{k}", f"d{k + 1}"))
+        data |= {f"W{k}": RNG.normal(size=widths[k:k + 2]), f"b{k}": RNG.normal(size=widths[k + 1])}
+    loss = gc.losses.cross_entropy(h, t) / gc.scalar("s")
+    data["s"] = 2.0
+    g = gc.compile(loss)
+    assert "\ndef run(" in g.source and "cache=True)\ndef run(" not in g.source
+    value, grads = g(**data)
+    np.testing.assert_allclose(value, gc.evaluate(loss, **data), rtol=1e-13)
+    for name in ("W0", "b0", "W9", "b16"):
+        np.testing.assert_allclose(grads[name], gc.evaluate(gc.grad(loss, name), **data), rtol=1e-11, atol=1e-15)
+    assert np.isinf(g(**{**data, "s": 0.0})[0])
+    data["t"][4] = 13
+    with pytest.raises(gc.BindingError, match=r"t\[4\] = 13"):
+        g(**data)

@@ -13,6 +13,7 @@ import sympy as sp
 
 from graphc.codegen.text import Printer
 from graphc.ir.nodes import Size
+from graphc.loops.split import in_python
 from graphc.loops.statements import (
     Accumulate,
     Allocate,
@@ -30,12 +31,18 @@ from graphc.loops.statements import (
 from graphc.scalar.symbols import Extent
 from graphc.scalar.term import Term
 
-__all__ = ["emit"]
+__all__ = ["emit", "is_compiled"]
 
 _TYPES = {"float": "real", "int": "int64", "bool": "boolean"}
 _NUMPY_TYPES = {"float": "real", "int": "np.int64", "bool": "np.bool_"}
 LabelCheck = tuple[str, Size, tuple[int, ...]]
+_MOST_COMPILED = 48          # statements: Numba takes about 0.1 s for each of a long function
 _REDUCE = {"sum": "+=", "prod": "*="}
+
+
+def is_compiled(program: HostProgram) -> bool:
+    """Whether `run` is a compiled function. A long one stays Python, if it means the same there."""
+    return sum(isinstance(s, Call | Product) for s in program.body) <= _MOST_COMPILED or not in_python(program)
 
 
 def emit(program: HostProgram, title: str, dtype: str, labels: Sequence[LabelCheck] = ()) -> str:
@@ -70,7 +77,7 @@ class _Module:
             lines.append("from graphc.codegen.mathlib.labels import check_labels")
         lines += ["", f"real = {self.dtype}", "inf, nan = np.inf, np.nan",
                   'FLAGS = {"reassoc", "contract"}        # sums may be reordered for SIMD; infinities and NaN keep their meaning',
-                  'kernel = njit(nogil=True, error_model="numpy", fastmath=FLAGS)']
+                  f'kernel = njit(nogil=True, error_model="numpy", fastmath=FLAGS{"" if is_compiled(self.program) else ", cache=True"})']
         if "@rows_kernel" in body:
             lines.append('rows_kernel = njit(nogil=True, error_model="numpy", fastmath=FLAGS, cache=True)        # may run on parts of the rows')
         return "\n".join(lines)
@@ -123,7 +130,8 @@ class _Module:
         extra = [s for s in p.sizes.values() if s not in shaped]
         parameters = [*p.inputs, *outputs, *extra]
         types = [self.type_of(i) for i in p.inputs] + [self.type_of(o, out=True) for o in p.outputs] + ["int64"] * len(extra)
-        lines = [f"@njit([({', '.join(types)}{',' if len(types) == 1 else ''})], nogil=True, error_model=\"numpy\", cache=True)",
+        compiled = f"@njit([({', '.join(types)}{',' if len(types) == 1 else ''})], nogil=True, error_model=\"numpy\", cache=True)"
+        lines = [*([compiled] if is_compiled(p) else []),
                  f"def run({', '.join(parameters)}):"]
         lines += ["    " + x for x in self.shapes([i for i in p.inputs if i in p.arrays])]
         lines += ["    " + x for label in self.labels for x in self.check(*label)]
@@ -194,13 +202,14 @@ class _Module:
         raise TypeError(f"no text for {type(s).__name__}")
 
     def call(self, s: Call) -> list[str]:
-        """A kernel that can run in parts is called on all rows; its sums come back in double precision."""
+        """A kernel that can run in parts is called on all rows. Its sums come back in double precision, and in Python floats as Python's."""
         arguments = [*s.arguments, *(["0", self.print.size(s.split.rows, self.sizes)] if s.split else [])]
         call = f"{s.kernel.name}({', '.join(arguments)})"
         wide = [r for r, kind in zip(s.results, s.split.kinds, strict=True) if kind == "wide"] if s.split and self.dtype == "float32" else []
-        if wide and len(s.results) == 1:
+        cast = wide if is_compiled(self.program) else [r for r in s.results if self.program.scalars[r] == "float"]
+        if cast and len(s.results) == 1:
             return [f"{s.results[0]} = real({call})"]
-        return [f"{', '.join(s.results)} = {call}" if s.results else call, *(f"{r} = real({r})" for r in wide)]
+        return [f"{', '.join(s.results)} = {call}" if s.results else call, *(f"{r} = real({r})" for r in cast)]
 
     def product(self, s: Product) -> list[str]:
         """np.dot on two-dimensional views; a loop over the batch."""

@@ -30,13 +30,13 @@ MEMORY_NS, ARITHMETIC_NS, FUNCTION_NS, LIBRARY_NS = 0.03, 0.02, 0.3, 5.0
 
 def split_rows(program: HostProgram) -> HostProgram:
     """The program with each kernel that can run in parts made so, if the statements around kernels can run in Python too."""
-    if not in_python(program):
-        return program
-    return replace(program, body=tuple(_split(s, program) if isinstance(s, Call) else s for s in program.body))
+    parts = replace(program, body=tuple(_split(s, program) if isinstance(s, Call) else s for s in program.body))
+    numbers_of_numpy = all(s.split for s in parts.body if isinstance(s, Call) and s.results)
+    return parts if numbers_of_numpy and in_python(parts) else program
 
 
 def in_python(program: HostProgram) -> bool:
-    """Whether the host program means the same in Python as compiled: it has arithmetic only beside kernels and products."""
+    """Whether the host program means the same in Python as compiled, on numbers of NumPy: it has arithmetic only beside kernels and products."""
     return all(t.op in ARITHMETIC for s in program.body if isinstance(s, Assign) for t in walk(s.value))
 
 

@@ -2,7 +2,7 @@
 
 The compiled `run` calls kernels on all rows at once, which is best for small work. Its Python function has the same text; here it gets
 other globals, in which a kernel's name means the kernel in parts and `real` a NumPy type. Which of the two a call takes depends on extents
-alone.
+alone. A long `run` is not compiled at all: that takes seconds for a net of tens of layers, and saves a microsecond a statement.
 """
 
 from __future__ import annotations
@@ -24,8 +24,9 @@ from graphc.runtime.threads import Helpers, combined, in_parts
 __all__ = ["Host", "parts_of"]
 
 _KINDS = {"wide": np.float64, "int": np.int64, "bool": np.bool_}
-PART_NS = 100_000           # long beside the microsecond that a call takes, short enough to keep all threads busy
-LEAST_NS = 2_000_000        # beside which the host's Python, up to 100 us where it is not in the caches, is less than 5 %
+LEAST_NS = 3_000_000        # beside which the host's Python, up to 150 us where it is not in the caches, is less than 5 %
+PART_NS = 1_000_000         # the work of a part, in the limit
+PARTS = 16                  # besides: enough for the threads of a small machine to end at about the same time
 
 
 def parts_of(split: Split, extents: Mapping[str, int]) -> int:
@@ -33,18 +34,19 @@ def parts_of(split: Split, extents: Mapping[str, int]) -> int:
     rows = size_of(split.rows, extents)
     row_ns = sum(ns * math.prod(size_of(e, extents) for e in sizes) for ns, sizes in split.work)
     work = rows * row_ns
-    return min(int(work / PART_NS), rows) if work >= LEAST_NS else 1
+    return min(PARTS + int(work / PART_NS), rows) if work >= LEAST_NS else 1
 
 
 class Host:
-    """`run` for large work; `splits` are the kernels that can run in parts, by name."""
+    """`run` in Python; `splits` are the kernels to run in parts, by name."""
 
     def __init__(self, run: Any, splits: Mapping[str, Split], dtype: str):
         self._real = np.dtype(dtype).type
+        function = getattr(run, "py_func", run)
         numbers = {"real": self._real, "float32": np.float32, "float64": np.float64, "int64": np.int64, "boolean": np.bool_}
-        scope = run.py_func.__globals__ | numbers | {"check_labels": _check_labels}
+        scope = function.__globals__ | numbers | {"check_labels": _check_labels}
         scope |= {name: _Parts(scope[name], split, self._real) for name, split in splits.items()}
-        self._run = FunctionType(run.py_func.__code__, scope)
+        self._run = FunctionType(function.__code__, scope)
 
     def __call__(self, *args: Any) -> None:
         with np.errstate(all="ignore"):
@@ -62,7 +64,7 @@ class _Parts:
     def __call__(self, *args: Any) -> Any:
         *given, first, last = args
         parts, helpers = self.plan(*(given[k] if axis is None else given[k].shape[axis] for _, k, axis in self.split.places))
-        edges = [first + (last - first) * k // parts for k in range(parts + 1)]
+        edges = [first + (last - first) * k // parts for k in range(parts + 1)] if parts > 1 else [first, last]
         most = num_threads() if parts > 1 else 1
         helped, start = most > 1 and helpers.wanted(), perf_counter()
         found = in_parts(lambda k: self.kernel(*given, edges[k], edges[k + 1]), parts, most if helped else 1)

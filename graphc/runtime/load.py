@@ -21,29 +21,32 @@ _lock = threading.RLock()
 
 @dataclass(frozen=True)
 class Source:
-    """A module's text; the extents that `run` takes besides arrays; its kernels that can run in parts, and the same for each call of one."""
+    """A module's text; the extents that `run` takes besides arrays; its kernels that can run in parts, and the same for each call of one;
+    whether `run` is compiled."""
 
     text: str
     extents: tuple[str, ...]
     kernels: Mapping[str, Split]
     calls: tuple[Split, ...]
+    compiled: bool
 
 
 class Loaded:
-    """A module in memory: `run`, compiled, and the same in Python with kernels in parts."""
+    """A module in memory: `run`, and the same in Python with kernels in parts."""
 
     def __init__(self, source: Source, dtype: str):
-        self.run, self.path = load(source.text)
+        run, self.path = load(source.text)
         self.extents, self._calls = source.extents, source.calls
-        self._host = Host(self.run, source.kernels, dtype) if source.calls else None
+        self._in_parts = Host(run, source.kernels, dtype) if source.calls else run
+        self._whole = run if source.compiled else Host(run, {name: s for name, s in source.kernels.items() if s.kinds}, dtype)
 
     def runner(self, extents: Mapping[str, int]) -> Callable[..., Any]:
         """What runs work of this size."""
-        return self._host if self._host and any(parts_of(s, extents) > 1 for s in self._calls) else self.run
+        return self._in_parts if any(parts_of(s, extents) > 1 for s in self._calls) else self._whole
 
 
 def load(text: str) -> tuple[Callable[..., Any], Path]:
-    """The module's `run`, compiled, and its file."""
+    """The module's `run` and its file."""
     path = module_file(text)
     name = f"graphc_{path.stem}"
     with _lock:
