@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from graphc.codegen.cpu import emit
+from graphc.codegen.cpu import emit, is_compiled
 from graphc.errors import DifferentiationError, DimError, FormulaError, TargetError
 from graphc.frontend.derivatives import find_wrt, grad, parameters_of
 from graphc.frontend.elementwise import as_tensor, located
 from graphc.frontend.index import settle
 from graphc.frontend.tensor import Tensor, describe
-from graphc.ir.bind import known_labels, signature
+from graphc.ir.bind import known_labels, label_bounds, signature
 from graphc.ir.build import X0
 from graphc.ir.formula import formula_of
 from graphc.ir.names import names_of
@@ -29,13 +29,13 @@ from graphc.ir.verify import verify
 from graphc.ir.walk import inputs_of, topological
 from graphc.loops.lower import lower
 from graphc.loops.names import RESERVED
-from graphc.loops.statements import HostProgram
+from graphc.loops.statements import Call, HostProgram
 from graphc.passes.canonical import canonicalise
 from graphc.passes.cse import share
 from graphc.passes.simplify import simplify
 from graphc.passes.squeeze import squeeze
 from graphc.passes.stable import stabilise
-from graphc.runtime.program import Program, Structure
+from graphc.runtime.program import Program, Source, Structure
 from graphc.scalar.symbols import axis_index
 from graphc.schedule.fuse import fuse
 from graphc.schedule.memory import recompute
@@ -110,10 +110,15 @@ class Compilation:
         meaning |= {n: meaning[m] for m, n in as_written.items()}
         return lower(self.schedule, self.inputs, self.graph, self.node_names, meaning, checked)
 
-    def source(self, dtype: str) -> tuple[str, tuple[str, ...]]:
-        """The module's text, and the extents that `run` takes besides arrays."""
+    def source(self, dtype: str) -> Source:
+        """The module's text and what is to know for calling it."""
         shown = {s for i in self.inputs for s in i.dims}
-        return emit(self.loops, self.title(), dtype), tuple(s.name for s in self.loops.sizes if s not in shown)
+        labels = [(self.node_names[x.input], x.below, x.others) for x in label_bounds(self.inputs, self.graph) if x.compiled]
+        calls = [s for s in self.loops.body if isinstance(s, Call) and s.split is not None]
+        kernels = {s.kernel.name: s.kernel.split for s in calls}
+        extents = tuple(s.name for s in self.loops.sizes if s not in shown)
+        text = emit(self.loops, self.title(), dtype, labels)
+        return Source(text, extents, kernels, tuple(s.split for s in calls), is_compiled(self.loops))   # type: ignore[arg-type, misc]
 
     def title(self) -> str:
         """The formulas and declarations that open the module."""
@@ -132,7 +137,7 @@ class Compilation:
         """Every stage as text."""
         parts = [f"== {stage} ==\n{show(graph)}" for stage, graph in self.graphs.items()]
         parts.append(f"== schedule ==\n{show_plan(self.schedule, self.node_names)}")
-        parts.append(f"== source ==\n{self.source('float64')[0]}")
+        parts.append(f"== source ==\n{self.source('float64').text}")
         return "\n\n".join(parts)
 
 

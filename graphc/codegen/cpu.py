@@ -14,6 +14,7 @@ import sympy as sp
 from graphc.codegen.defined import defined
 from graphc.codegen.text import Printer
 from graphc.ir.nodes import Size
+from graphc.loops.split import in_python
 from graphc.loops.statements import (
     Accumulate,
     Allocate,
@@ -31,22 +32,30 @@ from graphc.loops.statements import (
 from graphc.scalar.symbols import Extent
 from graphc.scalar.term import Term
 
-__all__ = ["emit"]
+__all__ = ["emit", "is_compiled"]
 
 _TYPES = {"float": "real", "int": "int64", "bool": "boolean"}
 _NUMPY_TYPES = {"float": "real", "int": "np.int64", "bool": "np.bool_"}
+LabelCheck = tuple[str, Size, tuple[int, ...]]
+_MOST_COMPILED = 48          # statements: Numba takes about 0.1 s for each of a long function
 _REDUCE = {"sum": ("plus", "+="), "prod": ("times", "*=")}        # of reals: an addition that LLVM may reorder, and vectorise
 
 
-def emit(program: HostProgram, title: str, dtype: str) -> str:
-    """The module's source for float32 or float64."""
-    return _Module(program, dtype).text(title)
+def is_compiled(program: HostProgram) -> bool:
+    """Whether `run` is a compiled function. A long one stays Python, if it means the same there."""
+    return sum(isinstance(s, Call | Product) for s in program.body) <= _MOST_COMPILED or not in_python(program)
+
+
+def emit(program: HostProgram, title: str, dtype: str, labels: Sequence[LabelCheck] = ()) -> str:
+    """The module's source for float32 or float64. `run` begins with a check of the `labels`: name, bound, and the values let through."""
+    return _Module(program, dtype, labels).text(title)
 
 
 class _Module:
-    def __init__(self, program: HostProgram, dtype: str):
-        self.program, self.dtype, self.sizes = program, dtype, program.sizes
+    def __init__(self, program: HostProgram, dtype: str, labels: Sequence[LabelCheck]):
+        self.program, self.dtype, self.sizes, self.labels = program, dtype, program.sizes, labels
         self.print = Printer()
+        self.rows: Statement | None = None
 
     def text(self, title: str) -> str:
         kernels = dict.fromkeys(s.kernel for s in self.program.body if isinstance(s, Call))
@@ -66,27 +75,37 @@ class _Module:
         lines += ["import math", ""] if std else []
         types = [t for t in ("boolean", "float32", "float64", "int64") if t == self.dtype or re.search(rf"\b{t}\b", body)]
         lines += ["import numpy as np", f"from numba import {', '.join([*types, 'njit'])}"]
+        if own or self.labels:
+            lines.append("")
         if own:
-            lines += ["", f"from graphc.codegen.mathlib.{self.dtype} import {', '.join(own)}"]
+            lines.append(f"from graphc.codegen.mathlib.{self.dtype} import {', '.join(own)}")
+        if self.labels:
+            lines.append("from graphc.codegen.mathlib.labels import check_labels")
         lines += ["", f"real = {self.dtype}", "inf, nan = np.inf, np.nan",
                   'FLAGS = {"contract"}        # a*b + c may be fused; the order of operations, infinities and NaN keep their meaning',
-                  'kernel = njit(nogil=True, error_model="numpy", fastmath=FLAGS)']
+                  f'kernel = njit(nogil=True, error_model="numpy", fastmath=FLAGS{"" if is_compiled(self.program) else ", cache=True"})']
+        if "@rows_kernel" in body:
+            lines.append('rows_kernel = njit(nogil=True, error_model="numpy", fastmath=FLAGS, cache=True)        # may run on parts of the rows')
         if self.print.defined:
             lines.append('inlined = njit(error_model="numpy", forceinline=True)')
         return "\n".join(lines)
 
     # --- functions
     def kernel(self, k: Kernel) -> str:
-        lines = ["@kernel", f"def {k.name}({', '.join((*k.arrays, *k.scalars, *k.sizes))}):"]
+        self.rows = k.body[-1] if k.split else None
+        parameters = (*k.arrays, *k.scalars, *k.sizes, *(("first", "last") if k.split else ()))
+        lines = ["@rows_kernel" if k.split else "@kernel", f"def {k.name}({', '.join(parameters)}):"]
         lines += self.docstring(k.meaning)
         lines += ["    " + x for x in self.shapes(k.arrays)]
+        if k.split and k.split.sliced:
+            lines.append(f"    {', '.join(k.split.sliced)} = {', '.join(f'{a}[first:last]' for a in k.split.sliced)}")
         lines += ["    " + x for x in self.block(k.body)]
         if k.results:
             lines.append(f"    return {', '.join(self.result(r, k) for r in k.results)}")
         return "\n".join(lines)
 
     def result(self, name: str, k: Kernel) -> str:
-        return f"real({name})" if name in k.wide and self.dtype == "float32" else name
+        return f"real({name})" if name in k.wide and self.dtype == "float32" and not k.split else name
 
     def docstring(self, meaning: Sequence[str]) -> list[str]:
         text = [m.replace("\\", "\\\\").replace('"""', "'''") for m in meaning]
@@ -119,12 +138,23 @@ class _Module:
         extra = [s for s in p.sizes.values() if s not in shaped]
         parameters = [*p.inputs, *outputs, *extra]
         types = [self.type_of(i) for i in p.inputs] + [self.type_of(o, out=True) for o in p.outputs] + ["int64"] * len(extra)
-        lines = [f"@njit([({', '.join(types)}{',' if len(types) == 1 else ''})], nogil=True, error_model=\"numpy\", cache=True)",
+        compiled = f"@njit([({', '.join(types)}{',' if len(types) == 1 else ''})], nogil=True, error_model=\"numpy\", cache=True)"
+        lines = [*([compiled] if is_compiled(p) else []),
                  f"def run({', '.join(parameters)}):"]
         lines += ["    " + x for x in self.shapes([i for i in p.inputs if i in p.arrays])]
+        lines += ["    " + x for label in self.labels for x in self.check(*label)]
         lines += ["    " + x for x in self.block(p.body)]
         lines += [f"    {result}[0] = {o}" for o, result in p.results.items()]
         return "\n".join(lines)
+
+    def check(self, name: str, below: Size, others: tuple[int, ...]) -> list[str]:
+        """The check of a label input: of each of its rows, or of one number."""
+        letters = self.program.letters[:len(self.program.arrays[name][0]) - 1] if name in self.program.arrays else ()
+        vector = f"{name}[{', '.join(letters)}]" if letters else name if name in self.program.arrays else f"({name},)"
+        lines = [f"check_labels({vector}, {self.print.size(below, self.sizes)}{f', {others}' if others else ''})"]
+        for k, letter in reversed(list(enumerate(letters))):
+            lines = [f"for {letter} in range({name}.shape[{k}]):", *("    " + x for x in lines)]
+        return lines
 
     def type_of(self, name: str, out: bool = False) -> str:
         if name in self.program.arrays:
@@ -178,18 +208,27 @@ class _Module:
                 return [f"{name} = np.empty(({shape}), {_NUMPY_TYPES[kind]})"]
             case Product():
                 return self.product(s)
-            case Call(kernel, arguments, results):
-                call = f"{kernel.name}({', '.join(arguments)})"
-                return [f"{', '.join(results)} = {call}" if results else call]
+            case Call():
+                return self.call(s)
         raise TypeError(f"no text for {type(s).__name__}")
 
     def range(self, s: For) -> str:
         """The arguments of a loop's range."""
-        size = self.print.size(s.extent, self.sizes)
+        size = "last - first" if s is self.rows else self.print.size(s.extent, self.sizes)
         if s.reverse:
             return f"{size} - 1, -1, -1"
         last = size if s.last is None else self.print(s.last)
         return last if s.first is None else f"{self.print(s.first)}, {last}"
+
+    def call(self, s: Call) -> list[str]:
+        """A kernel that can run in parts is called on all rows. Its sums come back in double precision, and in Python floats as Python's."""
+        arguments = [*s.arguments, *(["0", self.print.size(s.split.rows, self.sizes)] if s.split else [])]
+        call = f"{s.kernel.name}({', '.join(arguments)})"
+        wide = [r for r, kind in zip(s.results, s.split.kinds, strict=True) if kind == "wide"] if s.split and self.dtype == "float32" else []
+        cast = wide if is_compiled(self.program) else [r for r in s.results if self.program.scalars[r] == "float"]
+        if cast and len(s.results) == 1:
+            return [f"{s.results[0]} = real({call})"]
+        return [f"{', '.join(s.results)} = {call}" if s.results else call, *(f"{r} = real({r})" for r in cast)]
 
     def product(self, s: Product) -> list[str]:
         """np.dot on two-dimensional views; a loop over the batch."""

@@ -46,7 +46,7 @@ def reads_in(read: Read) -> Iterator[Read]:
 
 
 def same_size(a: Size, b: Size) -> bool:
-    return a == b or sp.expand(a - b) == 0
+    return a == b or not (a.is_Atom and b.is_Atom) and sp.expand(a - b) == 0
 
 
 def normal(e: sp.Expr) -> sp.Expr:

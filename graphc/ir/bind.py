@@ -24,7 +24,7 @@ from graphc.ir.walk import topological
 from graphc.scalar.symbols import Extent, Placeholder
 from graphc.scalar.table import op
 
-__all__ = ["Bound", "Binder", "Requirement", "requirements", "known_labels"]
+__all__ = ["Bound", "Binder", "Labels", "Requirement", "requirements", "known_labels", "label_bounds"]
 
 
 @dataclass
@@ -48,12 +48,22 @@ class Requirement:
             raise BindingError(f"{self.message}, which does not hold for {sizes}")
 
 
+@dataclass(frozen=True)
+class Labels:
+    """Every value lies in [0, below) or is one of `others`. Generated code checks it where inputs show the bound."""
+
+    input: Input
+    below: sp.Expr
+    others: tuple[int, ...]
+    compiled: bool
+
+
 class Binder:
     """What calling a graph checks, found once: `Binder(inputs, roots).bind({"X": ...})`."""
 
     def __init__(self, inputs: Sequence[Input], roots: Sequence[Node]):
         self.inputs = tuple(inputs)
-        self.labels = known_labels(roots)
+        self.labels = label_bounds(inputs, roots)
         self.requirements = requirements(roots)
         shown = {s.name for i in self.inputs for s in i.dims if isinstance(s, Extent)}
         mentioned = {s.name for i in self.inputs for size in i.dims for s in size.free_symbols}          # n + 1 = 4 says what n is
@@ -62,8 +72,8 @@ class Binder:
         self.needed = [n for n in used if n not in mentioned]
         self.allowed = {*used, *bounds_} - shown
 
-    def bind(self, given: Mapping[str, Any]) -> Bound:
-        """Check and convert data for all inputs."""
+    def bind(self, given: Mapping[str, Any], labels: bool = True) -> Bound:
+        """Check and convert data for all inputs. Without `labels`, those that generated code checks are left to it."""
         extents = {n: _size(n, given[n]) for n in self.allowed if n in given}
         owner = {n: "the call" for n in extents}
         check_names(self.inputs, {k: v for k, v in given.items() if k not in extents}, [n for n in self.needed if n not in given])
@@ -75,8 +85,9 @@ class Binder:
             arrays[i] = a.astype(dtype, copy=False) if i.dtype == "float" else a
             learn_dims(i, arrays[i].shape, extents, owner)
         match_dims(self.inputs, arrays, extents)
-        for i in self.inputs:
-            check_labels(i, arrays[i], extents, self.labels.get(i, ()))
+        for check in self.labels:
+            if labels or not check.compiled:
+                check_labels(check, arrays[check.input], extents)
         for r in self.requirements:
             r.check(extents)
         return Bound(arrays, extents, dtype)
@@ -220,23 +231,29 @@ def known_labels(roots: Sequence[Node]) -> dict[Input, tuple[int, ...]]:
     return {i: tuple(sorted(v)) for i, v in found.items()}
 
 
-def check_labels(i: Input, a: np.ndarray, extents: Mapping[str, int], compared: Sequence[int]) -> None:
-    if i.below is None or not a.size:
+def label_bounds(inputs: Sequence[Input], roots: Sequence[Node]) -> list[Labels]:
+    """The bounds of label inputs, and the values outside that are let through."""
+    shown = {s for i in inputs for size in i.dims for s in size.free_symbols}
+    compared = known_labels(roots)
+    return [Labels(i, i.below, (*i.ignore, *compared.get(i, ())), i.below.free_symbols <= shown) for i in inputs if i.below is not None]
+
+
+def check_labels(labels: Labels, a: np.ndarray, extents: Mapping[str, int]) -> None:
+    i = labels.input
+    if not a.size or not {s.name for s in labels.below.free_symbols} <= set(extents):
         return
     from graphc.ir.interpret import size_of
-    if i.below.free_symbols and not {s.name for s in i.below.free_symbols} <= set(extents):
-        return
-    bound = size_of(i.below, extents)
+    bound = size_of(labels.below, extents)
     low, high = a.min(), a.max()
     if 0 <= low and high < bound:
         return
     wrong = (a < 0) | (a >= bound)
-    for value in (*i.ignore, *compared):
+    for value in labels.others:
         wrong &= a != value
     if wrong.any():
         at = tuple(int(x) for x in np.argwhere(wrong)[0])
         where = f"{i.name}[{', '.join(map(str, at))}]" if at else i.name
-        raise BindingError(f"{where} = {a[at]} is not in [0, {i.below}{f' = {bound}' if i.below.free_symbols else ''}). Labels count from 0; "
+        raise BindingError(f"{where} = {a[at]} is not in [0, {i.below}{f' = {bound}' if labels.below.free_symbols else ''}). Labels count from 0; "
                            f"a value to leave out is declared with gc.labels(..., ignore=...) or ignore_index\n  declared at {i.origin}")
 
 

@@ -17,6 +17,7 @@ from graphc.ir.nodes import Comprehension, Input, Node, Operation, Read, Scatter
 from graphc.loops.names import RESERVED, Letters, size_names
 from graphc.loops.peel import peel
 from graphc.loops.share import share_kernels
+from graphc.loops.split import split_rows
 from graphc.loops.statements import (
     Accumulate,
     Allocate,
@@ -89,7 +90,7 @@ class _Lowering:
         inputs, outputs = tuple(self.names[i] for i in self.inputs), tuple(self.names[r] for r in self.roots)
         results = {o: self.own(f"{o}_out") for o in outputs if o in self.scalars}
         whole = HostProgram(inputs, outputs, results, self.arrays, self.scalars, tuple(body), self.size_names, tuple(self.letters.pool))
-        return share_kernels(whole)
+        return share_kernels(split_rows(whole))
 
     def own(self, name: str) -> str:
         """A name of lowering's own for something beside a node: kept apart from the user's names by trailing underscores."""

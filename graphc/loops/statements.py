@@ -15,7 +15,7 @@ from graphc.scalar.symbols import Extent
 from graphc.scalar.term import Term
 from graphc.schedule.library import MatrixProduct
 
-__all__ = ["Assign", "Store", "Accumulate", "Track", "For", "Note", "Allocate", "Product", "Call", "Statement", "Kernel", "HostProgram",
+__all__ = ["Assign", "Store", "Accumulate", "Track", "For", "Note", "Allocate", "Product", "Call", "Statement", "Split", "Kernel", "HostProgram",
            "load", "var"]
 
 
@@ -97,12 +97,27 @@ class Product:
 
 
 @dataclass(frozen=True)
+class Split:
+    """How a kernel runs in parts. `rows` is the extent of its outermost loop, `sliced` the arrays that it uses row by row. A row takes the sum
+    over `work` of nanoseconds times extents. Results combine by `operations` in `kinds`; "wide" is double precision. `places` are extents
+    as arguments show them: name, position, and the axis of an array."""
+
+    rows: Size
+    sliced: tuple[str, ...]
+    work: tuple[tuple[float, tuple[Size, ...]], ...]
+    operations: tuple[str, ...]
+    kinds: tuple[str, ...]
+    places: tuple[tuple[str, int, int | None], ...]
+
+
+@dataclass(frozen=True)
 class Call:
-    """results = kernel(arguments)"""
+    """results = kernel(arguments). `split` is the kernel's, in the extents of this call."""
 
     kernel: Kernel
     arguments: tuple[str, ...] = ()
     results: tuple[str, ...] = ()
+    split: Split | None = None
 
 
 Statement = Assign | Store | Accumulate | Track | For | Note | Allocate | Product | Call
@@ -110,7 +125,8 @@ Statement = Assign | Store | Accumulate | Track | For | Note | Allocate | Produc
 
 @dataclass(frozen=True)
 class Kernel:
-    """One loop nest as a function. Results named in `wide` are sums over the whole nest, carried in double precision."""
+    """One loop nest as a function. Results named in `wide` are sums over the whole nest, carried in double precision. One with a `split`
+    takes the first row and the one after the last as its last arguments."""
 
     name: str
     arrays: tuple[str, ...]
@@ -120,6 +136,7 @@ class Kernel:
     results: tuple[str, ...]
     meaning: tuple[str, ...] = ()
     wide: tuple[str, ...] = ()
+    split: Split | None = None
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import importlib
 import os
 import platform
 import sys
 import tempfile
-from importlib import metadata
 from pathlib import Path
 
 from graphc.errors import CacheError
@@ -52,7 +52,7 @@ def _surroundings() -> bytes:
     """All that generated machine code depends on besides its source."""
     helpers = Path(__file__).parent.parent / "codegen" / "mathlib"
     sources = b"".join(f.read_bytes() for f in sorted(helpers.glob("*.py")))
-    versions = [f"{name} {metadata.version(name)}" for name in ("numba", "llvmlite", "numpy")]
+    versions = [f"{name} {importlib.import_module(name).__version__}" for name in ("numba", "llvmlite", "numpy")]
     machine = [sys.version, platform.machine(), platform.processor(), os.environ.get("NUMBA_CPU_NAME", ""), os.environ.get("NUMBA_CPU_FEATURES", "")]
     return sources + "\n".join(versions + machine).encode()
 

@@ -5,20 +5,49 @@ from __future__ import annotations
 import importlib.util
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from graphc.loops.statements import Split
 from graphc.runtime.cache import module_file
+from graphc.runtime.host import Host, parts_of
 
-__all__ = ["load"]
+__all__ = ["Loaded", "Source", "load"]
 
 _lock = threading.RLock()
 
 
-def load(source: str) -> tuple[Callable[..., Any], Path]:
-    """The module's `run`, compiled, and its file."""
-    path = module_file(source)
+@dataclass(frozen=True)
+class Source:
+    """A module's text; the extents that `run` takes besides arrays; its kernels that can run in parts, and the same for each call of one;
+    whether `run` is compiled."""
+
+    text: str
+    extents: tuple[str, ...]
+    kernels: Mapping[str, Split]
+    calls: tuple[Split, ...]
+    compiled: bool
+
+
+class Loaded:
+    """A module in memory: `run`, and the same in Python with kernels in parts."""
+
+    def __init__(self, source: Source, dtype: str):
+        run, self.path = load(source.text)
+        self.extents, self._calls = source.extents, source.calls
+        self._in_parts = Host(run, source.kernels, dtype) if source.calls else run
+        self._whole = run if source.compiled else Host(run, {name: s for name, s in source.kernels.items() if s.kinds}, dtype)
+
+    def runner(self, extents: Mapping[str, int]) -> Callable[..., Any]:
+        """What runs work of this size."""
+        return self._in_parts if any(parts_of(s, extents) > 1 for s in self._calls) else self._whole
+
+
+def load(text: str) -> tuple[Callable[..., Any], Path]:
+    """The module's `run` and its file."""
+    path = module_file(text)
     name = f"graphc_{path.stem}"
     with _lock:
         module = sys.modules.get(name)

@@ -9,9 +9,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from numba import njit
-
-from graphc.codegen.mathlib.formats import FORMATS, casts, select
+from graphc.codegen.mathlib.formats import FORMATS, casts, select, strict
 from graphc.codegen.mathlib.intrinsics import llvm
 
 __all__ = ["stable_functions", "STABLE_NAMES"]
@@ -24,7 +22,7 @@ STABLE_NAMES = """
 def stable_functions(real: Any, exp: Callable[..., Any], expm1: Callable[..., Any], log: Callable[..., Any],
                      log1p: Callable[..., Any]) -> dict[str, Callable[..., Any]]:
     """The functions by name, in the precision `real`."""
-    inlined = njit(error_model="numpy", forceinline=True)
+    inlined = strict
     zero, one, two, half, ln2, inf, nan = map(real, (0, 1, 2, 0.5, math.log(2), math.inf, math.nan))
     maximum = llvm(real, "maximum", 2)
     tiny, huge = real(2.0**(3 - FORMATS[real].bias)), real(2.0**(FORMATS[real].bias - 3))
@@ -130,7 +128,7 @@ def _binade(real: Any) -> Callable[..., Any]:
     shift, least, most, special = integer(form.mantissa), integer(form.bias - span), integer(form.bias + span), integer(2 * form.bias + 1)
     bias = integer(form.bias)
 
-    @njit(error_model="numpy", forceinline=True)
+    @strict
     def binade(x):                                                         # type: ignore[no-untyped-def]
         exponent = as_integer(abs(x)) >> shift
         clamped = select(exponent < least, least, select(exponent > most, most, exponent))

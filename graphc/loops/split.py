@@ -1,0 +1,153 @@
+"""Which kernels can run in parts: on the rows first <= i < last of their outermost loop, in any order and at the same time.
+
+A kernel can if every array that it writes is written and read at the loop's own row alone, or is scratch, and if what it carries from row to
+row are sums, products, maxima or minima into numbers, which it returns. The numbers of parts are combined by the same operation. Arrays that
+are used at the own row alone are sliced to the part, so that its loop counts from 0: Numba then sees that no index is negative.
+
+`work` estimates the nanoseconds of a row, so that the size of a part depends on extents alone. It is right within a factor of a few.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import fields, is_dataclass, replace
+from typing import Any
+
+import sympy as sp
+
+from graphc.ir.nodes import Size
+from graphc.loops.statements import Accumulate, Allocate, Assign, Call, For, HostProgram, Kernel, Note, Split, Statement, Store, Track, var
+from graphc.scalar.symbols import Extent
+from graphc.scalar.table import ROWS
+from graphc.scalar.term import Term, walk
+
+__all__ = ["split_rows", "in_python"]
+
+ARITHMETIC = frozenset("var const add sub mul div neg cast where lt le gt ge eq ne and_ or_ not_ abs extent".split())
+MEMORY_NS, ARITHMETIC_NS, FUNCTION_NS, LIBRARY_NS = 0.03, 0.02, 0.3, 5.0
+
+
+def split_rows(program: HostProgram) -> HostProgram:
+    """The program with each kernel that can run in parts made so, if the statements around kernels can run in Python too."""
+    parts = replace(program, body=tuple(_split(s, program) if isinstance(s, Call) else s for s in program.body))
+    numbers_of_numpy = all(s.split for s in parts.body if isinstance(s, Call) and s.results)
+    return parts if numbers_of_numpy and in_python(parts) else program
+
+
+def in_python(program: HostProgram) -> bool:
+    """Whether the host program means the same in Python as compiled, on numbers of NumPy: it has arithmetic only beside kernels and products."""
+    return all(t.op in ARITHMETIC for s in program.body if isinstance(s, Assign) for t in walk(s.value))
+
+
+def _split(call: Call, program: HostProgram) -> Call:
+    kernel, loops = call.kernel, [s for s in call.kernel.body if isinstance(s, For)]
+    if len(loops) != 1 or kernel.body[-1] is not loops[0] or loops[0] != For(loops[0].index, loops[0].extent, loops[0].body):
+        return call
+    loop, row = loops[0], var(loops[0].index, "int")
+    inner = list(_inside(loop.body))
+    carried = {s.name for s in kernel.body if isinstance(s, Assign)}
+    operations = {s.target.value: s.op for s, _ in inner if isinstance(s, Accumulate) and s.target.op == "var" and s.target.value in carried}
+    scratch = {s.name for s in kernel.body if isinstance(s, Allocate)}
+    used = _indices(s for s, _ in inner)
+    sliced = tuple(name for name in kernel.arrays if all(index[0] == row for index in used[name]))
+    written = {name for s, _ in inner for name, _ in _targets(s)}
+    if set(operations) != set(kernel.results) or carried != set(operations) or not written <= {*sliced, *scratch} \
+            or any(_disturbs(s, carried) for s, _ in inner):
+        return call
+    work: dict[tuple[Size, ...], float] = {}
+    for s, extents in inner:
+        work[extents] = work.get(extents, 0) + _cost(s)
+    split = Split(loop.extent, sliced, tuple((round(ns, 6), extents) for extents, ns in work.items()), tuple(operations[r] for r in kernel.results),
+                  tuple("wide" if r in kernel.wide else program.scalars[r] for r in kernel.results), _places(kernel, program))
+    body = tuple(_shifted(s, row, sliced) for s in kernel.body)
+    return replace(call, kernel=replace(kernel, body=body, split=split), split=split)
+
+
+def _indices(statements: Iterable[Statement]) -> dict[str, list[tuple[Term, ...]]]:
+    """Where each array is read and written."""
+    found: dict[str, list[tuple[Term, ...]]] = defaultdict(list)
+    for s in statements:
+        for name, index in _targets(s):
+            found[name].append(index)
+        for t in (t for value in _values(s) for t in walk(value) if t.op == "load"):
+            found[t.value].append(t.args)
+    return found
+
+
+def _disturbs(s: Statement, carried: set[str]) -> bool:
+    """Whether a statement does more to what is carried than to add to it."""
+    sets = isinstance(s, Assign) and s.name in carried or isinstance(s, Track) and s.target.value in carried
+    return sets or any(t.op == "var" and t.value in carried for value in _values(s) for t in walk(value))
+
+
+def _shifted(x: Any, row: Term, sliced: tuple[str, ...]) -> Any:
+    """Statements and terms with `first + row` for the row's number, but in arrays that hold the rows of the part alone."""
+    if isinstance(x, tuple):
+        return tuple(_shifted(part, row, sliced) for part in x)
+    if x == row:
+        return Term("add", (var("first", "int"), row), None, "int")
+    if isinstance(x, Term):
+        at = (1 if x.op == "load" and x.value in sliced else 0)
+        return replace(x, args=(*x.args[:at], *_shifted(x.args[at:], row, sliced)))
+    if isinstance(x, Store):
+        at = 1 if x.name in sliced else 0
+        return Store(x.name, (*x.index[:at], *_shifted(x.index[at:], row, sliced)), _shifted(x.value, row, sliced))
+    if is_dataclass(x) and not isinstance(x, sp.Basic | type):
+        return replace(x, **{f.name: _shifted(getattr(x, f.name), row, sliced) for f in fields(x)})
+    return x
+
+
+def _places(kernel: Kernel, program: HostProgram) -> tuple[tuple[str, int, int | None], ...]:
+    found: dict[str, tuple[int, int | None]] = {}
+    for k, name in enumerate(kernel.arrays):
+        for axis, size in enumerate(program.arrays[name][0]):
+            if isinstance(size, Extent):
+                found.setdefault(size.name, (k, axis))
+    names = {name: extent.name for extent, name in program.sizes.items()}
+    first = len(kernel.arrays) + len(kernel.scalars)
+    found |= {names[size]: (first + k, None) for k, size in enumerate(kernel.sizes)}
+    return tuple((name, *place) for name, place in found.items())
+
+
+def _inside(body: Sequence[Statement], extents: tuple[Size, ...] = ()) -> Iterator[tuple[Statement, tuple[Size, ...]]]:
+    """The statements of a loop's body, with the extents of the loops around them."""
+    for s in body:
+        if isinstance(s, For):
+            yield from _inside(s.body, (*extents, s.extent))
+        elif not isinstance(s, Note):
+            yield s, extents
+
+
+def _targets(s: Statement) -> list[tuple[str, tuple[Term, ...]]]:
+    if isinstance(s, Store):
+        return [(s.name, s.index)]
+    terms = [s.target] if isinstance(s, Accumulate) else [s.target, s.best] if isinstance(s, Track) else []
+    return [(t.value, t.args) for t in terms if t.op == "load"]
+
+
+def _values(s: Statement) -> tuple[Term, ...]:
+    """What a statement reads, beside the place that it adds to."""
+    match s:
+        case Assign(_, value):
+            return (value,)
+        case Store(_, index, value):
+            return (*index, value)
+        case Accumulate(_, target, value):
+            return (*target.args, value)
+        case Track(_, target, best, value, position):
+            return (*target.args, *best.args, value, position)
+    return ()
+
+
+def _cost(s: Statement) -> float:
+    """Nanoseconds, on a machine of 2020 or so."""
+    spent = MEMORY_NS * len(_targets(s)) + ARITHMETIC_NS
+    for t in (t for value in _values(s) for t in walk(value)):
+        if t.op == "load":
+            spent += MEMORY_NS
+        elif t.op in ROWS and t.op not in ARITHMETIC:
+            spent += LIBRARY_NS if ROWS[t.op].jit.startswith("math.") else FUNCTION_NS
+        elif t.args:
+            spent += ARITHMETIC_NS
+    return spent

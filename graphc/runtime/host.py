@@ -1,0 +1,90 @@
+"""The host program in Python: the body of `run`, with each kernel that can run in parts in parts.
+
+The compiled `run` calls kernels on all rows at once, which is best for small work. Its Python function has the same text; here it gets
+other globals, in which a kernel's name means the kernel in parts and `real` a NumPy type. Which of the two a call takes depends on extents
+alone. A long `run` is not compiled at all: that takes seconds for a net of tens of layers, and saves a microsecond a statement.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Mapping
+from time import perf_counter
+from types import FunctionType
+from typing import Any
+
+import numpy as np
+
+from graphc.config import num_threads
+from graphc.ir.interpret import size_of
+from graphc.loops.statements import Split
+from graphc.runtime.threads import Helpers, combined, in_parts
+
+__all__ = ["Host", "parts_of"]
+
+_KINDS = {"wide": np.float64, "int": np.int64, "bool": np.bool_}
+LEAST_NS = 3_000_000        # beside which the host's Python, up to 150 us where it is not in the caches, is less than 5 %
+PART_NS = 1_000_000         # the work of a part, in the limit
+PARTS = 16                  # besides: enough for the threads of a small machine to end at about the same time
+
+
+def parts_of(split: Split, extents: Mapping[str, int]) -> int:
+    """Into how many parts a kernel is cut: by its work, and 1 for little."""
+    rows = size_of(split.rows, extents)
+    row_ns = sum(ns * math.prod(size_of(e, extents) for e in sizes) for ns, sizes in split.work)
+    work = rows * row_ns
+    return min(PARTS + int(work / PART_NS), rows) if work >= LEAST_NS else 1
+
+
+class Host:
+    """`run` in Python; `splits` are the kernels to run in parts, by name."""
+
+    def __init__(self, run: Any, splits: Mapping[str, Split], dtype: str):
+        self._real = np.dtype(dtype).type
+        function = getattr(run, "py_func", run)
+        numbers = {"real": self._real, "float32": np.float32, "float64": np.float64, "int64": np.int64, "boolean": np.bool_}
+        scope = function.__globals__ | numbers | {"check_labels": _check_labels}
+        scope |= {name: _Parts(scope[name], split, self._real) for name, split in splits.items()}
+        self._run = FunctionType(function.__code__, scope)
+
+    def __call__(self, *args: Any) -> None:
+        with np.errstate(all="ignore"):
+            self._run(*(self._real(a) if isinstance(a, float | np.floating) else a for a in args))
+
+
+class _Parts:
+    """A kernel as the host calls it: kernel(..., first, last)."""
+
+    def __init__(self, kernel: Callable[..., Any], split: Split, real: type):
+        self.kernel, self.split = kernel, split
+        self.kinds = [_KINDS.get(kind, real) for kind in split.kinds]
+        self.plan = functools.lru_cache(256)(self._plan)
+
+    def __call__(self, *args: Any) -> Any:
+        *given, first, last = args
+        parts, helpers = self.plan(*(given[k] if axis is None else given[k].shape[axis] for _, k, axis in self.split.places))
+        edges = [first + (last - first) * k // parts for k in range(parts + 1)] if parts > 1 else [first, last]
+        most = num_threads() if parts > 1 else 1
+        helped, start = most > 1 and helpers.wanted(), perf_counter()
+        found = in_parts(lambda k: self.kernel(*given, edges[k], edges[k + 1]), parts, most if helped else 1)
+        if most > 1:
+            helpers.note(helped, perf_counter() - start)
+        if len(self.kinds) == 1:
+            return self.kinds[0](combined(self.split.operations[0], found))
+        columns = zip(*found, strict=True) if self.kinds else ()
+        return [kind(combined(o, c)) for o, c, kind in zip(self.split.operations, columns, self.kinds, strict=True)]
+
+    def _plan(self, *sizes: int) -> tuple[int, Helpers]:
+        return parts_of(self.split, {name: size for (name, _, _), size in zip(self.split.places, sizes, strict=True)}), Helpers()
+
+
+def _check_labels(labels: Any, bound: int, others: tuple[int, ...] = ()) -> None:
+    """What the generated check does, in NumPy."""
+    t = np.asarray(labels)
+    if t.size and (t.min() < 0 or t.max() >= bound):
+        wrong = (t < 0) | (t >= bound)
+        for value in others:
+            wrong &= t != value
+        if wrong.any():
+            raise IndexError("a label is outside its bound")

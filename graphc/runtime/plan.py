@@ -1,0 +1,125 @@
+"""Plans: what a call with one signature comes to. A signature is the dtype and shape of each array, and the type of each number.
+
+Checking names, kinds and extents takes longer than a small kernel runs. So the first call with a signature binds, with all checks; where
+nothing had to be converted, what was found is kept, and a later call with this signature goes to the kernels at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy import may_share_memory
+from numpy.lib.array_utils import byte_bounds
+
+from graphc.errors import BindingError, BindingTypeError
+
+__all__ = ["Plan", "signature_of"]
+
+_NUMBERS = frozenset((float, bool, np.float32, np.float64, np.int64, np.bool_))
+_FEW = 32
+
+
+def signature_of(values: Iterable[Any]) -> tuple[Any, ...] | None:
+    """None where kernels cannot take something as it is: an array that is strided, unaligned or read-only, a list, a tensor of a peer."""
+    found: list[Any] = []
+    for v in values:
+        kind = type(v)
+        if kind is np.ndarray and v.flags.carray:
+            found += v.dtype, v.shape
+        elif kind in _NUMBERS or kind is int and v.bit_length() < 64:
+            found.append(kind)
+        else:
+            return None
+    return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """`results` are the shape and dtype of each output, `numbers` the positions of those without axes; `points` the positions of inputs
+    that are arrays without axes."""
+
+    run: Callable[..., Any]
+    dtype: str
+    results: tuple[tuple[tuple[int, ...], np.dtype], ...]
+    extra: tuple[int, ...]
+    points: tuple[int, ...] = ()
+    numbers: tuple[int, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "numbers", tuple(k for k, (shape, _) in enumerate(self.results) if not shape))
+
+    def execute(self, values: Sequence[Any], given: dict[int, Any]) -> list[Any]:
+        """Run on arguments; the results are new arrays and numbers, or the user's buffers."""
+        buffers = self.buffers(given, values)
+        self.run(*self.arguments(values), *buffers, *self.extra)
+        return self.hand_back(buffers, given)
+
+    def arguments(self, values: Sequence[Any]) -> Sequence[Any]:
+        """What `run` takes: a number where an array has no axes."""
+        return [v[()] if k in self.points else v for k, v in enumerate(values)] if self.points else values
+
+    def buffers(self, given: dict[int, Any], values: Sequence[Any]) -> list[np.ndarray]:
+        """What `run` writes into: the user's buffers, checked, and new ones; one element for a number."""
+        if not given:
+            return [np.empty(shape or 1, kind) for shape, kind in self.results]
+        found, theirs = [], []
+        for k, (shape, kind) in enumerate(self.results):
+            b = given.get(k)
+            if b is None:
+                found.append(np.empty(shape or 1, kind))
+            else:
+                theirs.append(_checked(b, shape, kind))
+                found.append(theirs[-1] if shape else theirs[-1].reshape(1))
+        _keep_apart(theirs, values)
+        return found
+
+    def hand_back(self, buffers: list[Any], given: dict[int, Any]) -> list[Any]:
+        """The results: numbers out of their buffers, and the user's buffers."""
+        for k in self.numbers:
+            buffers[k] = buffers[k][0]
+        for k, b in given.items():
+            if b is not None:
+                buffers[k] = b
+        return buffers
+
+
+def _checked(buffer: Any, shape: tuple[int, ...], kind: np.dtype) -> np.ndarray:
+    if not isinstance(buffer, np.ndarray) or buffer.shape != shape or buffer.dtype != kind or not buffer.flags.carray:
+        given = type(buffer).__name__
+        if isinstance(buffer, np.ndarray):
+            given = f"{buffer.dtype} {buffer.shape}{' that is not aligned' * (not buffer.flags.aligned)}"
+        raise BindingTypeError(f"a buffer of out= must be a writable C-contiguous {kind} array of shape {shape}, given {given}")
+    return buffer if type(buffer) is np.ndarray else buffer.view(np.ndarray)
+
+
+def _keep_apart(buffers: Sequence[np.ndarray], values: Sequence[Any]) -> None:
+    """Buffers share memory with no input and with no other. All are contiguous, so they share memory where their blocks overlap."""
+    arrays = [v for v in values if type(v) is np.ndarray]
+    if len(buffers) * (len(arrays) + len(buffers)) <= _FEW:
+        with_input = with_other = False
+        for k, b in enumerate(buffers):
+            for v in arrays:
+                with_input |= may_share_memory(b, v)
+            for other in buffers[:k]:
+                with_other |= may_share_memory(b, other)
+    else:
+        with_input, with_other = _overlaps(buffers, arrays)
+    if with_input:
+        raise BindingError("a buffer of out= shares memory with an input; inputs are never modified, so give a buffer of its own")
+    if with_other:
+        raise BindingError("two buffers of out= share memory; give each result its own")
+
+
+def _overlaps(buffers: Sequence[np.ndarray], inputs: Sequence[np.ndarray]) -> tuple[bool, bool]:
+    """Whether a buffer overlaps an input, and another buffer, by one walk over all blocks in the order of their addresses."""
+    blocks = sorted((*byte_bounds(a), mine) for arrays, mine in ((inputs, False), (buffers, True)) for a in arrays if a.size)
+    end = {False: 0, True: 0}
+    found = {False: False, True: False}
+    for low, high, mine in blocks:
+        found[True] |= mine and low < end[True]
+        found[False] |= low < end[not mine]
+        end[mine] = max(end[mine], high)
+    return found[False], found[True]
