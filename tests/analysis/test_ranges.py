@@ -232,6 +232,7 @@ CASES_OF_TROUBLE = {                                                      # form
     "root": (gc.sqrt(X**2), (-10, 10), "nan", "cannot", ""),
     "guarded": (gc.where(X > 0, gc.log(X), 0), (-1, 1), "nan", "cannot", ""),
     "guarded twice": (gc.where(X > 0.1, gc.where(X < 1, gc.sqrt(1 - X) / X, 0), 1), (-10, 10), "overflow", "cannot", ""),
+    "0 of 0": (X**2 / gc.max(X**2), (0, 1), "nan", "can", "is NaN for x <= "),
     "silu": (gc.silu(X), (-1e4, 1e4), "overflow", "cannot", ""),
     "bell": (gc.exp(-X**2), (-100, 100), "underflow", "can", "underflows"),
 }

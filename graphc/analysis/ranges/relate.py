@@ -184,7 +184,7 @@ class Relations:
         for k, (_, factor, inner, power) in enumerate(found):
             if k not in pair:
                 result = operation(_MUL if power > 0 else _DIV, [result, self.walk.term(factor, inner)])
-        if any(self.loose(self.walk.term(factor, inner)) for _, factor, inner, _ in found):
+        if any(self.loose(self.walk.term(factor, inner), power) for _, factor, inner, power in found):
             return value
         if result.scale != value.scale:
             flat = self.bounds.flat(result)
@@ -200,9 +200,9 @@ class Relations:
         return (covers(q, p, "sum") is not None or covers(q, p, "max") is not None) and least.exact.low >= 0 and least.computed.low >= 0
 
     @staticmethod
-    def loose(v: Value) -> bool:
-        """Whether a factor may be infinite or no number on a machine, so that the exact bound says nothing of the computed product."""
-        return v.computed.infinite or v.computed.nan
+    def loose(v: Value, power: int) -> bool:
+        """Whether a factor may be infinite, no number, or a divisor 0 on a machine, so that the bound says nothing of the computed product."""
+        return v.computed.infinite or v.computed.nan or power < 0 and 0 in v.computed
 
     # --- choices
     def narrowed(self, t: Term, reads: Sequence[Read], holds: bool) -> Mapping[Read, Value] | None:
