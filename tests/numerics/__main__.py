@@ -43,8 +43,9 @@ def table() -> str:
     for case in nasty.load("f64"):
         c = raw[case.name]
         naive, *named = (verdict(worst(case, program), max(4.0, 2 * case.cond)) for program in nasty.CASES[case.name])
+        naive = "NaN" if naive == "wrong" and case.kind == "convention" else naive
         formula = c["formula"].replace("|", "\\|")
-        peers = ["-" if p not in c["f64"]["observed"] else _shown(c["f64"]["observed"][p]["verdict"]) for p in PEERS]
+        peers = ["-" if p not in c["f64"]["observed"] else _shown(c["f64"]["observed"][p].get("verdict", ["error"])) for p in PEERS]
         lines.append(f"| {case.name} | `{formula}` | {case.kind} | {naive} | {', '.join(named) or '-'} | {' | '.join(peers)} |")
     return "\n".join(lines)
 
