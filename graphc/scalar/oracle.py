@@ -19,12 +19,12 @@ def log1mexp(x: Any) -> Any:
 
 
 def erfc(x: Any) -> Any:
-    """SciPy's erfc, but for x > 26, where that is 0 already: exp(-h^2) exp(h^2 - x^2) erfcx(x) with an h whose square is exact."""
+    """SciPy's erfc, but for x > 2, where that loses digits, and is 0 early: exp(-h^2) exp(h^2 - x^2) erfcx(x) with an h whose square is exact."""
     x = np.asarray(x)
     y = np.clip(x, 0, 40)
     h = y.astype(np.float32).astype(np.float64)
     half = np.exp(-h * h / 2)
-    return np.where(x > 26, (half * np.exp((h - y) * (h + y)) * special.erfcx(y) * half).astype(x.dtype), special.erfc(x))
+    return np.where(x > 2, (half * np.exp((h - y) * (h + y)) * special.erfcx(y) * half).astype(x.dtype), special.erfc(x))
 
 
 def logerfc(x: Any) -> Any:

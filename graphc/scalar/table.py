@@ -298,7 +298,7 @@ _row("lgamma", lambda x, y: _("digamma", x), numpy="scipy.special.gammaln", late
 _row("digamma", lambda x, y: _("polygamma", sp.Integer(1), x), numpy="scipy.special.digamma", jit="digamma",
      latex=r"\psi")
 _row("polygamma", None, lambda k, x, y: _("polygamma", k + 1, x), numpy="graphc.scalar.oracle.polygamma", jit="polygamma",
-     mpmath=lambda mp, k, x: mp.psi(int(k), x), latex=r"\psi")
+     mpmath=lambda mp, k, x: (mp.inf if k % 2 else mp.nan) if x <= 0 and x == mp.floor(x) else mp.psi(int(k), x), latex=r"\psi")
 
 # --- kinks and steps --------------------------------------------------------------------------------------------------
 _row("abs", lambda x, y: _("sign", x), jit="abs", mpmath=lambda mp, x: abs(x), result="same",

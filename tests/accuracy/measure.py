@@ -46,7 +46,7 @@ FILE = Path(__file__).with_name("measured.json")
 REASONS = {
     "logaddexp": "near its zeros, exp(a) + exp(b) = 1, terms cancel: the error is 1 ULP of the greater argument",
     "lgamma": "the C library's: near its zeros at negative arguments the absolute error is small, the relative one not",
-    "digamma": "near its zeros the absolute error is small, the relative one not",
+    "digamma": "near its negative zeros the absolute error is small, the relative one not",
     **dict.fromkeys(ORDERS, "for negative arguments two terms of reflection cancel"),
 }
 GAMMA = ("lgamma", "digamma", *ORDERS)
@@ -180,6 +180,7 @@ def greatest(functions: dict[str, Callable[..., Any]], reference: np.ndarray, ar
             found[kind] = (float(error[k]), [float(a[k]) for a in arguments])
 
 
+@np.errstate(all="ignore")
 def measure(name: str, dtype: str, count: int, spot: int, stride: int = 1) -> tuple[dict[str, Greatest], str]:
     """The greatest error of the oracle ("numpy") and of the generated code ("jit"), and how it was found."""
     functions, found = {"numpy": oracle(name), "jit": generated(name, dtype)}, {}

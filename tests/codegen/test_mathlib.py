@@ -149,6 +149,23 @@ def _tanh(z):
     return (mpmath.tanh(x) / x - 1) / z
 
 
+def _log_pair(z):
+    return 4 * mpmath.hyp2f1(1, 2.5, 3.5, z) / 10
+
+
+def _arctan(z):
+    return -mpmath.hyp2f1(1, 1.5, 2.5, -z) / 3
+
+
+def _cbrt(f):
+    return (1 + f)**(-mpmath.mpf(1) / 3)
+
+
+def _digamma(d):
+    zero = mpmath.findroot(lambda x: mpmath.psi(0, x), 1.4616321449683622)
+    return mpmath.psi(0, zero + d) / d
+
+
 def _erf_near(z):
     x = mpmath.sqrt(z)
     return mpmath.erf(x) / x - 1
@@ -168,12 +185,24 @@ def _erf_far(w):
 
 
 @pytest.mark.parametrize("real", (float32, float64), ids=str)
-@pytest.mark.parametrize(("table", "function"), [("LOG", _log), ("TANH", _tanh), ("ERF_NEAR", _erf_near), ("ERF_FAR", _erf_far), ("ERFCX", _erfcx)])
+@pytest.mark.parametrize(("table", "function"), [("LOG", _log), ("ARCTAN", _arctan), ("CBRT", _cbrt), ("TANH", _tanh), ("ERF_NEAR", _erf_near), ("ERF_FAR", _erf_far), ("ERFCX", _erfcx)])
 def test_coefficients_are_those_of_the_interpolant_at_chebyshev_nodes(table, function, real):
     end = coefficients.ERF_END[real]
     with mpmath.workdps(50):
         interval = {"LOG": [0, ((mpmath.sqrt(2) - 1) / (mpmath.sqrt(2) + 1))**2],
-                    "ERFCX": [-1, 1], "ERF_FAR": [-mpmath.mpf(1) / 2, (mpmath.mpf(end) - 3) / (end + 3)]}.get(table, [0, 1])
+                    "CBRT": [1 / mpmath.sqrt(2) - 1, mpmath.sqrt(2) - 1], "ERFCX": [-1, 1],
+                    "ERF_FAR": [-mpmath.mpf(1) / 2, (mpmath.mpf(end) - 3) / (end + 3)]}.get(table, [0, 1])
         stored = getattr(coefficients, table)[real]
         fit = mpmath.chebyfit(function, interval, len(stored))
         np.testing.assert_allclose(stored, [float(c) for c in reversed(fit)], 1e-8 if real is float32 else 1e-15)
+
+
+def test_coefficients_of_float64_alone():
+    with mpmath.workdps(50):
+        end = ((mpmath.sqrt(2) - 1) / (mpmath.sqrt(2) + 1))**2
+        quarter = mpmath.mpf(1) / 4
+        for stored, function, interval in ((coefficients.LOG_PAIR[float64], _log_pair, [0, end]),
+                                           (coefficients.DIGAMMA_NEAR, _digamma, [-quarter, quarter])):
+            fit = mpmath.chebyfit(function, interval, len(stored))
+            np.testing.assert_allclose(stored, [float(c) for c in reversed(fit)], 1e-14)
+        assert sum(map(mpmath.mpf, coefficients.DIGAMMA_ZERO)) == pytest.approx(mpmath.findroot(lambda x: mpmath.psi(0, x), 1.4616), abs=1e-32)

@@ -1,7 +1,7 @@
 """The source of mathlib, for one precision. `real` is the type of every constant, so that nothing is promoted.
 
 digamma and polygamma: recurrence up to an argument where the asymptotic series converges, and reflection for x < 0
-(Abramowitz and Stegun, 6.3.18, 6.4.11, 6.4.7).
+(Abramowitz and Stegun, 6.3.18, 6.4.11, 6.4.7); digamma has a polynomial around its positive zero.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ import numpy as np
 from numba import float64, njit
 
 from graphc.codegen.mathlib.arctangent import arctangent, arctangent_of_two
+from graphc.codegen.mathlib.coefficients import DIGAMMA_NEAR, DIGAMMA_ZERO
 from graphc.codegen.mathlib.complementary import complementary_error_functions
 from graphc.codegen.mathlib.error import error_function
 from graphc.codegen.mathlib.exponential import exponential, exponential_minus_one
-from graphc.codegen.mathlib.formats import contracted, reordered, select
+from graphc.codegen.mathlib.formats import contracted, polynomial, reordered, select
 from graphc.codegen.mathlib.hyperbolic import (
     hyperbolic_sine_and_cosine,
     hyperbolic_tangent,
@@ -45,7 +46,8 @@ BERNOULLI = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, -3617 
 def library(real: Any) -> dict[str, Callable[..., Any]]:
     """All functions of mathlib in the precision `real`."""
     jit = njit(error_model="numpy", inline="never", nogil=True)
-    zero, one, two = real(0), real(1), real(2)
+    zero, one = real(0), real(1)
+    (digamma_zero, digamma_zero_low), digamma_near = DIGAMMA_ZERO, polynomial(float64, DIGAMMA_NEAR)
     exp, expm1, log, log1p = exponential(real), exponential_minus_one(real), logarithm(real), logarithm_plus_one(real)
     log1p_of_fraction = logarithm_plus_fraction(real)
     log1mexp = logarithm_of_one_minus_exponential(real)
@@ -159,6 +161,9 @@ def library(real: Any) -> dict[str, Callable[..., Any]]:
     @jit
     def digamma(x):
         v = float64(x)
+        from_zero = (v - digamma_zero) - digamma_zero_low
+        if abs(from_zero) < 0.25:
+            return real(from_zero * digamma_near(from_zero))
         if v > 0.0:
             return real(_positive(0, v)) if v < math.inf else x
         if v == 0.0:
