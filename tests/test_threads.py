@@ -124,6 +124,12 @@ def test_a_forked_child_has_threads_of_its_own():
     assert process.exitcode == 0 and queue.get() == [k * k for k in range(9)]
 
 
+def test_parts_run_at_the_same_time():
+    """Each waits for the others, which it would do in vain on one thread."""
+    meeting = threading.Barrier(3, timeout=30)
+    in_parts(lambda k: meeting.wait(), 3, 3)
+
+
 def test_an_error_in_a_part_is_raised():
     def fail(k):
         if k == 5:

@@ -41,10 +41,10 @@ def in_python(program: HostProgram) -> bool:
 
 
 def _split(call: Call, program: HostProgram) -> Call:
-    kernel, loops = call.kernel, [s for s in call.kernel.body if isinstance(s, For)]
-    if len(loops) != 1 or kernel.body[-1] is not loops[0] or loops[0] != For(loops[0].index, loops[0].extent, loops[0].body):
+    kernel, loop = call.kernel, call.kernel.body[-1]
+    if not isinstance(loop, For) or loop != For(loop.index, loop.extent, loop.body) or not all(map(_is_start, kernel.body[:-1])):
         return call
-    loop, row = loops[0], var(loops[0].index, "int")
+    row = var(loop.index, "int")
     inner = list(_inside(loop.body))
     carried = {s.name for s in kernel.body if isinstance(s, Assign)}
     operations = {s.target.value: s.op for s, _ in inner if isinstance(s, Accumulate) and s.target.op == "var" and s.target.value in carried}
@@ -62,6 +62,11 @@ def _split(call: Call, program: HostProgram) -> Call:
                   tuple("wide" if r in kernel.wide else program.scalars[r] for r in kernel.results), _places(kernel, program))
     body = tuple(_shifted(s, row, sliced) for s in kernel.body)
     return replace(call, kernel=replace(kernel, body=body, split=split), split=split)
+
+
+def _is_start(s: Statement) -> bool:
+    """What may stand before the loop: scratch, and the neutral elements of what it carries."""
+    return isinstance(s, Allocate | Note) or isinstance(s, Assign) and s.value.op == "const"
 
 
 def _indices(statements: Iterable[Statement]) -> dict[str, list[tuple[Term, ...]]]:

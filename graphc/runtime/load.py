@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,9 +49,9 @@ class Loaded:
 
 def load(text: str) -> tuple[Callable[..., Any], Path]:
     """The module's `run` and its file."""
-    path = module_file(text)
-    name = f"graphc_{path.stem}"
-    with _lock:
+    with _lock, _no_collection():
+        path = module_file(text)
+        name = f"graphc_{path.stem}"
         module = sys.modules.get(name)
         if module is None or getattr(module, "__file__", None) != str(path):
             spec = importlib.util.spec_from_file_location(name, path)
@@ -62,3 +64,15 @@ def load(text: str) -> tuple[Callable[..., Any], Path]:
                 del sys.modules[name]
                 raise
         return module.run, path
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Numba's start and a compilation make hundreds of thousands of objects that stay. Looking for garbage among them takes 0.2 s."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

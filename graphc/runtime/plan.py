@@ -101,8 +101,9 @@ def _keep_apart(buffers: Sequence[np.ndarray], values: Sequence[Any]) -> None:
     if len(buffers) * (len(arrays) + len(buffers)) <= _FEW:
         with_input = with_other = False
         for k, b in enumerate(buffers):
+            owner = b.flags.owndata
             for v in arrays:
-                with_input |= may_share_memory(b, v)
+                with_input |= b is v if owner and v.flags.owndata else may_share_memory(b, v)
             for other in buffers[:k]:
                 with_other |= may_share_memory(b, other)
     else:

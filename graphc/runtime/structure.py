@@ -18,19 +18,26 @@ class Structure:
     def __init__(self, shape: Any):
         self.shape = shape
         self.fill = _filler(shape)
+        named = shape[1] if isinstance(shape, tuple) and len(shape) == 2 else shape
+        self._places = named if isinstance(named, dict) and all(isinstance(n, int) for n in named.values()) else {}
 
-    def flatten(self, given: Any, shape: Any = None) -> dict[int, Any]:
+    def flatten(self, given: Any) -> dict[int, Any]:
         """The buffers of `out=` by flat index. A dict given for (value, gradients) means the gradients."""
+        if isinstance(given, dict) and given.keys() <= self._places.keys():
+            return {self._places[k]: v for k, v in given.items()}
+        return self._flatten(given)
+
+    def _flatten(self, given: Any, shape: Any = None) -> dict[int, Any]:
         shape = self.shape if shape is None else shape
         kind = type(shape)
         if given is None:
             return {}
         if kind is int:
             return {shape: given}
-        if kind is tuple and type(given) is dict:
-            return self.flatten(given, shape[1])
+        if kind is tuple and isinstance(given, dict):
+            return self._flatten(given, shape[1])
         if kind is dict:
-            if type(given) is not dict or not given.keys() <= shape.keys():
+            if not isinstance(given, dict) or not given.keys() <= shape.keys():
                 raise BindingTypeError(f"out= must be a dict with keys among {list(shape)}, given {_kind(given)}")
             pairs = [(shape[k], v) for k, v in given.items()]
         else:
@@ -39,7 +46,7 @@ class Structure:
             pairs = list(zip(shape, given, strict=True))
         if all(type(s) is int for s, _ in pairs):
             return dict(pairs)
-        return {k: v for s, g in pairs for k, v in self.flatten(g, s).items()}
+        return {k: v for s, g in pairs for k, v in self._flatten(g, s).items()}
 
 
 def _filler(shape: Any) -> Fill:
