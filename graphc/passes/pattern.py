@@ -146,7 +146,7 @@ def _flat(p: Apply) -> Apply:
     return Apply(p.head, tuple(args), constant)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rule:
     """One identity. `program(gc, x, ...)` returns (lhs, rhs, *needless); `dims` are the dims of its tensors."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 
 import sympy as sp
 
@@ -20,6 +21,7 @@ from graphc.ir.walk import rebuild
 from graphc.passes.match import Remainder, matches
 from graphc.passes.pattern import Rule, Rules, is_number, tags_of
 from graphc.passes.subject import Subject, combined, compose, expanded, symbols
+from graphc.passes.tokens import needed, tokens_of
 from graphc.passes.unify import Match
 from graphc.scalar.symbols import Extent, OverIndex, Placeholder, axis_index, over_index, placeholder
 from graphc.scalar.table import op
@@ -44,7 +46,10 @@ def first_match(rules: Rules, node: Node) -> Fired | None:
         return None
     for site, candidates in rules.sites(node.body):
         subject = Subject(site, node.reads)
+        tokens = tokens_of(subject)
         for rule in candidates:
+            if not _needs(rule) <= tokens:
+                continue
             if not rule.pointwise and _is_selected(node, site):
                 continue
             for found, rest in matches(rule.lhs, subject):
@@ -55,6 +60,9 @@ def first_match(rules: Rules, node: Node) -> Fired | None:
                 if _holds(rule, found):
                     return rule, site, found, rest
     return None
+
+
+_needs = cache(needed)
 
 
 def _holds(rule: Rule, m: Match) -> bool:
