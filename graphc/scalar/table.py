@@ -277,7 +277,7 @@ _row("cosh", lambda x, y: _("sinh", x), latex=r"\cosh", jit="cosh")
 _row("tanh", lambda x, y: _("sech", x)**2, jit="tanh", latex=r"\tanh")
 _row("sech", lambda x, y: -y * _("tanh", x), numpy="graphc.scalar.oracle.sech", jit="sech", latex=r"\mathrm{sech}")
 _row("logcosh", lambda x, y: _("tanh", x), numpy="graphc.scalar.oracle.logcosh", jit="logcosh", latex=r"\ln\cosh",
-     mpmath=lambda mp, x: mp.log(mp.cosh(x)))
+     mpmath=lambda mp, x: mp.log1p(2 * mp.sinh(x / 2)**2))
 _row("arcsinh", lambda x, y: 1 / _("hypot", x, sp.Integer(1)), jit="arcsinh", mpmath="asinh",
      latex=r"\mathrm{arsinh}")
 _row("arccosh", lambda x, y: 1 / _("sqrt", (x - 1) * (x + 1)), jit="math.acosh", mpmath="acosh",

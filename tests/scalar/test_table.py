@@ -32,6 +32,9 @@ PAIRS = {
     "power": [(x, p) for x in (0.0, 1e-20, 0.3, 1.0, 1.7, 30.0) for p in (0.0, 1.0, 2.0, 0.5, 2.7)] + [(-1.7, 3.0), (-0.3, 2.0), (0.3, -1.5)],
     "xlogy": [(x, y) for x in (0.0, 1e-20, 0.3, 5.0, -1.7) for y in (1e-310, 0.3, 1.0, 5.0, 1e5)] + [(0.0, 0.0)],
     "polygamma": [(k, x) for k in (1.0, 2.0, 3.0) for x in (0.3, 1.7, 5.0, 30.0)],
+    **dict.fromkeys(("log_ratio", "log_product"), [(a, b) for a in (1e-200, 0.3, 1.7, 1e200) for b in (1e-190, 0.5, 3.0, 1e210)] + [(-2.0, -3.0)]),
+    "exp_difference": [(a, b) for a in (0.0, 1e-9, 0.3, -700.0, 700.0) for b in (1e-9, -0.3, -700.0, 5.0)],
+    "over_hypot": [(a, b) for a in (0.0, 1e-200, 0.3, -5.0, 1e200) for b in (1e-200, 0.5, -3.0, 1e200)] + [(0.0, 0.0)],
     "floordiv": [(a, b) for a in (7.0, -7.0, 6.0, 0.5, 0.0) for b in (2.0, 3.0, -2.0, 0.25)],
     "mod": [(a, b) for a in (7.0, -7.0, 6.0, 0.5, 0.0) for b in (2.0, 3.0, -2.0, 0.25)],
 }
@@ -43,12 +46,15 @@ SMOOTH = {                                  # arguments at which a row is differ
     "lgamma": [0.3, 1.7, 5.0, 30.0, -0.3], "digamma": [0.3, 1.7, 5.0, 30.0, -0.3], "cbrt": [0.3, -0.3, 5.0],
     **dict.fromkeys(("abs", "sign", "relu"), [0.3, -0.3, 5.0, -30.0]), **dict.fromkeys(("floor", "ceil", "round"), [0.3, -0.3, 5.2, -30.7]),
     "power": [(0.3, 2.7), (1.7, -1.5), (30.0, 0.5), (-1.7, 3.0), (0.3, 0.0), (1.7, 1.0)],
+    **dict.fromkeys(("log_ratio", "log_product"), [(0.3, 1.7), (5.0, 0.2), (-2.0, -3.0)]), "over_hypot": [(0.3, -0.4), (5.0, 2.0), (-3.0, 1.7)],
+    "exp_difference": [(0.3, -0.4), (5.0, 2.0), (-3.0, 1.7)],
     "xlogy": [(0.3, 0.3), (5.0, 1.7), (-1.7, 30.0)], "hypot": [(0.3, -0.4), (5.0, 0.0), (0.0, -1.7)],
     "arctan2": [(0.3, -0.4), (5.0, 0.0), (0.0, 1.7), (-1.0, -1.0), (1.0, 2.0)],
     "maximum": [(0.3, 0.4), (5.0, -1.0)], "minimum": [(0.3, 0.4), (5.0, -1.0)], "logaddexp": [(0.3, 0.4), (50.0, -1.0), (-1.0, 50.0)],
     "polygamma": [(1.0, 0.3), (2.0, 5.0)], "mod": [(7.3, 2.0), (-0.3, 1.7)], "floordiv": [(7.3, 2.0), (-0.3, 1.7)],
 }
-SKIP = {"where", "stop_gradient", "at_kink"}
+# What stable forms are made of holds some arguments constant, or has conventions of its own: tests/scalar/test_stable_rows.py.
+SKIP = {"where", "stop_gradient", "at_kink", "excess", "apart", "log_total", "inverse_total", "times_log", "scaled", "grouped", "binade", "log_product3"}
 NUMERIC = [name for name, row in ROWS.items() if row.result != "bool" and name not in SKIP]
 
 
@@ -206,7 +212,7 @@ def test_second_derivatives_at_a_kink_are_numbers(name):
 def test_values_repeat():
     x = placeholder(0)
     assert derivative(op("exp")(x), 0, repeats_value=True) == VALUE
-    assert derivative(op("tanh")(x), 0, repeats_value=True) == (1 - VALUE) * (1 + VALUE)
+    assert derivative(op("sigmoid")(x), 0, repeats_value=True) == op("sigmoid")(-x) * VALUE
     assert derivative(x, 0, repeats_value=True) == 1
 
 
