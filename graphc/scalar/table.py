@@ -214,7 +214,7 @@ _row("apart", lambda e, c, y: 1, None, jit="apart", plain=lambda e, c: where(c, 
      note="everywhere: that of the first argument, which is counted elsewhere where the condition holds")
 _row("log_total", None, lambda m, r, k, y: _("inverse_total", r, k), None, plain=lambda m, r, k: m + _("log", r + k), numpy="graphc.scalar.oracle.log_total", jit="log_total",
      mpmath=lambda mp, m, r, k: -mp.inf if r + k == 0 else m + mp.log1p(r + (k - 1)), note="an empty sum, k + r = 0: value -inf, derivative 0")
-_row("inverse_total", lambda r, k, y: -y**2, lambda r, k, y: -y**2, plain=lambda r, k: 1 / (r + k), numpy="graphc.scalar.oracle.inverse_total", jit="inverse_total",
+_row("inverse_total", lambda r, k, y: -y**2, None, plain=lambda r, k: 1 / (r + k), numpy="graphc.scalar.oracle.inverse_total", jit="inverse_total",
      mpmath=lambda mp, r, k: mp.mpf(0) if r + k == 0 else 1 / (r + k), note="an empty sum, k + r = 0: value and derivative 0")
 _row("times_log", lambda x, l, y: l, lambda x, l, y: where(_("ne", x, sp.Integer(0)), x, 0), plain=lambda x, l: x * l, numpy="graphc.scalar.oracle.times_log", jit="times_log",
      mpmath=lambda mp, x, l: l if mp.isnan(l) else mp.mpf(0) if x == 0 else x * l, note="x = 0: value 0, and derivative 0 in l, for every l that is not NaN")
@@ -266,7 +266,7 @@ _row("cosh", lambda x, y: _("sinh", x), latex=r"\cosh", jit="cosh")
 _row("tanh", lambda x, y: _("sech", x)**2, jit="tanh", latex=r"\tanh")
 _row("sech", lambda x, y: -y * _("tanh", x), numpy="graphc.scalar.oracle.sech", jit="sech", latex=r"\mathrm{sech}")
 _row("logcosh", lambda x, y: _("tanh", x), numpy="graphc.scalar.oracle.logcosh", jit="logcosh", latex=r"\ln\cosh",
-     mpmath=lambda mp, x: mp.log(mp.cosh(x)))
+     mpmath=lambda mp, x: mp.log1p(2 * mp.sinh(x / 2)**2))
 _row("arcsinh", lambda x, y: 1 / _("hypot", x, sp.Integer(1)), jit="arcsinh", mpmath="asinh",
      latex=r"\mathrm{arsinh}")
 _row("arccosh", lambda x, y: 1 / _("sqrt", (x - 1) * (x + 1)), jit="math.acosh", mpmath="acosh",
