@@ -105,7 +105,8 @@ def hinge_embedding(input: Any, target: Any, margin: float = 1.0, reduction: str
     [0.75, 0.0]
     """
     x, t = pair("hinge_embedding", input, target)
-    losses = where(t != -1, x, 0.0) + where(t != 1, clip(margin - x, low=0), 0.0)
+    both = clip(x, low=margin)                                  # x + max(0, margin - x), for any other target
+    losses = where(t == 1, x, where(t == -1, clip(margin - x, low=0), both))
     return reduced("hinge_embedding", losses, reduction)
 
 

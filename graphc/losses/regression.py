@@ -14,7 +14,7 @@ from typing import Any
 from graphc.errors import DimError
 from graphc.frontend.derivatives import stop_gradient
 from graphc.frontend.elementwise import located, where
-from graphc.frontend.functions import abs, exp, log, log1p, maximum, relu, sinh
+from graphc.frontend.functions import abs, exp, log, log1p, maximum, sinh
 from graphc.frontend.reduce import sum
 from graphc.frontend.tensor import Tensor, describe
 from graphc.ir.access import same_size
@@ -165,7 +165,7 @@ def gaussian_nll(input: Any, target: Any, var: Any, full: bool = False, eps: flo
     number("gaussian_nll", "eps", eps, lambda v: v > 0, "> 0")
     x, t = pair("gaussian_nll", input, target)
     given = _variance(x, var)
-    v = given + stop_gradient(relu(eps - given))
+    v = where(given < eps, eps + (given - stop_gradient(given)), given)
     losses = 0.5 * (log(v) + (x - t)**2 / v)
     return reduced("gaussian_nll", losses + 0.5 * math.log(2 * math.pi) if full else losses, reduction)
 

@@ -216,7 +216,7 @@ _row("apart", lambda e, c, y: 1, None, jit="apart", plain=lambda e, c: where(c, 
 _row("log_total", None, lambda m, r, k, y: _("inverse_total", r, k), None, plain=lambda m, r, k: m + _("log", r + k),
      numpy="graphc.scalar.oracle.log_total", jit="log_total",
      mpmath=lambda mp, m, r, k: -mp.inf if r + k == 0 else m + mp.log1p(r + (k - 1)), note="an empty sum, k + r = 0: value -inf, derivative 0")
-_row("inverse_total", lambda r, k, y: -y**2, lambda r, k, y: -y**2, plain=lambda r, k: 1 / (r + k),
+_row("inverse_total", lambda r, k, y: -y**2, None, plain=lambda r, k: 1 / (r + k),
      numpy="graphc.scalar.oracle.inverse_total", jit="inverse_total",
      mpmath=lambda mp, r, k: mp.mpf(0) if r + k == 0 else 1 / (r + k), note="an empty sum, k + r = 0: value and derivative 0")
 _row("times_log", lambda x, l, y: l, lambda x, l, y: where(_("ne", x, sp.Integer(0)), x, 0), plain=lambda x, l: x * l,

@@ -117,6 +117,38 @@ def test_sets(name):
     assert all(k.origin.file == __file__ for k in found if name != "mae")
 
 
+C, T, V, U = gc.param("C", "n c"), gc.labels("t", "n", below="c"), gc.param("V", "n c"), gc.tensor("U", "n c")
+SMOOTH_LOSSES = {
+    "cross_entropy": lambda: gc.losses.cross_entropy(C, T), "smoothed": lambda: gc.losses.cross_entropy(C, T, label_smoothing=0.1), "ignoring": lambda: gc.losses.cross_entropy(C, T, ignore_index=2),
+    "weighted": lambda: gc.losses.cross_entropy(C, T, weight=gc.tensor("w", "c")), "probabilities": lambda: gc.losses.cross_entropy(C, U), "nll": lambda: gc.losses.nll(C, T),
+    "kl_div": lambda: gc.losses.kl_div(C, U), "log kl_div": lambda: gc.losses.kl_div(C, U, log_target=True), "bce_with_logits": lambda: gc.losses.bce_with_logits(C, U),
+    "focal": lambda: gc.losses.focal(C, U), "squared_hinge": lambda: gc.losses.squared_hinge(C, U), "soft_margin": lambda: gc.losses.soft_margin(C, U), "mse": lambda: gc.losses.mse(C, U),
+    "huber": lambda: gc.losses.huber(C, U), "smooth_l1": lambda: gc.losses.smooth_l1(C, U), "log_cosh": lambda: gc.losses.log_cosh(C, U), "poisson_nll": lambda: gc.losses.poisson_nll(C, U),
+    "gaussian_nll": lambda: gc.losses.gaussian_nll(C, U, V), "softmax": lambda: gc.sum(gc.softmax(C)**2), "log_softmax": lambda: gc.sum(gc.log_softmax(C) * U), "logsumexp": lambda: gc.sum(gc.logsumexp(C, 1)),
+}
+ROUGH_LOSSES = {
+    "mae": (lambda: gc.losses.mae(C, U), 1), "hinge": (lambda: gc.losses.hinge(C, U), 1), "quantile": (lambda: gc.losses.quantile(C, U), 1), "bce": (lambda: gc.losses.bce(C, U), 4),
+    "multi_margin": (lambda: gc.losses.multi_margin(C, T), 1), "hinge_embedding": (lambda: gc.losses.hinge_embedding(C, U), 2), "triplet_margin": (lambda: gc.losses.triplet_margin(C, V, U), 3),
+}
+
+
+@pytest.mark.parametrize("name", SMOOTH_LOSSES)
+def test_smooth_losses(name):
+    """What softmax holds constant, its maximum and how many attain it, is no kink."""
+    assert str(gc.kinks(SMOOTH_LOSSES[name]())) == "smooth everywhere"
+
+
+@pytest.mark.parametrize("name", ROUGH_LOSSES)
+def test_rough_losses(name):
+    build, sets = ROUGH_LOSSES[name]
+    assert len(gc.kinks(build())) == sets
+
+
+def test_an_argument_held_constant_is_not_looked_at_and_a_count_of_ties_is():
+    m = gc.max(x, keepdims=True)
+    assert [k.kind for k in gc.kinks(gc.sum(gc.where(x == gc.stop_gradient(m), 1.0, 0.0)))] == ["jump"]
+
+
 def test_rows_and_table():
     L = gc.sum(gc.relu(X @ W)) + gc.sum(abs(W))
     first, second = gc.kinks(L)

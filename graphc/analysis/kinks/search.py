@@ -5,7 +5,8 @@
     max over j, norm, std             ties; a root of a sum of squares at 0
     [c] used as a number              a step
 
-What stands in a condition, in an index or under `stop_gradient` is not looked at: no derivative passes there.
+What stands in a condition, in an index, under `stop_gradient` or in an argument that a row of the table holds constant is not looked at:
+no derivative passes there. So the maximum that softmax subtracts, and how many elements attain it, are not seen; their choice cancels.
 """
 
 from __future__ import annotations
@@ -137,7 +138,7 @@ class _Visit:
                 yield from self.table(e, path, chosen)
             elif isinstance(e, sp.Pow) and e.exp.is_number and 0 < e.exp < 1:
                 yield from self.pointwise(e, op("eq")(e.base, ZERO), ("**", "singular", "inf", ""), path)
-            for part in e.args:
+            for part in _differentiated(e):
                 yield from self.walk(part, path)
 
     def operand(self, k: int, path: Path) -> Iterator[NonSmooth]:
@@ -248,6 +249,13 @@ def _slope_of(e: Op) -> str:
     choice = choice_of(e)
     number = choice[1] if choice else sp.Add(*(e.args[1].diff(p) for p in e.args[1].atoms(Placeholder)))
     return number_text(number, "float") if number.is_number else ""
+
+
+def _differentiated(e: sp.Expr) -> Sequence[sp.Expr]:
+    """The arguments that a derivative passes, where it passes any."""
+    if not isinstance(e, Op) or not any(e.row.derivatives):
+        return e.args
+    return [a for a, d in zip(e.args, e.row.derivatives, strict=True) if d]
 
 
 def _is_zero_there(e: Op) -> bool:

@@ -18,6 +18,7 @@ from graphc.analysis.ranges import roundoff
 from graphc.analysis.ranges.cone import Cone, body_of, covers
 from graphc.analysis.ranges.element import Walk
 from graphc.analysis.ranges.intervals import MP, Format, Interval, apply, hull, interval
+from graphc.analysis.ranges.masks import dims_left_out, kept, kept_of_extremum
 from graphc.analysis.ranges.roundoff import EXACTLY
 from graphc.analysis.ranges.value import ONE, Value, meet, merged
 from graphc.ir.bind import known_labels
@@ -43,8 +44,19 @@ class Bounds:
         self.values: dict[Node, Value] = {}
         roots = list(roots)
         self.labels = known_labels(roots)
-        for node in topological(roots):
+        order = topological(roots)
+        split = [n for n in dims_left_out(order) if sizes[n][0] == 1 < sizes[n][1]]
+        if split:
+            self.values = self.joined(order, split[0], box)
+            return
+        for node in order:
             self.values[node] = self.given(node, box[node]) if isinstance(node, Input) else self.node(node)
+
+    def joined(self, order: Sequence[Node], dim: str, box: Mapping[Input, Value]) -> dict[Node, Value]:
+        """A dim of which one element is left out is looked at with one element, and with more."""
+        sides = [Bounds(order, box, {**self.sizes, dim: size}, self.machine) for size in ((1, 1), (2, self.sizes[dim][1]))]
+        alike = {n: len({s.values[n].scale for s in sides}) == 1 for n in order}
+        return {n: merged([s.values[n] if alike[n] else s.flat(s.values[n]) for s in sides]) for n in order}
 
     def given(self, i: Input, v: Value) -> Value:
         """An input's interval; labels are below their bound, or one of the values that they may have besides."""
@@ -108,11 +120,28 @@ class Bounds:
 
     def reduced(self, node: Comprehension, body: Value) -> Value:
         if node.reduce in ("max", "min"):
-            return self.flat(body)
+            others = self.others(node)
+            return self.flat(body if others is None else meet(body, others))
         if node.reduce in ("argmax", "argmin"):
             last = self.size(sp.Mul(*node.over)).high - 1
             return Value(interval(0, last), interval(0, last), EXACTLY if body.error == EXACTLY else (0.0, float(last)))
         return self.product(node, self.flat(body)) if node.reduce == "prod" else self.summed(node, body)
+
+    def others(self, node: Comprehension) -> Value | None:
+        """The elements that a maximum is one of, where one of two or more is left out as -inf."""
+        found = kept_of_extremum(node)
+        if found is None or self.size(found[2]).low < 2:
+            return None
+        cone = Cone(found[1])
+        return Walk(self, cone).term(found[0], cone.top)
+
+    def but_for_masks(self, node: Node) -> Value:
+        """The value of a node without the infinity that it writes itself."""
+        selection = kept(node)
+        if selection is None:
+            return self.flat(self.values[node])
+        cone = Cone(node)                                                                        # type: ignore[arg-type]
+        return self.flat(Walk(self, cone).term(selection[0], cone.top))
 
     def summed(self, node: Comprehension, body: Value) -> Value:
         """The sum of n elements is n times their mean; a sum of one sign is no less than its terms, also rounded."""

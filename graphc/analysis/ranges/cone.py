@@ -18,13 +18,20 @@ from graphc.ir.nodes import Comprehension, Node, Operation, Read
 from graphc.scalar.symbols import OverIndex, axis_index
 from graphc.scalar.term import Term, freeze, walk
 
-__all__ = ["Cone", "covers", "body_of"]
+__all__ = ["Cone", "covers", "body_of", "stripped", "ALIASES"]
+
+ALIASES = frozenset({"stop_gradient", "grouped", "at_kink"})         # their value is that of their last argument
 
 MOST, DEEP = 20, 10
 
 
 def body_of(node: Operation) -> Term:
     return freeze(node.body, node.kinds)
+
+
+def stripped(t: Term) -> Term:
+    """What a term merely repeats."""
+    return stripped(t.args[-1]) if t.op in ALIASES else t
 
 
 class Cone:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import sympy as sp
 
 from graphc.analysis.ranges import roundoff
+from graphc.analysis.ranges.composed import COMPOSED
 from graphc.analysis.ranges.cone import Cone, body_of
 from graphc.analysis.ranges.intervals import EMPTY, MP, Interval, apply, interval
 from graphc.analysis.ranges.relate import Relations
@@ -19,7 +20,8 @@ from graphc.analysis.ranges.roundoff import EXACTLY
 from graphc.analysis.ranges.value import ONE, Value, meet, merged
 from graphc.ir.nodes import Read, Size
 from graphc.scalar.symbols import extent
-from graphc.scalar.term import Term
+from graphc.scalar.table import ROWS
+from graphc.scalar.term import Term, divides_twice
 
 if TYPE_CHECKING:
     from graphc.analysis.ranges.bounds import Bounds
@@ -27,7 +29,8 @@ if TYPE_CHECKING:
 __all__ = ["Walk"]
 
 _KEEPS_SCALE = frozenset("neg cast stop_gradient abs relu".split())
-_VANISHING = frozenset("mul div powi power exp sigmoid softplus logsigmoid erfc xlogy logaddexp polygamma".split())
+_VANISHING = frozenset("""mul div powi power exp sigmoid softplus logsigmoid erfc erfcx sech logcosh log1mexp log1p_square over_hypot xlogy
+                          logaddexp polygamma""".split())
 _NEEDS_ONE_SCALE = frozenset("add sub where maximum minimum".split())
 
 
@@ -75,6 +78,10 @@ class Walk:
                 return Value(interval(1), interval(1), EXACTLY, extent(t.value.name))
             case "where":
                 return self.where(t, reads)
+        if t.op in COMPOSED:
+            return self.relations.improved(t, reads, self.term(COMPOSED[t.op](*t.args), reads))
+        if (divisor := divides_twice(t)) is not None:
+            return self.term(Term("div", (Term("div", (t.args[0], divisor)), divisor)), reads)
         return self.relations.improved(t, reads, self.operation(t, [self.term(a, reads) for a in t.args]))
 
     def extent_of(self, symbol: sp.Symbol, reads: Sequence[Read]) -> Size:
@@ -105,7 +112,8 @@ class Walk:
 
     def vanishing(self, t: Term, args: list[Value], exact: Interval, scale: sp.Expr) -> bool:
         """Whether an operation may give a number below the least normal one, of arguments that are above it."""
-        if t.op not in _VANISHING or t.kind != "float" or exact.empty or exact.low == exact.high == 0:
+        defined = t.op in ROWS and ROWS[t.op].definition is not None
+        if not defined and t.op not in _VANISHING or t.kind != "float" or exact.empty or exact.low == exact.high == 0:
             return False
         if t.op == "mul" and any(a.exact.least >= 1 and a.scale == ONE for a in args):
             return False

@@ -14,30 +14,37 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, cached_property, partial
+from functools import cache, cached_property, partial, reduce
 from typing import Any
 
 import mpmath
 
+from graphc.analysis.ranges.composed import COMPOSED, composed
+from graphc.scalar.analytic import Analytic
 from graphc.scalar.table import ROWS
+from graphc.scalar.term import Term, freeze
 
-__all__ = ["Interval", "Format", "FORMATS", "EMPTY", "LINE", "apply", "hull", "interval", "MP", "DOMAINS", "TURNS"]
+__all__ = ["Interval", "Format", "FORMATS", "EMPTY", "LINE", "apply", "hull", "interval", "has_rule", "MP", "DOMAINS", "TURNS", "ABSOLUTE"]
 
 BITS = 100
 MP: Any = mpmath.mp.clone()
 MP.prec = BITS
 INF, ZERO = MP.inf, MP.mpf(0)
 FAR, LARGEST = MP.mpf(2)**200, MP.mpf(2)**60000      # beyond FAR a function is bounded by its limit; beyond LARGEST a number is infinite
+PARTS = 12                                           # on each side of a point where a formula fails
 ULPS = 4                                             # error of a function of the table, in units in the last place
 
 # Where a function is defined, and where it turns between; the rest of the table is monotone on the whole line, or has a rule below.
 DOMAINS = {"log": (0, INF), "log1p": (-1, INF), "log2": (0, INF), "log10": (0, INF), "sqrt": (0, INF), "arcsin": (-1, 1), "arccos": (-1, 1),
-           "arccosh": (1, INF), "arctanh": (-1, 1)}
-TURNS = {"abs": (0,), "cosh": (0,), "lgamma": ("1.46163214496836234126265954232572132846819620400644629512959871",)}
+           "arccosh": (1, INF), "arctanh": (-1, 1), "log1mexp": (0, INF)}
+TURNS = {**dict.fromkeys(("abs", "cosh", "sech", "logcosh", "log1p_square"), (0,)),
+         "lgamma": ("1.46163214496836234126265954232572132846819620400644629512959871",)}
 EXACT = frozenset("abs sign floor ceil round relu maximum minimum stop_gradient floordiv mod".split())      # no rounding of their own
-_SLOW = frozenset("log log1p log2 log10 sqrt cbrt arcsinh arccosh".split())      # small at numbers beyond FAR, and computed there
+ABSOLUTE = frozenset("log_ratio log_product log_product3".split())    # besides, the rounding of the product is an error of the logarithm
+_SLOW = frozenset("log log1p log2 log10 sqrt cbrt arcsinh arccosh log1p_square".split())      # small at numbers beyond FAR, and computed there
 _MONOTONE = frozenset("""exp expm1 log log1p log2 log10 sigmoid logsigmoid softplus sqrt cbrt arcsin arccos arctan sinh tanh arcsinh arccosh
-                         arctanh erf erfc sign floor ceil round relu stop_gradient abs cosh""".split())
+                         arctanh erf erfc erfcx logerfc sign floor ceil round relu stop_gradient abs cosh sech logcosh log1mexp
+                         log1p_square""".split())
 
 
 @dataclass(frozen=True)
@@ -110,6 +117,12 @@ class Format:
         return self.tiny * MP.mpf(2)**(1 - self.bits)
 
     @cached_property
+    def span(self) -> Any:
+        """The least scale that a norm divides by, see `graphc.scalar.oracle.binade`."""
+        bias = self.top - 1
+        return MP.mpf(2)**(bias // 16 - bias)
+
+    @cached_property
     def largest(self) -> Any:
         return (2 - MP.mpf(2)**(1 - self.bits)) * MP.mpf(2)**(self.top - 1)
 
@@ -141,12 +154,12 @@ FORMATS = {"float32": Format("float32", 24, 128), "float64": Format("float64", 5
 # --- arithmetic -----------------------------------------------------------------------------------------------------------
 
 def _bounded(low: Any, high: Any, nan: bool) -> Interval:
-    """Ends beyond LARGEST are infinite outward, and LARGEST inward; an end that is no number bounds nothing."""
+    """Finite ends beyond LARGEST are infinite outward, and LARGEST inward; an end that is no number bounds nothing."""
     low, high = (-INF if MP.isnan(low) else low), (INF if MP.isnan(high) else high)
-    if abs(low) > LARGEST:
-        low = min(low, LARGEST) if low > 0 else -INF
-    if abs(high) > LARGEST:
-        high = max(high, -LARGEST) if high < 0 else INF
+    if abs(low) > LARGEST and not MP.isinf(low):
+        low = LARGEST if low > 0 else -INF
+    if abs(high) > LARGEST and not MP.isinf(high):
+        high = -LARGEST if high < 0 else INF
     return Interval(low, high, nan)
 
 
@@ -221,7 +234,8 @@ def _value(name: str, *x: Any) -> list[Any]:
     if any(abs(e) > FAR and not MP.isinf(e) for e in x) and name not in EXACT | _SLOW:
         return [v for far in (FAR, INF) for v in _value(name, *(MP.sign(e) * far if abs(e) > FAR else e for e in x))]
     try:
-        value = MP.mpf(_oracle(name)(*x))
+        with MP.workprec(BITS + 64 * (name == "erfcx")):                             # exp(x^2) magnifies the rounding of x^2
+            value = MP.mpf(_oracle(name)(*x))
     except (ValueError, ZeroDivisionError, TypeError, OverflowError):
         return [-INF, INF]
     if MP.isnan(value):
@@ -278,6 +292,11 @@ def _hypot(a: Interval, b: Interval) -> Interval:
     return _corners("hypot", _monotone("abs", a), _monotone("abs", b))
 
 
+def _over_hypot(a: Interval, b: Interval) -> Interval:
+    """a / hypot(a, b) rises with a, and shrinks with |b|."""
+    return _corners("over_hypot", a, _monotone("abs", b)) & interval(-1, 1, True) if not a.infinite else interval(-1, 1, a.nan or b.nan or b.infinite)
+
+
 def _arctan2(a: Interval, b: Interval) -> Interval:
     if b.low > 0 and not a.infinite and not b.infinite:
         return _corners("arctan2", a, b)
@@ -313,6 +332,21 @@ def _mod(a: Interval, b: Interval) -> Interval:
     return Interval(min(ZERO, b.low), max(ZERO, b.high), a.nan or b.nan or 0 in b or a.infinite)
 
 
+def _log_ratio(a: Interval, b: Interval) -> Interval:
+    lost = 0 in a and 0 in b or a.infinite and b.infinite
+    found = _monotone("log", _exact_div(a, b))
+    return replace(found, nan=found.nan or lost or b.low < 0)
+
+
+def _log_product(*factors: Interval) -> Interval:
+    return _monotone("log", reduce(_mul, factors))
+
+
+def _binade(x: Interval) -> Interval:
+    """Between |x|/2 and |x|; 1 for 0, infinity and NaN."""
+    return interval(min(x.least / 2, 1), max(x.greatest, 1))
+
+
 _LOGIC: dict[str, Callable[[Interval, Interval], tuple[bool, bool]]] = {           # certainly, possibly
     "lt": lambda a, b: (a.high < b.low, a.low < b.high), "le": lambda a, b: (a.high <= b.low, a.low <= b.high),
     "gt": lambda a, b: (a.low > b.high, a.high > b.low), "ge": lambda a, b: (a.low >= b.high, a.high >= b.low),
@@ -332,6 +366,7 @@ def _compare(name: str, a: Interval, b: Interval) -> Interval:
 
 _RULES: dict[str, Callable[..., Interval]] = {
     "add": _add, "sub": lambda a, b: _add(a, _neg(b)), "mul": _mul, "div": _div, "neg": _neg, "cast": lambda a: a, "hypot": _hypot,
+    "over_hypot": _over_hypot, "log_ratio": _log_ratio, "log_product": _log_product, "log_product3": _log_product, "binade": _binade,
     "arctan2": _arctan2, "power": _power_, "xlogy": _xlogy, "logaddexp": _logaddexp, "floordiv": _floordiv, "mod": _mod,
     "maximum": partial(_corners, "maximum"), "minimum": partial(_corners, "minimum"), "not_": lambda a: interval(1 - a.high, 1 - a.low),
     "polygamma": lambda k, x: replace(interval(0, INF) if k.low == 1 else LINE, nan=k.nan or x.nan or bool(x.low <= 0)),
@@ -340,21 +375,35 @@ _RULES: dict[str, Callable[..., Interval]] = {
 _RULES |= {name: partial(_monotone, name) for name in _MONOTONE} | {name: partial(_periodic, name) for name in ("sin", "cos", "tan")}
 _RULES |= {name: partial(_compare, name) for name in _LOGIC}
 
-_OF_NAN = {**dict.fromkeys(_LOGIC, interval(0, 1)), "power": LINE, "hypot": LINE}   # of no number: a truth value, NaN**0 = 1, hypot(inf, NaN) = inf
+_OF_NAN = {**dict.fromkeys(_LOGIC, interval(0, 1)), "power": LINE, "hypot": LINE,     # of no number: a truth value, NaN**0 = 1, hypot(inf, NaN) = inf
+           "binade": interval(1)}
+_ANSWERS = {*_LOGIC, "binade"}
 _UNROUNDED = EXACT | set(_LOGIC) | {"neg", "not_", "where"}
 _CORRECT = frozenset({"add", "sub", "mul", "div", "sqrt", "cast"})                 # correctly rounded: no error but the rounding
 
 
+def has_rule(name: str) -> bool:
+    return name in _RULES or name in COMPOSED or ROWS[name].definition is not None
+
+
 def apply(op: str, args: Sequence[Interval], kind: str = "float", power: int = 1, machine: Format | None = None) -> Interval:
     """The interval of an operation of a term (see `graphc.scalar.term`) or a function of the table; as a machine computes it, or exact."""
+    if op in COMPOSED:
+        return composed(op, args, partial(_term, machine=machine))
     if any(a.empty for a in args) and op != "where":
-        return replace(_OF_NAN.get(op, EMPTY) if any(a.nan for a in args) else EMPTY, nan=any(a.nan for a in args) and op not in _LOGIC)
+        return replace(_OF_NAN.get(op, EMPTY) if any(a.nan for a in args) else EMPTY, nan=any(a.nan for a in args) and op not in _ANSWERS)
+    if op in ROWS and ROWS[op].definition is not None:
+        return _analytic(ROWS[op].definition, args[0], machine)
     result = _powi(args[0], power) if op == "powi" else _exact_div(*args) if op == "div" and machine is None else _RULES[op](*args)
     if kind != "float" or op in _UNROUNDED:
         return result
+    if op == "binade":
+        return result if machine is None else hull([result, interval(machine.span)]) & Interval(machine.span, INF)
     bounded = op in ROWS and ROWS[op].arity == 1
     if machine is None:
         return result & replace(_range(op), nan=True) if bounded else result
+    if op in ABSOLUTE and not result.empty:
+        result = _add(result, _mul(interval(-2 * ULPS, 2 * ULPS), interval(machine.unit)))
     rounded = machine.rounded(result, 0 if op in _CORRECT else power if op == "powi" else ULPS)
     return rounded & replace(machine.rounded(_range(op)), nan=True) if bounded else rounded
 
@@ -363,3 +412,47 @@ def apply(op: str, args: Sequence[Interval], kind: str = "float", power: int = 1
 def _range(name: str) -> Interval:
     """The values of a function over its whole domain, which its implementation does not leave."""
     return _RULES[name](LINE)
+
+
+def _term(t: Term, args: Sequence[Interval], machine: Format | None = None) -> Interval:
+    """The interval of a term over reads."""
+    match t.op:
+        case "read":
+            return args[t.value]
+        case "const":
+            exact = Interval(MP.mpf(t.value, rounding="f"), MP.mpf(t.value, rounding="c"))
+            return machine.rounded(exact) if machine and t.kind == "float" else exact
+        case "where":
+            c = _term(t.args[0], args, machine)
+            branches = [_term(b, args, machine) for b, possible in ((t.args[1], c.high > 0), (t.args[2], c.low <= 0)) if possible]
+            return hull(branches)
+    return apply(t.op, [_term(a, args, machine) for a in t.args], t.kind, t.value or 1, machine)
+
+
+# --- analytic functions whose formula fails near a point -----------------------------------------------------------------------
+
+def _analytic(f: Analytic, x: Interval, machine: Format | None) -> Interval:
+    """The series near the point, and the formula on both sides, in parts that double their distance."""
+    piece, at = f.piece("float64" if machine is None else machine.name), _term(freeze(f.point, ()), ())
+    width, formula = MP.mpf(piece.width), freeze(f.formula, ("float",))
+    d = _add(x, _neg(at)) & interval(-width, width)
+    found = [replace(EMPTY, nan=x.nan)]
+    if not d.empty:
+        size = sum(abs(c) * d.greatest**k for k, c in enumerate(piece.coefficients))
+        left = _mul(interval(-1, 1), interval(MP.mpf(size) * MP.mpf(2)**-48 if machine is None else 0))      # what the series leaves out
+        value = _add(_horner(piece.coefficients, d), left)
+        found.append(value if machine is None else machine.rounded(value, ULPS))
+    edges = [at.low + sign * width * MP.mpf(7) / 8 * 2**k for sign in (-1, 1) for k in range(PARTS)]
+    edges = [-INF, *sorted(edges), INF]
+    for low, high in zip(edges, edges[1:], strict=False):
+        part = Interval(low, high) & x
+        if not part.empty and not (low < at.low < high):
+            found.append(_term(formula, [part], machine))
+    return hull(found)
+
+
+def _horner(coefficients: Sequence[Any], d: Interval) -> Interval:
+    value = interval(0)
+    for c in reversed(coefficients):
+        value = _add(_mul(value, d), Interval(MP.mpf(c, rounding="f"), MP.mpf(c, rounding="c")))
+    return value

@@ -2,7 +2,9 @@ r"""What is known between values, beyond the interval of each.
 
     sums       x + a - x = a: a sum is collected over atoms before its interval is taken
     maxima     x - m <= 0 where m is the maximum of elements of which x is one; with m attained, some x - m is 0
-    ratios     0 <= e / z <= 1 where z is the sum, or the maximum, of elements >= 0 of which e is one
+    ratios     0 <= e / z <= 1 where z is the sum, or the maximum, of elements >= 0 of which e is one; so too z = r + k, as softmax has it:
+               r the sum of those e < 1 that are not at the maximum, k >= 1 the number of the others
+    scales     |x / b| <= 2 where b is the power of two below the maximum of |x|
     choices    where(x > 0, a, b): in a, x is above 0; in b, it is not
 
 Rounding is monotone, so x - m and e / z keep to these bounds on a machine as well, where the operation stands by itself.
@@ -14,10 +16,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from graphc.analysis.ranges.cone import body_of, covers
+from graphc.analysis.ranges.cone import ALIASES, body_of, covers, stripped
 from graphc.analysis.ranges.intervals import MP, Interval, apply, interval
+from graphc.analysis.ranges.roundoff import EXACTLY
 from graphc.analysis.ranges.value import Value
-from graphc.ir.nodes import Read
+from graphc.ir.build import plain
+from graphc.ir.nodes import Comprehension, Read
 from graphc.scalar.term import Term
 
 if TYPE_CHECKING:
@@ -28,6 +32,7 @@ __all__ = ["Relations"]
 MOST = 6                                     # summands or factors that are followed
 ZERO = MP.mpf(0)
 Coefficients = dict[Any, Any]                # atom -> how often it stands in a sum (or as a factor in a product)
+Factor = tuple[Read | None, Term, Sequence[Read], int]
 _NEGATED = {"lt": "ge", "ge": "lt", "gt": "le", "le": "gt", "eq": "ne", "ne": "eq"}
 _MIRRORED = {"lt": "gt", "gt": "lt", "le": "ge", "ge": "le", "eq": "eq", "ne": "ne"}
 
@@ -42,14 +47,18 @@ class Relations:
         """The value of a sum or product, with what is known between its parts."""
         if t.op in ("add", "sub") and t.kind == "float":
             return self.sum(t, reads, value)
+        if t.op in _NEGATED:
+            return self.comparison(t, reads, value)
+        if t.op == "scaled":
+            return self.scaled(t, reads, value)
         return self.product(t, reads, value) if t.op in ("mul", "div") and t.kind == "float" else value
 
     # --- which element a term is
     def alias(self, t: Term, reads: Sequence[Read]) -> Read | None:
         """The instance that a term merely repeats: a read, a stop_gradient, a selection of which one side is certain."""
         for _ in range(12):
-            if t.op == "stop_gradient":
-                t = t.args[0]
+            if t.op in ALIASES:
+                t = t.args[-1]
             elif t.op == "where":
                 condition = self.walk.term(t.args[0], reads)
                 both = condition.exact, condition.computed
@@ -59,7 +68,7 @@ class Relations:
             elif t.op == "read":
                 read = reads[t.value]
                 inner = self.walk.cone.children.get(read)
-                if inner is None or body_of(read.operand).op not in ("read", "stop_gradient", "where"):  # type: ignore[arg-type]
+                if inner is None or body_of(read.operand).op not in {"read", "where", *ALIASES}:  # type: ignore[arg-type]
                     return read
                 deeper = self.alias(body_of(read.operand), inner)                                # type: ignore[arg-type]
                 return read if deeper is None else deeper
@@ -127,7 +136,7 @@ class Relations:
         exact = self.collected(form, rest)
         computed = self.computed_difference(t, reads)
         return replace(value, exact=value.exact & replace(exact, nan=True) if not exact.empty else value.exact,
-                       computed=value.computed if computed is None or value.computed.nan or value.computed.infinite else value.computed & computed)
+                       computed=value.computed if computed is None or value.computed.nan else value.computed & computed)
 
     @staticmethod
     def pairs(form: Coefficients) -> list[tuple[Read, Read]]:
@@ -162,8 +171,41 @@ class Relations:
             return None
         return Interval(-MP.inf if between.low < 0 else ZERO, MP.inf if between.high > 0 else ZERO, True)
 
+    def comparison(self, t: Term, reads: Sequence[Read], value: Value) -> Value:
+        """A maximum compared with the element at which it is attained."""
+        p, q = (self.alias(a, reads) for a in t.args)
+        if self.walk.tie not in ((p, q), (q, p)) or any(self.walk.instance(r).computed.nan for r in (p, q)):   # type: ignore[arg-type]
+            return value
+        holds = interval(int(t.op in ("eq", "le", "ge")))
+        return replace(value, exact=holds, computed=holds, error=EXACTLY)
+
+    def scaled(self, t: Term, reads: Sequence[Read], value: Value) -> Value:
+        """|x| / b <= 2, b = binade(max |x|), but where the exponent of b is clamped."""
+        p, q = (self.alias(a, reads) for a in t.args)
+        top = None if q is None else self.scale_of(q)
+        if p is None or top is None or self.loose(self.walk.instance(p)) or not self.covers_size(top, p):
+            return value
+        machine = self.walk.machine
+        most = max(MP.mpf(2), self.bounds.flat(self.walk.instance(top)).computed.high * machine.span)
+        within = Interval(-most, most, True)
+        return replace(value, exact=value.exact & within, computed=value.computed & within)
+
+    def scale_of(self, q: Read) -> Read | None:
+        """m of an instance binade(m)"""
+        children = self.walk.cone.children.get(q)
+        body = None if children is None else stripped(body_of(q.operand))                        # type: ignore[arg-type]
+        return self.alias(body.args[0], children) if body is not None and children is not None and body.op == "binade" else None
+
+    @staticmethod
+    def covers_size(top: Read, p: Read) -> bool:
+        """Whether `top` is a maximum of elements of which |p| is one."""
+        sizes = top.operand.reads[0].operand if isinstance(top.operand, Comprehension) and top.operand.reads else None
+        if not isinstance(sizes, Comprehension) or sizes.reads != (plain(p.operand),) or body_of(sizes).op != "abs":
+            return False
+        return covers(top, Read(sizes, p.index), "max") is not None
+
     # --- products
-    def factors(self, t: Term, reads: Sequence[Read], power: int = 1, budget: int = MOST) -> list[tuple[Read | None, Term, Sequence[Read], int]]:
+    def factors(self, t: Term, reads: Sequence[Read], power: int = 1, budget: int = MOST) -> list[Factor]:
         """The factors of a term with their powers; maps that are products themselves are followed."""
         if t.op in ("mul", "div"):
             second = power if t.op == "mul" else -power
@@ -172,11 +214,13 @@ class Relations:
         children = self.walk.cone.children.get(read) if read is not None else None
         if read is not None and children is not None and budget > 0 and body_of(read.operand).op in ("mul", "div"):  # type: ignore[arg-type]
             return self.factors(body_of(read.operand), children, power, budget - 1)              # type: ignore[arg-type]
+        if read is not None and children is not None and body_of(read.operand).op == "inverse_total":   # type: ignore[arg-type]
+            return [(None, body_of(read.operand), children, power)]                              # type: ignore[arg-type]
         return [(read, t, reads, power)]
 
     def product(self, t: Term, reads: Sequence[Read], value: Value) -> Value:
         found = self.factors(t, reads)
-        pair = next(((i, j) for i, a in enumerate(found) for j, b in enumerate(found) if a[3] > 0 > b[3] and self.is_share(a[0], b[0])), None)
+        pair = next(((i, j) for i, a in enumerate(found) for j, b in enumerate(found) if a[3] > 0 and self.divides(a[0], b)), None)
         if pair is None or len(found) > 2 * MOST:
             return value
         operation = self.walk.operation
@@ -191,6 +235,30 @@ class Relations:
             result, value = (flat, self.bounds.flat(value))
         wider = self.walk.machine.rounded(result.computed, 2 * len(found))
         return replace(value, exact=value.exact & result.exact, computed=value.computed & replace(wider, nan=result.computed.nan))
+
+    def divides(self, p: Read | None, factor: Factor) -> bool:
+        """Whether a factor is 1/z with 0 <= p <= z: a division by z, or inverse_total(r, k), z = r + k."""
+        q, t, reads, power = factor
+        if t.op != "inverse_total":
+            return power < 0 and self.is_share(p, q)
+        r, k = (self.alias(a, reads) for a in t.args)
+        if power < 0 or p is None or r is None:
+            return False
+        if t.args[1].is_const and t.args[1].value == 0:
+            return self.is_share(p, r)
+        return self.is_apart(p, r) and all(i.low >= 1 for v in [self.walk.term(t.args[1], reads)] for i in (v.exact, v.computed))
+
+    def is_apart(self, p: Read, r: Read) -> bool:
+        """Whether p <= 1, and p is a term of r where it is not left out of it: then p <= r + k for every k >= 1."""
+        e = self.bounds.values[p.operand]
+        bounded = all(0 <= i.low and i.high <= 1 for i in (e.exact, e.computed))
+        if not bounded or not isinstance(r.operand, Comprehension) or len(r.operand.reads) != 1:
+            return False
+        terms = r.operand.reads[0].operand
+        if not isinstance(terms, Comprehension) or terms.reduce or body_of(terms).op != "apart" or body_of(terms).args[0].op != "read":
+            return False
+        read = terms.reads[body_of(terms).args[0].value]
+        return read == plain(p.operand) and covers(r, Read(terms, p.index), "sum") is not None
 
     def is_share(self, p: Read | None, q: Read | None) -> bool:
         """0 <= p <= q"""
@@ -223,11 +291,11 @@ class Relations:
         found: dict[Read, Value] = {}
         for way, a, b in ((sign, t.args[0], t.args[1]), (_MIRRORED[sign], t.args[1], t.args[0])):
             read = self.alias(a, reads)
-            if read is None or read.operand.dtype == "bool":
+            if read is None or read.operand.dtype == "bool" or way == "ne":
                 continue
             x, limit = self.bounds.flat(self.walk.instance(read)), self.bounds.flat(self.walk.term(b, reads))
             exact = x.exact & self.side(way, limit.exact)
-            computed = x.computed & replace(self.side(way, limit.computed, read.operand.dtype), nan=not holds or way == "ne")
+            computed = x.computed & replace(self.side(way, limit.computed, read.operand.dtype), nan=not holds)
             if exact.empty and computed.empty and not computed.nan:
                 return None
             found[read] = Value(exact, computed, x.error)
@@ -235,7 +303,7 @@ class Relations:
 
     def side(self, way: str, limit: Interval, machine: str = "") -> Interval:
         """The numbers in a relation to some number of an interval; on a machine, strictly above 0 is the least number."""
-        if limit.empty or way == "ne":
+        if limit.empty:
             return Interval(-MP.inf, MP.inf, True)
         if way == "eq":
             return replace(limit, nan=True)

@@ -20,7 +20,7 @@ from typing import Any
 
 import sympy as sp
 
-from graphc.analysis.ranges.intervals import ULPS, Format, Interval, apply, hull, interval
+from graphc.analysis.ranges.intervals import ABSOLUTE, ULPS, Format, Interval, apply, hull, interval
 from graphc.scalar.symbols import VALUE, placeholder
 from graphc.scalar.table import ROWS
 from graphc.scalar.term import Term, freeze
@@ -62,13 +62,17 @@ def of_operation(op: str, args: Sequence[Interval], errors: Sequence[Error], res
         return EXACTLY if exact else (0.0, float(result.high - result.low))
     if op == "cast":
         return errors[0] if args[0].greatest <= 2**machine.bits else _rounded(errors[0], machine.unit)
+    if op == "binade":                                                 # a step, and clamped
+        plain = exact and machine.span <= args[0].least and args[0].greatest <= 1 / machine.span
+        return EXACTLY if plain else (0.0, float(apply(op, args, machine=machine).high))
     if op in _SELECT:
         return _selected(args, errors) if op in ("maximum", "minimum") else (max(e[0] for e in errors), max(e[1] for e in errors))
     rule = _ARITHMETIC.get(op)
     if rule:
         return _rounded(rule(args, errors), machine.unit)
     units = machine.unit * (power if op == "powi" else 1 if op == "sqrt" else 2 * ULPS)
-    return _rounded(EXACTLY if exact else _powi(args[0], errors[0], power) if op == "powi" else _function(op, args, errors, result), units)
+    found = EXACTLY if exact else _powi(args[0], errors[0], power) if op == "powi" else _function(op, args, errors, result)
+    return _rounded((found[0], found[1] + units * (op in ABSOLUTE)), units)
 
 
 def _one_sign(a: Interval, b: Interval) -> bool:

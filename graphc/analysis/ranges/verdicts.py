@@ -49,8 +49,8 @@ class Verdicts:
         if witness is not None and not isinstance(node, Input) and (kind != "underflow" or witness.source):
             return CAN
         v = self.value(node)
-        proved = {"overflow": lambda: not v.computed.infinite, "nan": lambda: not v.computed.nan, "underflow": lambda: not v.vanishes,
-                  "digits": lambda: self.accurate(v)}
+        proved = {"overflow": lambda: not self.bounds.but_for_masks(node).computed.infinite, "nan": lambda: not v.computed.nan,
+                  "underflow": lambda: not v.vanishes, "digits": lambda: self.accurate(v)}
         return CANNOT if isinstance(node, Input) or proved[kind]() else UNKNOWN
 
     def accurate(self, v: Value) -> bool:

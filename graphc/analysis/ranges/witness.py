@@ -13,11 +13,13 @@ from typing import Any
 
 import numpy as np
 
+from graphc.analysis.ranges.cone import body_of, stripped
 from graphc.analysis.ranges.intervals import Format
+from graphc.analysis.ranges.masks import kept
 from graphc.errors import GraphcError
 from graphc.ir.bind import Binder
 from graphc.ir.interpret import interpret, size_of
-from graphc.ir.nodes import Input, Node, Read
+from graphc.ir.nodes import Input, Node, Operation, Read
 from graphc.ir.walk import inputs_of, operands, topological
 
 __all__ = ["Witness", "Search", "Point", "KINDS", "HALF"]
@@ -166,9 +168,9 @@ class Search:
         for node in computed:
             below = [bad[o] for o in operands(node)]
             for kind, here in (("overflow", bad[node][0]), ("nan", bad[node][1])):
-                if here and not isinstance(node, Input):
+                if here and not isinstance(node, Input) and not (kind == "overflow" and kept(node)):
                     yield node, kind, Witness(point, source=not any(b[1] or kind == "overflow" and b[0] for b in below))
-        if exact and not any(any(b) for b in bad.values()):
+        if exact and not any(any(b) for n, b in bad.items() if not kept(n)):
             yield from self.losses(roots, point, extents, computed)
 
     def losses(self, roots: Sequence[Node], point: Point, extents: Mapping[str, int],
@@ -180,13 +182,24 @@ class Search:
         vanished = {n: self.vanished(computed[n], truth[n]) for n in computed}
         error = {n: self.error(computed[n], truth[n]) for n in computed}
         lost = float(self.machine.unit)**HALF
-        for node in computed:
+        for node in self.comparable(computed, truth):
             below = operands(node)
             if vanished[node]:
                 yield node, "underflow", Witness(point, source=not any(vanished[o] for o in below))
             if error[node] > lost and node.dtype == "float":
                 digits = float(np.log10(min(error[node], 1.0) / self.machine.unit))
                 yield node, "digits", Witness(point, digits, not any(error[o] > lost or vanished[o] and not isinstance(o, Input) for o in below))
+
+    @staticmethod
+    def comparable(computed: Mapping[Node, np.ndarray], truth: Mapping[Node, np.ndarray]) -> Iterator[Node]:
+        """The nodes but for those below which a scale, that cancels, was clamped on the machine alone."""
+        clamped: set[Node] = set()
+        for node, values in computed.items():
+            own = isinstance(node, Operation) and stripped(body_of(node)).op == "binade" and bool(np.any(values != truth[node]))
+            if own or not clamped.isdisjoint(operands(node)):
+                clamped.add(node)
+            else:
+                yield node
 
     def vanished(self, computed: np.ndarray, truth: np.ndarray) -> bool:
         """Whether a number that is not 0 is below the least normal number."""
@@ -201,7 +214,7 @@ class Search:
             return 0.0 if bool(np.all(computed == truth)) else 1.0
         tiny = self.machine.tiny
         pairs = zip(computed.flat[:_SMALL], truth.flat[:_SMALL], strict=True)
-        return max((float(abs((float(c) - t) / t)) if abs(t) >= tiny else float(c != t and abs(c) >= tiny) for c, t in pairs), default=0.0)
+        return max((float(abs((float(c) - t) / t)) if abs(t) >= tiny else float(c != t and abs(c) >= tiny) for c, t in pairs if c != t), default=0.0)
 
 
 def _bad(v: np.ndarray) -> tuple[bool, bool]:

@@ -60,6 +60,13 @@ def one_minus_softmax_of_element(gc: Any, x: Any, at: Any) -> Sides:
     return 1 - gc.array(gc.softmax(x, "d")[s, at[s]], (s,)), gc.sigmoid(others(gc, x, at))
 
 
+@rule(x="n d", at="at d", q="n", when=one_element)
+def power_of_softmax_of_element(gc: Any, x: Any, at: Any, q: Any) -> Sides:
+    """softmax(x)_t^q = exp(-q softplus(log Σ_{j ≠ t} exp(x_j) - x_t)): its derivative is not 0 * infinity where softmax underflows"""
+    s, = gc.indices("s")
+    return gc.array(gc.softmax(x, "d")[s, at[s]], (s,))**q, gc.exp(row("times_log", q, -gc.softplus(others(gc, x, at))))
+
+
 @rule(x="n d", m=("n", 1))
 def log_sum_exp(gc: Any, x: Any, m: Any) -> Sides:
     """log Σ exp(x) = m + log Σ exp(x - m), with m = max x held constant: its derivative is 0"""
