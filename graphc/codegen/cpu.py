@@ -7,7 +7,7 @@ it computes. `run` is the host program: it calls kernels and matrix products, an
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import sympy as sp
 
@@ -19,6 +19,8 @@ from graphc.loops.statements import (
     Assign,
     Call,
     For,
+    ForTiles,
+    Height,
     HostProgram,
     Kernel,
     Note,
@@ -26,6 +28,8 @@ from graphc.loops.statements import (
     Statement,
     Store,
     Track,
+    Transpose,
+    leaves,
 )
 from graphc.scalar.symbols import Extent
 from graphc.scalar.term import Term
@@ -34,22 +38,28 @@ __all__ = ["emit"]
 
 _TYPES = {"float": "real", "int": "int64", "bool": "boolean"}
 _NUMPY_TYPES = {"float": "real", "int": "np.int64", "bool": "np.bool_"}
+OTHERS = {"matmul": "matrix", "tile_rows": "matrix", "at": "chunks"}          # what is not in mathlib.float32 and mathlib.float64, and where
 _REDUCE = {"sum": "+=", "prod": "*="}
 
 
-def emit(program: HostProgram, title: str, dtype: str) -> str:
-    """The module's source for float32 or float64."""
-    return _Module(program, dtype).text(title)
+def emit(program: HostProgram, title: str, dtype: str, across: HostProgram | None = None, few: Mapping[Size, Size] | None = None) -> str:
+    """The module's source for float32 or float64. Where there are `few` features for each of many points (see schedule.fuse.features),
+    `run` takes the way of the program `across`."""
+    return _Module(program, dtype).text(title, across, few or {})
 
 
 class _Module:
     def __init__(self, program: HostProgram, dtype: str):
-        self.program, self.dtype, self.sizes = program, dtype, program.sizes
+        self.program, self.dtype, self.sizes = program, dtype, program.sizes | program.rows
         self.print = Printer()
 
-    def text(self, title: str) -> str:
-        kernels = dict.fromkeys(s.kernel for s in self.program.body if isinstance(s, Call))
-        parts = [self.kernel(k) for k in kernels] + [self.run()]
+    def text(self, title: str, across: HostProgram | None, few: Mapping[Size, Size]) -> str:
+        if across is None:
+            parts = [*self.kernels(), self.run(self.host(self.block(self.program.body)))]
+        else:
+            other = _Module(across, self.dtype)
+            other.print = self.print
+            parts = [*self.kernels(), *other.kernels(), self.way("along"), other.way("across"), self.run(self.choice(few))]
         return "\n\n\n".join([self.header(title, "\n".join(parts)), *parts]) + "\n"
 
     def header(self, title: str, body: str) -> str:
@@ -60,21 +70,41 @@ class _Module:
         lines += ["import math", ""] if std else []
         types = [t for t in ("boolean", "float32", "float64", "int64") if t == self.dtype or re.search(rf"\b{t}\b", body)]
         lines += ["import numpy as np", f"from numba import {', '.join([*types, 'njit'])}"]
-        if own:
-            lines += ["", f"from graphc.codegen.mathlib.{self.dtype} import {', '.join(own)}"]
+        modules: dict[str, list[str]] = {}
+        for f in own:
+            modules.setdefault(OTHERS.get(f, self.dtype), []).extend(["CHUNK", f] if f == "at" else [f])
+        lines += [""] * bool(own)
+        lines += [f"from graphc.codegen.mathlib.{m} import {', '.join(names)}" for m, names in sorted(modules.items())]
         lines += ["", f"real = {self.dtype}", "inf, nan = np.inf, np.nan",
                   'FLAGS = {"reassoc", "contract"}        # sums may be reordered for SIMD; infinities and NaN keep their meaning',
                   'kernel = njit(nogil=True, error_model="numpy", fastmath=FLAGS)']
         return "\n".join(lines)
 
     # --- functions
+    def kernels(self) -> list[str]:
+        return [self.kernel(k) for k in dict.fromkeys(s.kernel for s in leaves(self.program.body) if isinstance(s, Call))]
+
+    def way(self, name: str) -> str:
+        """One of two host programs, as a function that `run` calls."""
+        inputs, outputs, extra = self.parameters()
+        body = self.host(self.block(self.program.body))
+        return "\n".join(["@kernel", f"def {name}({', '.join((*inputs, *outputs, *extra))}):", *("    " + x for x in body)])
+
+    def choice(self, few: Mapping[Size, Size]) -> list[str]:
+        """Few features and many points: inner loops run across points; else along features."""
+        arguments = ", ".join(name for part in self.parameters() for name in part)
+        sizes = [[self.print(t, outer=60) for t in (self.print.named(d, self.sizes), self.print.named(m, self.sizes))] for d, m in few.items()]
+        test = " and ".join(f"{d}*({m} + 256) < 200*{m}" for d, m in sizes)
+        shapes = self.shapes([i for i in self.program.inputs if i in self.program.arrays], [test])
+        return [*shapes, f"if {test}:  # few features, many points", f"    across({arguments})", "else:", f"    along({arguments})"]
+
     def kernel(self, k: Kernel) -> str:
         lines = ["@kernel", f"def {k.name}({', '.join((*k.arrays, *k.scalars, *k.sizes))}):"]
         lines += self.docstring(k.meaning)
-        lines += ["    " + x for x in self.shapes(k.arrays)]
-        lines += ["    " + x for x in self.block(k.body)]
+        body = self.block(k.body)
         if k.results:
-            lines.append(f"    return {', '.join(self.result(r, k) for r in k.results)}")
+            body.append(f"return {', '.join(self.result(r, k) for r in k.results)}")
+        lines += ["    " + x for x in (*self.shapes(k.arrays, body), *body)]
         return "\n".join(lines)
 
     def result(self, name: str, k: Kernel) -> str:
@@ -88,35 +118,40 @@ class _Module:
             return [f'    """{text[0]}"""']
         return [f'    """{text[0]}', *(f"    {m}" for m in text[1:]), '    """']
 
-    def shapes(self, arrays: Sequence[str], wanted: set[str] | None = None) -> list[str]:
-        """n, d = X.shape for the first array that shows each extent."""
+    def shapes(self, arrays: Sequence[str], body: Sequence[str]) -> list[str]:
+        """n, d = X.shape for the first array that shows each extent, of those that the body names."""
+        used = set(re.findall(r"\w+", "\n".join(body)))
         known: set[str] = set()
         lines = []
         for name in arrays:
-            sizes = self.program.arrays[name][0]
-            new = [self.sizes[s] if isinstance(s, Extent) and self.sizes[s] not in known else "_" for s in sizes]
-            new = [x if new.index(x) == k or x == "_" else "_" for k, x in enumerate(new)]
+            new: list[str] = []
+            for size in self.program.arrays[name][0]:
+                x = self.program.sizes.get(size, "_")                                            # type: ignore[arg-type]
+                new.append("_" if x in known or x in new or x not in used else x)
             if any(x != "_" for x in new):
                 known |= set(new) - {"_"}
-                if len(new) == 1:
-                    lines.append(f"{new[0]} = {name}.shape[0]")
-                else:
-                    lines.append(f"{', '.join(new)} = {name}.shape")
+                lines.append(f"{new[0]} = {name}.shape[0]" if len(new) == 1 else f"{', '.join(new)} = {name}.shape")
         return lines
 
-    def run(self) -> str:
+    def parameters(self) -> tuple[list[str], list[str], list[str]]:
+        """Of `run`: inputs, outputs, and the extents that no input shows."""
         p = self.program
-        outputs = [p.results.get(o, o) for o in p.outputs]
         shaped = {self.sizes[s] for name in p.inputs if name in p.arrays for s in p.arrays[name][0] if isinstance(s, Extent)}
-        extra = [s for s in p.sizes.values() if s not in shaped]
-        parameters = [*p.inputs, *outputs, *extra]
+        return list(p.inputs), [p.results.get(o, o) for o in p.outputs], [s for s in p.sizes.values() if s not in shaped]
+
+    def host(self, body: list[str]) -> list[str]:
+        """Statements between the sizes that inputs show and the results without axes."""
+        p = self.program
+        body = [*body, *(f"{result}[0] = {o}" for o, result in p.results.items())]
+        return [*self.shapes([i for i in p.inputs if i in p.arrays], body), *body]
+
+    def run(self, body: list[str]) -> str:
+        p = self.program
+        inputs, outputs, extra = self.parameters()
         types = [self.type_of(i) for i in p.inputs] + [self.type_of(o, out=True) for o in p.outputs] + ["int64"] * len(extra)
         lines = [f"@njit([({', '.join(types)}{',' if len(types) == 1 else ''})], nogil=True, error_model=\"numpy\", cache=True)",
-                 f"def run({', '.join(parameters)}):"]
-        lines += ["    " + x for x in self.shapes([i for i in p.inputs if i in p.arrays])]
-        lines += ["    " + x for x in self.block(p.body)]
-        lines += [f"    {result}[0] = {o}" for o, result in p.results.items()]
-        return "\n".join(lines)
+                 f"def run({', '.join((*inputs, *outputs, *extra))}):"]
+        return "\n".join([*lines, *("    " + x for x in body)])
 
     def type_of(self, name: str, out: bool = False) -> str:
         if name in self.program.arrays:
@@ -159,12 +194,19 @@ class _Module:
                 sign = ">" if op == "argmax" else "<"
                 return [f"value = {p(value)}", f"if value {sign} {p(best)} or (value != value and {p(best)} == {p(best)}):",
                         f"    {p(best)} = value", f"    {p(target)} = {p(position)}"]
-            case For(index, extent, body, reverse):
-                size = p.size(extent, self.sizes)
-                return [f"for {index} in range({f'{size} - 1, -1, -1' if reverse else size}):", *("    " + x for x in self.block(body))]
+            case For():
+                return self.loop(s)
+            case ForTiles(extent, rows, start, stop, _, body):
+                size, height = p.size(extent, self.sizes), self.sizes[rows]
+                lines = [f"{stop} = min({start} + {height}, {size})", *self.block(body)]
+                return [f"for {start} in range(0, max({size}, 1), {height}):", *("    " + x for x in lines)]
+            case Height(rows, extent, held, streamed, whole):
+                return [f"{self.sizes[rows]} = {p.apply('tile_rows', [p.size(x, self.sizes) for x in (extent, held, streamed, whole)])}"]
             case Allocate(name, sizes, kind):
                 shape = ", ".join(p.size(x, self.sizes) for x in sizes) + "," * (len(sizes) == 1)
                 return [f"{name} = np.empty(({shape}), {_NUMPY_TYPES[kind]})"]
+            case Transpose(name, source):
+                return [f"{name} = np.ascontiguousarray({source}.T)"]
             case Product():
                 return self.product(s)
             case Call(kernel, arguments, results):
@@ -172,21 +214,42 @@ class _Module:
                 return [f"{', '.join(results)} = {call}" if results else call]
         raise TypeError(f"no text for {type(s).__name__}")
 
+    def loop(self, s: For) -> list[str]:
+        """A loop; in chunks, where it carries wide sums."""
+        size = self.print.size(s.extent, self.sizes) if not s.bounds else ""
+        body = ["    " + x for x in self.block(s.body)]
+        if not s.parts:
+            ends = f"{size} - 1, -1, -1" if s.reverse else size or ", ".join(s.bounds)
+            return [f"for {s.index} in range({ends}):", *body]
+        start, stop = s.bounds or ("0", size)
+        chunk, step = s.chunk
+        at = self.print.apply("at", [chunk, step])
+        inner = [f"for {step} in range(min(CHUNK, {stop} - {chunk})):", f"    {s.index} = {at}", *body]
+        parts = [f"{part} = real(0)" for _, part in s.parts], [f"{total} += {part}" for total, part in s.parts]
+        return [f"for {chunk} in range({start}, {stop}, CHUNK):", *("    " + x for x in (*parts[0], *inner, *parts[1]))]
+
     def product(self, s: Product) -> list[str]:
-        """np.dot on two-dimensional views; a loop over the batch."""
+        """A product of two-dimensional views; a loop over the batch."""
         shape = s.shape
         letters = self.program.letters[:len(shape.batch)]
         at = f"[{', '.join(letters)}]" if letters else ""
+        start, stop = s.tile or ("", "")
+        cut = {"all": "", "rows": f"[{start}:{stop}]", "tile": f"[:{stop} - {start}]"}
 
-        def matrix(name: str, first: tuple[Size, ...], second: tuple[Size, ...], transposed: bool) -> str:
+        def matrix(name: str, part: str, first: tuple[Size, ...], second: tuple[Size, ...], transposed: bool) -> str:
             if transposed:
                 first, second = second, first
-            text = name + at
+            sizes = [self.print.size(sp.Mul(*group), self.sizes) for group in (first, second)]
+            if part != "all":
+                sizes[0] = f"{stop} - {start}"
+            text = name + at + cut[part]
             if len(first) != 1 or len(second) != 1:
-                text += f".reshape(({self.print.size(sp.Mul(*first), self.sizes)}, {self.print.size(sp.Mul(*second), self.sizes)}))"
+                text += f".reshape(({', '.join(sizes)}))"
             return text + (".T" if transposed else "")
-        call = (f"np.dot({matrix(s.a, shape.rows, shape.inner, shape.transpose_a)}, {matrix(s.b, shape.inner, shape.columns, shape.transpose_b)}, "
-                f"{matrix(s.out, shape.rows, shape.columns, False)})")
+        out, a, b = s.parts
+        operands = [matrix(s.a, a, shape.rows, shape.inner, shape.transpose_a), matrix(s.b, b, shape.inner, shape.columns, shape.transpose_b),
+                    matrix(s.out, out, shape.rows, shape.columns, False), *([f"{start} > 0"] if s.add else [])]
+        call = self.print.apply("matmul", operands)
         for k, letter in reversed(list(enumerate(letters))):
             head = f"for {letter} in range({self.print.size(shape.batch[k], self.sizes)}):"
             call = f"{head}\n" + "\n".join("    " + line for line in call.split("\n"))

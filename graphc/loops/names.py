@@ -8,14 +8,14 @@ import sympy as sp
 
 from graphc.ir.nodes import Input, Size
 from graphc.scalar.symbols import Extent
-from graphc.schedule.plan import Item, Loop, walk_computes
+from graphc.schedule.plan import Item, Loop, Tiles, walk_computes, walk_libraries
 
 __all__ = ["Letters", "size_names", "RESERVED"]
 
 RESERVED = frozenset("""math np real int64 range kernel njit run FLAGS inf nan checked abs round min max sum where
     exp expm1 log log1p log2 log10 sqrt sin cos tan asin acos atan atan2 sinh cosh tanh asinh acosh atanh erf erfc lgamma hypot
     sigmoid logsigmoid softplus logaddexp xlogy cbrt power digamma polygamma sign floor ceil rint relu maximum minimum square powi
-    int_sign int_maximum int_minimum int_relu value boolean float32 float64""".split())
+    int_sign int_maximum int_minimum int_relu matmul tile_rows at CHUNK along across value boolean float32 float64""".split())
 _LETTERS = "ijklpqruvw"
 
 
@@ -27,7 +27,7 @@ class Letters:
         self.given: dict[Loop, str] = {}
 
     def of(self, loop: Loop, depth: int, path: Sequence[Loop]) -> str:
-        return self.given.setdefault(loop, self.pool[depth])
+        return self.given.setdefault(loop, self.pool[depth - sum(isinstance(outer, Tiles) for outer in path[:depth])])
 
     def __getitem__(self, loop: Loop) -> str:
         return self.given[loop]
@@ -45,9 +45,8 @@ def size_names(taken: Iterable[str], items: Sequence[Item], inputs: Sequence[Inp
         sizes += [*c.node.dims, *getattr(c.node, "over", ()), c.node.body]                       # type: ignore[union-attr]
         for read in c.node.reads:
             sizes += [e for e in read.index if isinstance(e, sp.Expr)] + list(read.operand.dims)
-    for item in items:
-        if not isinstance(item, Loop) and hasattr(item, "node"):
-            sizes += [*item.node.dims, *getattr(item.node, "over", ())]
+    for item in walk_libraries(list(items)):
+        sizes += [*item.node.dims, *item.node.over]
     for size in sizes:
         for s in sorted((x for x in size.free_symbols if isinstance(x, Extent)), key=str):
             if s not in found:
