@@ -37,7 +37,8 @@ def _split(loop: For) -> tuple[tuple[Statement, ...], tuple[Statement, ...]] | N
     """The stores of a loop, and what accumulates from them; None where they do not come apart, or nothing is stored."""
     at = next((k for k, s in enumerate(loop.body) if isinstance(s, Accumulate)), len(loop.body))
     stores, sums = loop.body[:at], loop.body[at:]
-    if loop.reverse or not all(isinstance(s, Assign | Store) for s in stores) or not all(isinstance(s, Accumulate) for s in sums):
+    if loop.reverse or loop.first is not None or not all(isinstance(s, Assign | Store) for s in stores) \
+            or not all(isinstance(s, Accumulate) for s in sums):
         return None
     stored = {s.name for s in stores if isinstance(s, Store)}
     local = {s.name for s in stores if isinstance(s, Assign)}
