@@ -62,7 +62,7 @@ def _rows_in_place(kernel: Kernel, arrays: Arrays, inputs: frozenset[str], scrat
     if row is None:
         return kernel
     used = [n for n in uses_of(kernel.body, arrays).arrays if n not in inputs]
-    for old in (n for n in used if n in scratch and _begins(row.body, n)):
+    for old in (n for n in reversed(used) if n in scratch and _begins(row.body, n)):           # the last first: others may follow into its place
         for new in used:
             sizes, kind = arrays[new][0][1:], arrays[new][1]
             index = _row_index(row, new)
