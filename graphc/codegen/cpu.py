@@ -31,7 +31,6 @@ from graphc.loops.statements import (
     Statement,
     Store,
     Track,
-    Transpose,
     leaves,
 )
 from graphc.scalar.symbols import Extent
@@ -249,8 +248,6 @@ class _Module:
             case Allocate(name, sizes, kind):
                 shape = ", ".join(p.size(x, self.sizes) for x in sizes) + "," * (len(sizes) == 1)
                 return [f"{name} = np.empty(({shape}), {_NUMPY_TYPES[kind]})"]
-            case Transpose(name, source):
-                return [f"{name} = np.ascontiguousarray({source}.T)"]
             case Product():
                 return self.product(s)
             case Call():

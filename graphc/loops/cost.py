@@ -30,7 +30,6 @@ from graphc.loops.statements import (
     Statement,
     Store,
     Track,
-    Transpose,
     leaves,
 )
 from graphc.scalar.term import Term, freeze, walk
@@ -84,7 +83,7 @@ def _product(s: Product, program: HostProgram, local: set[str]) -> Cost:
 def _kernel(kernel: Kernel, program: HostProgram, local: set[str]) -> Cost:
     cost = Cost()
     touched: dict[tuple[bool, str], sp.Expr] = {}
-    own = local | {s.name for s in kernel.body if isinstance(s, Allocate | Transpose)}
+    own = local | {s.name for s in kernel.body if isinstance(s, Allocate)}
     for s, loops in _walk(kernel.body, {}):
         points = math.prod(loops.values(), start=sp.Integer(1))
         for term in _terms(s):

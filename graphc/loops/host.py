@@ -43,8 +43,7 @@ def _allocated(body: Sequence[Statement], scope: Scope) -> list[Statement]:
     for leaf in leaves(body):
         for name in uses_of([leaf], scope.arrays).arrays:
             users.setdefault(name, []).append(leaf)
-    copies = {name for leaf in leaves(body) for name in uses_of([leaf], scope.arrays).allocated}
-    made = {n: Allocate(n, *scope.arrays[n]) for n in scope.arrays if n in users and n not in scope.given | copies}
+    made = {name: Allocate(name, *scope.arrays[name]) for name in scope.arrays if name in users and name not in scope.given}
     own = {name for name in made if len(users[name]) == 1 and isinstance(users[name][0], Call)}
 
     def in_tiles(name: str, rows: Extent) -> bool:

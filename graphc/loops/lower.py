@@ -162,7 +162,8 @@ class _Lowering:
         body = self.loop(loop)
         meaning = tuple(dict.fromkeys(self.meaning[c.node] for c in walk_computes([loop]) if not c.again))
         wide = tuple(dict.fromkeys(self.names[c.node] for c in walk_computes([loop]) if self.is_wide(c)))
-        return Kernel(name, (), (), (), chunked(packed(body, self.arrays, self.own), wide, self.own), (), meaning, () if loop.tiles else wide)
+        whole = chunked(packed(body, self.arrays, self.own, self.letters.pool), wide, self.own)
+        return Kernel(name, (), (), (), whole, (), meaning, () if loop.tiles else wide)
 
     def block(self, items: Sequence[Item]) -> list[Statement]:
         out: list[Statement] = []

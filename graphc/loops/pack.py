@@ -12,15 +12,16 @@ from dataclasses import fields, replace
 from typing import Any
 
 from graphc.ir.nodes import Size
-from graphc.loops.statements import For, Statement, Store, Transpose
+from graphc.loops.statements import For, Note, Statement, Store, load, var
 from graphc.loops.uses import uses_of
 from graphc.scalar.term import Term, walk
 
 __all__ = ["packed"]
 
 
-def packed(body: Sequence[Statement], arrays: dict[str, tuple[tuple[Size, ...], str]], own: Callable[[str], str]) -> tuple[Statement, ...]:
-    """A kernel's statements, with transposed copies first. `arrays` gains them; `own` makes their names."""
+def packed(body: Sequence[Statement], arrays: dict[str, tuple[tuple[Size, ...], str]], own: Callable[[str], str],
+           letters: Sequence[str]) -> tuple[Statement, ...]:
+    """A kernel's statements, with loops that make transposed copies first. `arrays` gains them; `own` makes their names."""
     stored = {name for s in _all(body) for name in _stored(s)}
     strided = {t.value for row in body if isinstance(row, For) for loop, outer in _innermost(row, ()) for s in loop.body for t in _loads(s)
                if _is_strided(t, loop.index, outer) and t.value not in stored}
@@ -38,7 +39,14 @@ def packed(body: Sequence[Statement], arrays: dict[str, tuple[tuple[Size, ...], 
         if t.op == "load" and t.value in found and outer and _is_strided(t, outer[-1], outer[:-1]):
             return replace(t, value=found[t.value], args=t.args[::-1])
         return t
-    return (*(Transpose(copy, name) for name, copy in found.items()), *(inside(s, ()) for s in body))
+    return (*(s for name, copy in found.items() for s in _copy(name, copy, *arrays[name], letters)), *(inside(s, ()) for s in body))
+
+
+def _copy(name: str, copy: str, sizes: tuple[Size, ...], kind: str, letters: Sequence[str]) -> tuple[Statement, ...]:
+    first, last = letters[:2]
+    at = var(first, "int"), var(last, "int")
+    row = For(last, sizes[1], (Store(copy, at[::-1], load(name, at, kind)),))
+    return Note(f"{copy} is {name} with its points next to one another"), For(first, sizes[0], (row,))
 
 
 def _is_strided(t: Term, inner: str, outer: Sequence[str]) -> bool:

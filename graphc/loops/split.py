@@ -1,7 +1,7 @@
 """Which kernels can run in parts: on the rows first <= i < last of their outermost loop, in any order and at the same time.
 
-A kernel can if every array that it writes is written and read at the loop's own row alone, or is scratch, and if what it carries from row to
-row are sums, products, maxima or minima into numbers, which it returns. The numbers of parts are combined by the same operation. Arrays that
+A kernel can if every array that it writes is written and read at the loop's own row alone, or is scratch; if loops before that one do no
+more than to fill scratch that it reads, which each part then does for itself; and if what it carries from row to row are sums, products, maxima or minima into numbers, which it returns. The numbers of parts are combined by the same operation. Arrays that
 are used at the own row alone are sliced to the part, so that its loop counts from 0: Numba then sees that no index is negative.
 A program with tiles runs on one thread: what its kernels make has the rows of one tile.
 
@@ -33,7 +33,6 @@ from graphc.loops.statements import (
     Statement,
     Store,
     Track,
-    Transpose,
     leaves,
     var,
 )
@@ -62,19 +61,21 @@ def in_python(program: HostProgram) -> bool:
 
 
 def _split(call: Call, program: HostProgram) -> Call:
-    kernel, loops = call.kernel, [s for s in call.kernel.body if isinstance(s, For)]
-    if len(loops) != 1 or kernel.body[-1] is not loops[0] or loops[0].reverse or loops[0].first is not None:
+    kernel, loop = call.kernel, call.kernel.body[-1]
+    if not isinstance(loop, For) or loop.reverse or loop.first is not None:
         return call
-    loop, row = loops[0], var(loops[0].index, "int")
-    inner = list(_inside(loop.body))
+    row, inner = var(loop.index, "int"), list(_inside(loop.body))
     carried = {s.name for s in kernel.body if isinstance(s, Assign)}
     operations = {s.target.value: s.op for s, _ in inner if isinstance(s, Accumulate) and s.target.op == "var" and s.target.value in carried}
     operations |= dict.fromkeys(chunk_sums([loop]), "sum")
     scratch = {s.name for s in kernel.body if isinstance(s, Allocate)}
-    whole = {s.source for s in kernel.body if isinstance(s, Transpose)}
-    used = _indices(s for s, _ in inner)
+    packing = [s for s, _ in _inside([s for s in kernel.body[:-1] if isinstance(s, For)])]
+    packed = {name for s in packing for name, _ in _targets(s)}
+    used, whole = _indices(s for s, _ in inner), _indices(packing)
     sliced = tuple(name for name in kernel.arrays if name not in whole and all(index[0] == row for index in used[name]))
     written = {name for s, _ in inner for name, _ in _targets(s)}
+    if not all(isinstance(s, For | Store) for s in packing) or not packed <= scratch - written:
+        return call
     if set(operations) != set(kernel.results) or carried != set(operations) or not written <= {*sliced, *scratch} \
             or any(_disturbs(s, carried) for s, _ in inner):
         return call
@@ -83,7 +84,7 @@ def _split(call: Call, program: HostProgram) -> Call:
         work[extents] = work.get(extents, 0) + _cost(s)
     split = Split(loop.extent, sliced, tuple((round(ns, 6), extents) for extents, ns in work.items()), tuple(operations[r] for r in kernel.results),
                   tuple("wide" if r in kernel.wide else program.scalars[r] for r in kernel.results), _places(kernel, program))
-    body = tuple(_shifted(s, row, sliced) for s in kernel.body)
+    body = (*kernel.body[:-1], _shifted(loop, row, sliced))
     return replace(call, kernel=replace(kernel, body=body, split=split), split=split)
 
 

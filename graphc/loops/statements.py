@@ -16,7 +16,7 @@ from graphc.scalar.symbols import Extent
 from graphc.scalar.term import Term
 from graphc.schedule.library import MatrixProduct
 
-__all__ = ["Assign", "Store", "Accumulate", "Track", "For", "ForTiles", "Height", "Note", "Allocate", "Transpose", "Product", "Call",
+__all__ = ["Assign", "Store", "Accumulate", "Track", "For", "ForTiles", "Height", "Note", "Allocate", "Product", "Call",
            "Statement", "Split", "Kernel", "HostProgram", "load", "var", "leaves", "rebuilt"]
 
 
@@ -116,14 +116,6 @@ class Allocate:
 
 
 @dataclass(frozen=True)
-class Transpose:
-    """name = a transposed copy of a source"""
-
-    name: str
-    source: str
-
-
-@dataclass(frozen=True)
 class Product:
     """out = a @ b, by the library. In tiles, `parts` says which rows of (out, a, b) are meant: "all", "rows" of the tile in a whole array,
     or the "tile" that an array holds; and `add` that tiles are summed: the first sets the result."""
@@ -161,7 +153,7 @@ class Call:
     split: Split | None = None
 
 
-Statement = Assign | Store | Accumulate | Track | For | ForTiles | Height | Note | Allocate | Transpose | Product | Call
+Statement = Assign | Store | Accumulate | Track | For | ForTiles | Height | Note | Allocate | Product | Call
 
 
 @dataclass(frozen=True)

@@ -109,9 +109,8 @@ def _follows(body: Sequence[Statement], a: _By, b: _By) -> bool:
 
 
 def _row_loop(kernel: Kernel) -> For | None:
-    """The loop over the kernel's rows, if it is its only one."""
-    loops = [s for s in kernel.body if isinstance(s, For)]
-    return loops[0] if len(loops) == 1 else None
+    """The loop over the kernel's rows: its last, after those that pack what it reads."""
+    return next((s for s in reversed(kernel.body) if isinstance(s, For)), None)
 
 
 def _row_index(row: For, name: str) -> Term | None:
@@ -156,15 +155,15 @@ def _shared(body: Sequence[Statement], others: Sequence[Statement], arrays: Arra
 
 def _passing_on(s: Statement, a: str, b: str, own: Callable[[str], str]) -> Statement | None:
     """The call of a kernel that reads a row of a before it makes that row of b, if it can."""
-    if not isinstance(s, Call) or (row := _row_loop(s.kernel)) is None or not _only_in(s.kernel, row, (a, b)):
+    if not isinstance(s, Call) or (old := _row_loop(s.kernel)) is None or not _only_in(s.kernel, old, (a, b)):
         return None
-    index = _row_index(row, a)
-    if index is None or index != _row_index(row, b) or not _begins(row.body, b):
+    index = _row_index(old, a)
+    if index is None or index != _row_index(old, b) or not _begins(old.body, b):
         return None
-    row = _read_first(row, a, own(f"{a}_at"))
+    row = _read_first(old, a, own(f"{a}_at"))
     if not _follows(row.body, _By(a, (index,)), _By(b, (index,))):
         return None
-    body = tuple(row if isinstance(x, For) else x for x in s.kernel.body)
+    body = tuple(row if x is old else x for x in s.kernel.body)
     meaning = tuple(m.replace(f"in the rows of {b}", f"in the rows of {a}") for m in s.kernel.meaning)
     return Call(replace(s.kernel, body=body, meaning=(*meaning, f"{b} is kept in {a}")))
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from graphc.ir.nodes import Size
-from graphc.loops.statements import Accumulate, Allocate, Assign, Call, For, ForTiles, Height, Product, Statement, Store, Track, Transpose
+from graphc.loops.statements import Accumulate, Allocate, Assign, Call, For, ForTiles, Height, Product, Statement, Store, Track
 from graphc.scalar.symbols import Extent
 from graphc.scalar.term import Term, walk
 
@@ -73,9 +73,6 @@ def _statement(s: Statement, uses: Uses, arrays: Mapping[str, Any]) -> None:
             uses.allocated.add(name)
             for size in sizes:
                 _size(size, uses)
-        case Transpose(name, source):
-            uses.arrays |= {source: None, name: None}
-            uses.allocated.add(name)
         case Product(out=out, a=a, b=b, shape=shape):
             uses.arrays |= {out: None, a: None, b: None}
             for size in (*shape.batch, *shape.rows, *shape.inner, *shape.columns):
@@ -83,7 +80,6 @@ def _statement(s: Statement, uses: Uses, arrays: Mapping[str, Any]) -> None:
         case Call(kernel, _, _):
             inner_uses = uses_of(kernel.body, arrays)
             uses.arrays |= inner_uses.arrays
-            uses.allocated |= inner_uses.allocated
             uses.reads |= {n: None for n in inner_uses.reads if n not in inner_uses.assigned}
             uses.assigned |= inner_uses.assigned
             uses.sizes |= inner_uses.sizes

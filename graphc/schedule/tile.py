@@ -12,6 +12,7 @@ one block, in place of a full array: a loss on a linear layer never holds its n 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 
 import sympy as sp
@@ -32,8 +33,8 @@ Rows = dict[Node, sp.Symbol]       # the index of a node that runs over the rows
 def tile(items: Sequence[Item], roots: Sequence[Node]) -> list[Item]:
     """The plan with tiles around products and the loops between them, where that saves keeping a whole array."""
     best: tuple[int, Size, list[Item], list[Item], list[Item], Rows] | None = None
-    for extent in _extents(items):
-        before, group, after, rows = _group(items, extent)
+    for extent, loops_first in itertools.product(_extents(items), (True, False)):
+        before, group, after, rows = _group(items, extent, loops_first)
         saved = len(_local(rows, group, [*before, *after], roots))
         if saved and any(isinstance(i, Library) for i in group) and (best is None or saved > best[0]):
             best = saved, extent, before, group, after, rows
@@ -70,8 +71,9 @@ def _nodes(item: Item) -> list[Operation]:
     return [c.node for c in walk_computes([item])] if not isinstance(item, Library) else [item.node]
 
 
-def _group(items: Sequence[Item], extent: Size) -> tuple[list[Item], list[Item], list[Item], Rows]:
-    """(before, group, after): the items that can share the tiles, and those that can or must stand before and after them."""
+def _group(items: Sequence[Item], extent: Size, loops_first: bool) -> tuple[list[Item], list[Item], list[Item], Rows]:
+    """(before, group, after): the items that can share the tiles, and those that can or must stand before and after them. `loops_first`:
+    whether loops that read nothing of the tiles belong to them, as what later products take row by row does."""
     before: list[Item] = []
     group: list[Item] = []
     after: list[Item] = []
@@ -80,7 +82,8 @@ def _group(items: Sequence[Item], extent: Size) -> tuple[list[Item], list[Item],
     for item in items:
         nodes = _nodes(item)
         needs = {o for n in nodes for o in operands(n)} - set(nodes)
-        joined = None if needs & late else _rows_of(item, extent, rows)
+        can = not needs & late and (loops_first or isinstance(item, Library) or bool(needs & set(rows)))
+        joined = _rows_of(item, extent, rows) if can else None
         if joined is not None:
             group.append(item)
             rows |= joined

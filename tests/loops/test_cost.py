@@ -8,7 +8,7 @@ from graphc.loops.cost import cost_of
 from graphc.loops.statements import Call, Product, leaves
 
 
-def steps(loss, **wanted):
+def steps(loss):
     compilation = Compilation([loss.node, *(g.node for g in gc.grad(loss).values())], [""] * (1 + len(gc.grad(loss))))
     program = compilation.loops
     return [cost_of(s, program) for s in leaves(program.body) if isinstance(s, Call | Product)], {s.name: s for s in program.sizes}
@@ -20,7 +20,7 @@ def test_softmax_cross_entropy_moves_its_logits_once():
     n, c = size["n"], size["c"]
     assert sp.expand(cost.reads - (4 * n * c + 8 * n)) == 0
     assert sp.expand(cost.writes - 4 * n * c) == 0
-    assert {name for name, calls in cost.calls.items() if calls != n} == {"exp", "excess"} and cost.calls["exp"] == c * n
+    assert cost.calls["exp"] == c * n
     assert sp.Poly(cost.flops, n, c).coeff_monomial(n * c) <= 9
 
 
@@ -46,7 +46,7 @@ def test_explain_shows_costs_and_what_was_saved():
     text = gc.compile(gc.losses.cross_entropy(X @ W, t)).explain().split("== cost ==")[1].split("==")[0]
     assert "XW = X @ W" in text and "W_bar = X.T @ XW" in text and "2*c*d*n flops" in text
     assert "tiles of n: XW has c*rows elements, c*n without tiles" in text
-    assert "e is kept in the rows of XW, c elements less" in text
+    assert "is kept in the rows of XW, c elements less" in text and "total is kept in XW, c*rows elements less" in text
     x, p = gc.param("x", "n m"), gc.tensor("p", "m")
     text = gc.compile(gc.sum(gc.softmax(x + p, axis=1) ** 2)).explain()
     assert "is computed again" in text and "flops each in place of keeping m*n elements" in text

@@ -78,7 +78,7 @@ def test_no_array_has_all_rows(name):
 
 def test_logits_and_cotangent_are_one_tile():
     source = gc.compile(gc.losses.cross_entropy(gc.param("X", "n d") @ gc.param("W", "d c"), gc.labels("t", "n", below="c"))).source
-    assert source.count("np.empty") == 1
+    assert source.split("def run")[1].count("np.empty") == 1
 
 
 def test_what_needs_all_rows_is_not_tiled_away():
