@@ -1,8 +1,9 @@
 """Which kernels can run in parts: on the rows first <= i < last of their outermost loop, in any order and at the same time.
 
-A kernel can if every array that it writes is written and read at the loop's own row alone, or is scratch; if loops before that one do no
-more than to fill scratch that it reads, which each part then does for itself; and if what it carries from row to row are sums, products, maxima or minima into numbers, which it returns. The numbers of parts are combined by the same operation. Arrays that
-are used at the own row alone are sliced to the part, so that its loop counts from 0: Numba then sees that no index is negative.
+A kernel can if every array that it writes is written and read at the loop's own row alone, or is scratch; if loops before that one only fill
+scratch that it reads, which each part does for itself; and if what it carries from row to row are sums, products, maxima or minima into
+numbers, which it returns. The numbers of parts are combined by the same operation. Arrays that are used at the own row alone are sliced to
+the part, so that its loop counts from 0: Numba then sees that no index is negative.
 A program with tiles runs on one thread: what its kernels make has the rows of one tile.
 
 `work` estimates the nanoseconds of a row, so that the size of a part depends on extents alone. It is right within a factor of a few.
