@@ -23,10 +23,11 @@ from graphc.ir.bind import known_labels, label_bounds, signature
 from graphc.ir.build import X0
 from graphc.ir.formula import formula_of
 from graphc.ir.names import names_of
-from graphc.ir.nodes import Comprehension, Input, Node, Origin
+from graphc.ir.nodes import Comprehension, Input, Node, Origin, Size
 from graphc.ir.show import meaning_of, show
 from graphc.ir.verify import verify
 from graphc.ir.walk import inputs_of, topological
+from graphc.loops.cost import show_cost
 from graphc.loops.lower import lower
 from graphc.loops.names import RESERVED
 from graphc.loops.statements import Call, HostProgram
@@ -37,10 +38,11 @@ from graphc.passes.squeeze import squeeze
 from graphc.passes.stable import stabilise
 from graphc.runtime.program import Program, Source, Structure
 from graphc.scalar.symbols import axis_index
-from graphc.schedule.fuse import fuse
+from graphc.schedule.fuse import features, fuse
 from graphc.schedule.memory import recompute
 from graphc.schedule.plan import Item, show_plan
 from graphc.schedule.scan import Scan, find_scans
+from graphc.schedule.tile import tile
 
 __all__ = ["compile", "Program", "Compilation", "PASSES"]
 
@@ -97,10 +99,25 @@ class Compilation:
 
     @cached_property
     def schedule(self) -> list[Item]:
-        return recompute(fuse(self.graph), self.graph)
+        return self.planned()
+
+    @cached_property
+    def few(self) -> dict[Size, Size]:
+        """Where the program has a second way for few features (see graphc.schedule.fuse.features)."""
+        return features(self.graph)
+
+    def planned(self, across: bool = False) -> list[Item]:
+        return tile(recompute(fuse(self.graph, across), self.graph), self.graph)
 
     @cached_property
     def loops(self) -> HostProgram:
+        return self.lowered(self.schedule)
+
+    @cached_property
+    def across(self) -> HostProgram | None:
+        return self.lowered(self.planned(across=True), "across_") if self.few and is_compiled(self.loops) else None
+
+    def lowered(self, schedule: list[Item], kernels: str = "over_") -> HostProgram:
         compared = known_labels(self.graph)
         checked = frozenset(i for i in self.inputs if i.below is not None and not i.ignore and not compared.get(i))
         order = topological(self.graph)
@@ -108,16 +125,17 @@ class Compilation:
         names = self.node_names | {m: self.node_names[n] for m, n in as_written.items()}
         meaning = meaning_of([*order, *as_written], names)
         meaning |= {n: meaning[m] for m, n in as_written.items()}
-        return lower(self.schedule, self.inputs, self.graph, self.node_names, meaning, checked)
+        return lower(schedule, self.inputs, self.graph, self.node_names, meaning, checked, kernels)
 
     def source(self, dtype: str) -> Source:
         """The module's text and what is to know for calling it."""
         shown = {s for i in self.inputs for s in i.dims}
         labels = [(self.node_names[x.input], x.below, x.others) for x in label_bounds(self.inputs, self.graph) if x.compiled]
-        calls = [s for s in self.loops.body if isinstance(s, Call) and s.split is not None]
+        ways = [p for p in (self.loops, self.across) if p is not None]
+        calls = [s for p in ways for s in p.body if isinstance(s, Call) and s.split is not None]
         kernels = {s.kernel.name: s.kernel.split for s in calls}
         extents = tuple(s.name for s in self.loops.sizes if s not in shown)
-        text = emit(self.loops, self.title(), dtype, labels)
+        text = emit(self.loops, self.title(), dtype, labels, self.across, self.few)
         return Source(text, extents, kernels, tuple(s.split for s in calls), is_compiled(self.loops))   # type: ignore[arg-type, misc]
 
     def title(self) -> str:
@@ -137,6 +155,9 @@ class Compilation:
         """Every stage as text."""
         parts = [f"== {stage} ==\n{show(graph)}" for stage, graph in self.graphs.items()]
         parts.append(f"== schedule ==\n{show_plan(self.schedule, self.node_names)}")
+        if self.across is not None:
+            parts.append(f"== schedule for few features ==\n{show_plan(self.planned(across=True), self.node_names)}")
+        parts.append(f"== cost ==\n{show_cost(self.loops, self.schedule, self.node_names)}")
         parts.append(f"== source ==\n{self.source('float64').text}")
         return "\n\n".join(parts)
 

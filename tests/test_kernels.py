@@ -84,3 +84,11 @@ def test_compiled_hessian_vector_products(name):
     for sign in (1, -1):
         slopes.append(compile(loss, wrt=[parameter])(**{**data, parameter: data[parameter] + sign * step * vector})[1][parameter])
     np.testing.assert_allclose(got, (slopes[0] - slopes[1]) / (2 * step), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("x", [[[1, 3, 3], [2, 2, 0]], np.random.default_rng(0).integers(-3, 3, (5, 7))], ids=["small", "ties"])
+def test_values_computed_again_at_two_points_have_a_variable_each(x):
+    X = gc.param("X", "n d")
+    hessian = gc.hessian(gc.sum(gc.max(abs(X), axis=1) ** 2), X)
+    x = np.asarray(x, float)
+    close(compile(hessian)(X=x), gc.evaluate(hessian, X=x), 1e-14)

@@ -7,13 +7,14 @@ it computes. `run` is the host program: it calls kernels and matrix products, an
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import sympy as sp
 
 from graphc.codegen.defined import defined
 from graphc.codegen.text import Printer
 from graphc.ir.nodes import Size
+from graphc.loops.chunks import chunk_sums
 from graphc.loops.split import in_python
 from graphc.loops.statements import (
     Accumulate,
@@ -21,6 +22,8 @@ from graphc.loops.statements import (
     Assign,
     Call,
     For,
+    ForTiles,
+    Height,
     HostProgram,
     Kernel,
     Note,
@@ -28,6 +31,7 @@ from graphc.loops.statements import (
     Statement,
     Store,
     Track,
+    leaves,
 )
 from graphc.scalar.symbols import Extent
 from graphc.scalar.term import Term
@@ -37,29 +41,38 @@ __all__ = ["emit", "is_compiled"]
 _TYPES = {"float": "real", "int": "int64", "bool": "boolean"}
 _NUMPY_TYPES = {"float": "real", "int": "np.int64", "bool": "np.bool_"}
 LabelCheck = tuple[str, Size, tuple[int, ...]]
+OTHERS = {"matmul": "matrix", "tile_rows": "matrix", "check_labels": "labels",           # what is not in mathlib.float32 and mathlib.float64
+          **dict.fromkeys(("CHUNK", "at", "add_part", "settled"), "chunks")}
 _MOST_COMPILED = 48          # statements: Numba takes about 0.1 s for each of a long function
 _REDUCE = {"sum": ("plus", "+="), "prod": ("times", "*=")}        # of reals: an addition that LLVM may reorder, and vectorise
 
 
 def is_compiled(program: HostProgram) -> bool:
     """Whether `run` is a compiled function. A long one stays Python, if it means the same there."""
-    return sum(isinstance(s, Call | Product) for s in program.body) <= _MOST_COMPILED or not in_python(program)
+    return sum(isinstance(s, Call | Product) for s in leaves(program.body)) <= _MOST_COMPILED or not in_python(program)
 
 
-def emit(program: HostProgram, title: str, dtype: str, labels: Sequence[LabelCheck] = ()) -> str:
-    """The module's source for float32 or float64. `run` begins with a check of the `labels`: name, bound, and the values let through."""
-    return _Module(program, dtype, labels).text(title)
+def emit(program: HostProgram, title: str, dtype: str, labels: Sequence[LabelCheck] = (), across: HostProgram | None = None,
+         few: Mapping[Size, Size] | None = None) -> str:
+    """The module's source for float32 or float64. `run` begins with a check of the `labels`: name, bound, and the values let through. Where
+    there are `few` features for each of many points (see schedule.fuse.features), it takes the way of the program `across`."""
+    return _Module(program, dtype, labels).text(title, across, few or {})
 
 
 class _Module:
-    def __init__(self, program: HostProgram, dtype: str, labels: Sequence[LabelCheck]):
-        self.program, self.dtype, self.sizes, self.labels = program, dtype, program.sizes, labels
+    def __init__(self, program: HostProgram, dtype: str, labels: Sequence[LabelCheck] = ()):
+        self.program, self.dtype, self.sizes, self.labels = program, dtype, program.sizes | program.rows, labels
+        self.over_tiles = {s.name for s in program.body if isinstance(s, Assign) and s.value.kind == "wide"}
         self.print = Printer()
         self.rows: Statement | None = None
 
-    def text(self, title: str) -> str:
-        kernels = dict.fromkeys(s.kernel for s in self.program.body if isinstance(s, Call))
-        parts = [self.kernel(k) for k in kernels] + [self.run()]
+    def text(self, title: str, across: HostProgram | None, few: Mapping[Size, Size]) -> str:
+        if across is None:
+            parts = [*self.kernels(), self.run(self.body())]
+        else:
+            other = _Module(across, self.dtype)
+            other.print = self.print
+            parts = [*self.kernels(), *other.kernels(), self.way("along"), other.way("across"), self.run(self.choice(few))]
         parts = self.definitions() + parts
         return "\n\n\n".join([self.header(title, "\n".join(parts)), *parts]) + "\n"
 
@@ -75,12 +88,11 @@ class _Module:
         lines += ["import math", ""] if std else []
         types = [t for t in ("boolean", "float32", "float64", "int64") if t == self.dtype or re.search(rf"\b{t}\b", body)]
         lines += ["import numpy as np", f"from numba import {', '.join([*types, 'njit'])}"]
-        if own or self.labels:
-            lines.append("")
-        if own:
-            lines.append(f"from graphc.codegen.mathlib.{self.dtype} import {', '.join(own)}")
-        if self.labels:
-            lines.append("from graphc.codegen.mathlib.labels import check_labels")
+        modules: dict[str, list[str]] = {}
+        for f in own:
+            modules.setdefault(OTHERS.get(f, self.dtype), []).append(f)
+        lines += [""] * bool(own)
+        lines += [f"from graphc.codegen.mathlib.{m} import {', '.join(names)}" for m, names in sorted(modules.items())]
         lines += ["", f"real = {self.dtype}", "inf, nan = np.inf, np.nan",
                   'FLAGS = {"contract"}        # a*b + c may be fused; the order of operations, infinities and NaN keep their meaning',
                   f'kernel = njit(nogil=True, error_model="numpy", fastmath=FLAGS{"" if is_compiled(self.program) else ", cache=True"})']
@@ -91,20 +103,42 @@ class _Module:
         return "\n".join(lines)
 
     # --- functions
+    def kernels(self) -> list[str]:
+        return [self.kernel(k) for k in dict.fromkeys(s.kernel for s in leaves(self.program.body) if isinstance(s, Call))]
+
+    def way(self, name: str) -> str:
+        """One of two host programs, as a function that `run` calls."""
+        inputs, outputs, extra = self.parameters()
+        body = self.body()
+        lines = ["@kernel", f"def {name}({', '.join((*inputs, *outputs, *extra))}):"]
+        return "\n".join([*lines, *("    " + x for x in (*self.shapes(inputs, body), *body))])
+
+    def choice(self, few: Mapping[Size, Size]) -> list[str]:
+        """Few features and many points: inner loops run across points; else along features."""
+        arguments = ", ".join(name for part in self.parameters() for name in part)
+        sizes = [[self.print(t, outer=60) for t in (self.print.named(d, self.sizes), self.print.named(m, self.sizes))] for d, m in few.items()]
+        test = " and ".join(f"{d}*({m} + 256) < 200*{m}" for d, m in sizes)
+        return [f"if {test}:  # few features, many points", f"    across({arguments})", "else:", f"    along({arguments})"]
+
     def kernel(self, k: Kernel) -> str:
         self.rows = k.body[-1] if k.split else None
         parameters = (*k.arrays, *k.scalars, *k.sizes, *(("first", "last") if k.split else ()))
         lines = ["@rows_kernel" if k.split else "@kernel", f"def {k.name}({', '.join(parameters)}):"]
         lines += self.docstring(k.meaning)
-        lines += ["    " + x for x in self.shapes(k.arrays)]
-        if k.split and k.split.sliced:
-            lines.append(f"    {', '.join(k.split.sliced)} = {', '.join(f'{a}[first:last]' for a in k.split.sliced)}")
-        lines += ["    " + x for x in self.block(k.body)]
+        sliced = k.split.sliced if k.split else ()
+        body = self.block(k.body)
+        if self.dtype == "float64":
+            body = [*(f"{rest} = real(0)" for rest in chunk_sums(k.body).values()), *body]
         if k.results:
-            lines.append(f"    return {', '.join(self.result(r, k) for r in k.results)}")
+            body.append(f"return {', '.join(self.result(r, k) for r in k.results)}")
+        cut = [f"{', '.join(sliced)} = {', '.join(f'{a}[first:last]' for a in sliced)}"] if sliced else []
+        lines += ["    " + x for x in (*self.shapes(k.arrays, body), *cut, *body)]
         return "\n".join(lines)
 
     def result(self, name: str, k: Kernel) -> str:
+        rest = chunk_sums(k.body).get(name)
+        if rest and self.dtype == "float64":
+            return self.print.apply("settled", [name, rest])
         return f"real({name})" if name in k.wide and self.dtype == "float32" and not k.split else name
 
     def docstring(self, meaning: Sequence[str]) -> list[str]:
@@ -115,43 +149,45 @@ class _Module:
             return [f'    """{text[0]}"""']
         return [f'    """{text[0]}', *(f"    {m}" for m in text[1:]), '    """']
 
-    def shapes(self, arrays: Sequence[str], wanted: set[str] | None = None) -> list[str]:
-        """n, d = X.shape for the first array that shows each extent."""
+    def shapes(self, arrays: Sequence[str], body: Sequence[str]) -> list[str]:
+        """n, d = X.shape for the first of some arrays (and numbers) that shows each extent, of those that the body names."""
+        used = set(re.findall(r"\w+", "\n".join(body)))
         known: set[str] = set()
         lines = []
-        for name in arrays:
-            sizes = self.program.arrays[name][0]
-            new = [self.sizes[s] if isinstance(s, Extent) and self.sizes[s] not in known else "_" for s in sizes]
-            new = [x if new.index(x) == k or x == "_" else "_" for k, x in enumerate(new)]
+        for name in (a for a in arrays if a in self.program.arrays):
+            new: list[str] = []
+            for size in self.program.arrays[name][0]:
+                x = self.program.sizes.get(size, "_")                                            # type: ignore[arg-type]
+                new.append("_" if x in known or x in new or x not in used else x)
             if any(x != "_" for x in new):
                 known |= set(new) - {"_"}
-                if len(new) == 1:
-                    lines.append(f"{new[0]} = {name}.shape[0]")
-                else:
-                    lines.append(f"{', '.join(new)} = {name}.shape")
+                lines.append(f"{new[0]} = {name}.shape[0]" if len(new) == 1 else f"{', '.join(new)} = {name}.shape")
         return lines
 
-    def run(self) -> str:
+    def parameters(self) -> tuple[list[str], list[str], list[str]]:
+        """Of `run`: inputs, outputs, and the extents that no input shows."""
         p = self.program
-        outputs = [p.results.get(o, o) for o in p.outputs]
         shaped = {self.sizes[s] for name in p.inputs if name in p.arrays for s in p.arrays[name][0] if isinstance(s, Extent)}
-        extra = [s for s in p.sizes.values() if s not in shaped]
-        parameters = [*p.inputs, *outputs, *extra]
+        return list(p.inputs), [p.results.get(o, o) for o in p.outputs], [s for s in p.sizes.values() if s not in shaped]
+
+    def body(self) -> list[str]:
+        """The statements of the host program, and the results without axes."""
+        return [*self.block(self.program.body), *(f"{result}[0] = {o}" for o, result in self.program.results.items())]
+
+    def run(self, body: list[str]) -> str:
+        p = self.program
+        inputs, outputs, extra = self.parameters()
         types = [self.type_of(i) for i in p.inputs] + [self.type_of(o, out=True) for o in p.outputs] + ["int64"] * len(extra)
-        compiled = f"@njit([({', '.join(types)}{',' if len(types) == 1 else ''})], nogil=True, error_model=\"numpy\", cache=True)"
-        lines = [*([compiled] if is_compiled(p) else []),
-                 f"def run({', '.join(parameters)}):"]
-        lines += ["    " + x for x in self.shapes([i for i in p.inputs if i in p.arrays])]
-        lines += ["    " + x for label in self.labels for x in self.check(*label)]
-        lines += ["    " + x for x in self.block(p.body)]
-        lines += [f"    {result}[0] = {o}" for o, result in p.results.items()]
-        return "\n".join(lines)
+        lines = [f"@njit([({', '.join(types)}{',' if len(types) == 1 else ''})], nogil=True, error_model=\"numpy\", cache=True)"]
+        lines = [*lines[:is_compiled(p)], f"def run({', '.join((*inputs, *outputs, *extra))}):"]
+        body = [*(x for label in self.labels for x in self.check(*label)), *body]
+        return "\n".join([*lines, *("    " + x for x in (*self.shapes(inputs, body), *body))])
 
     def check(self, name: str, below: Size, others: tuple[int, ...]) -> list[str]:
         """The check of a label input: of each of its rows, or of one number."""
         letters = self.program.letters[:len(self.program.arrays[name][0]) - 1] if name in self.program.arrays else ()
         vector = f"{name}[{', '.join(letters)}]" if letters else name if name in self.program.arrays else f"({name},)"
-        lines = [f"check_labels({vector}, {self.print.size(below, self.sizes)}{f', {others}' if others else ''})"]
+        lines = [self.print.apply("check_labels", [vector, self.print.size(below, self.sizes), *([str(others)] if others else [])])]
         for k, letter in reversed(list(enumerate(letters))):
             lines = [f"for {letter} in range({name}.shape[{k}]):", *("    " + x for x in lines)]
         return lines
@@ -202,7 +238,13 @@ class _Module:
                 return [f"value = {p(value)}", f"if value {sign} {p(best)} or (value != value and {p(best)} == {p(best)}):",
                         f"    {p(best)} = value", f"    {p(target)} = {p(position)}"]
             case For():
-                return [f"for {s.index} in range({self.range(s)}):", *("    " + x for x in self.block(s.body))]
+                return self.loop(s)
+            case ForTiles(extent, rows, start, stop, _, body):
+                size, height = p.size(extent, self.sizes), self.sizes[rows]
+                lines = [f"{stop} = min({start} + {height}, {size})", *self.block(body)]
+                return [f"for {start} in range(0, max({size}, 1), {height}):", *("    " + x for x in lines)]
+            case Height(rows, extent, held, streamed, whole):
+                return [f"{self.sizes[rows]} = {p.apply('tile_rows', [p.size(x, self.sizes) for x in (extent, held, streamed, whole)])}"]
             case Allocate(name, sizes, kind):
                 shape = ", ".join(p.size(x, self.sizes) for x in sizes) + "," * (len(sizes) == 1)
                 return [f"{name} = np.empty(({shape}), {_NUMPY_TYPES[kind]})"]
@@ -212,39 +254,66 @@ class _Module:
                 return self.call(s)
         raise TypeError(f"no text for {type(s).__name__}")
 
-    def range(self, s: For) -> str:
-        """The arguments of a loop's range."""
-        size = "last - first" if s is self.rows else self.print.size(s.extent, self.sizes)
-        if s.reverse:
-            return f"{size} - 1, -1, -1"
-        last = size if s.last is None else self.print(s.last)
-        return last if s.first is None else f"{self.print(s.first)}, {last}"
+    def loop(self, s: For) -> list[str]:
+        """A loop; in chunks, where it carries wide sums."""
+        start, stop = self.ends(s)
+        body = ["    " + x for x in self.block(s.body)]
+        if not s.parts:
+            ends = f"{stop} - 1, -1, -1" if s.reverse else stop if start == "0" else f"{start}, {stop}"
+            return [f"for {s.index} in range({ends}):", *body]
+        chunk, step = s.chunk
+        at = self.print.apply("at", [chunk, step])
+        self.print.functions.add("CHUNK")
+        inner = [f"for {step} in range(min(CHUNK, {stop} - {chunk})):", f"    {s.index} = {at}", *body]
+        lines = [*(f"{part} = real(0)" for _, part, _ in s.parts), *inner, *(self.add_part(*part) for part in s.parts)]
+        return [f"for {chunk} in range({start}, {stop}, CHUNK):", *("    " + x for x in lines)]
+
+    def add_part(self, total: str, part: str, rest: str) -> str:
+        """A part of a sum joins its total, which in float64 has no more digits than the part."""
+        if self.dtype == "float32":
+            return f"{total} += {part}"
+        return f"{total}, {rest} = {self.print.apply('add_part', [total, rest, part])}"
+
+    def ends(self, s: For) -> tuple[str, str]:
+        """The first index of a loop and the one after the last."""
+        if s is self.rows:
+            return "0", "last - first"
+        start = "0" if s.first is None else self.print(s.first)
+        return start, self.print.size(s.extent, self.sizes) if s.last is None else self.print(s.last)
 
     def call(self, s: Call) -> list[str]:
         """A kernel that can run in parts is called on all rows. Its sums come back in double precision, and in Python floats as Python's."""
         arguments = [*s.arguments, *(["0", self.print.size(s.split.rows, self.sizes)] if s.split else [])]
         call = f"{s.kernel.name}({', '.join(arguments)})"
         wide = [r for r, kind in zip(s.results, s.split.kinds, strict=True) if kind == "wide"] if s.split and self.dtype == "float32" else []
-        cast = wide if is_compiled(self.program) else [r for r in s.results if self.program.scalars[r] == "float"]
+        floats = [r for r in s.results if self.program.scalars[r] == "float" and r not in self.over_tiles]
+        cast = wide if is_compiled(self.program) else floats
         if cast and len(s.results) == 1:
             return [f"{s.results[0]} = real({call})"]
         return [f"{', '.join(s.results)} = {call}" if s.results else call, *(f"{r} = real({r})" for r in cast)]
 
     def product(self, s: Product) -> list[str]:
-        """np.dot on two-dimensional views; a loop over the batch."""
+        """A product of two-dimensional views; a loop over the batch."""
         shape = s.shape
         letters = self.program.letters[:len(shape.batch)]
         at = f"[{', '.join(letters)}]" if letters else ""
+        start, stop = s.tile or ("", "")
+        cut = {"all": "", "rows": f"[{start}:{stop}]", "tile": f"[:{stop} - {start}]"}
 
-        def matrix(name: str, first: tuple[Size, ...], second: tuple[Size, ...], transposed: bool) -> str:
+        def matrix(name: str, part: str, first: tuple[Size, ...], second: tuple[Size, ...], transposed: bool) -> str:
             if transposed:
                 first, second = second, first
-            text = name + at
+            sizes = [self.print.size(sp.Mul(*group), self.sizes) for group in (first, second)]
+            if part != "all":
+                sizes[0] = f"{stop} - {start}"
+            text = name + at + cut[part]
             if len(first) != 1 or len(second) != 1:
-                text += f".reshape(({self.print.size(sp.Mul(*first), self.sizes)}, {self.print.size(sp.Mul(*second), self.sizes)}))"
+                text += f".reshape(({', '.join(sizes)}))"
             return text + (".T" if transposed else "")
-        call = (f"np.dot({matrix(s.a, shape.rows, shape.inner, shape.transpose_a)}, {matrix(s.b, shape.inner, shape.columns, shape.transpose_b)}, "
-                f"{matrix(s.out, shape.rows, shape.columns, False)})")
+        out, a, b = s.parts
+        operands = [matrix(s.a, a, shape.rows, shape.inner, shape.transpose_a), matrix(s.b, b, shape.inner, shape.columns, shape.transpose_b),
+                    matrix(s.out, out, shape.rows, shape.columns, False), *([f"{start} > 0"] if s.add else [])]
+        call = self.print.apply("matmul", operands)
         for k, letter in reversed(list(enumerate(letters))):
             head = f"for {letter} in range({self.print.size(shape.batch[k], self.sizes)}):"
             call = f"{head}\n" + "\n".join("    " + line for line in call.split("\n"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import mpmath
@@ -80,8 +81,12 @@ class Printer:
         return self.call(name, args)
 
     def call(self, name: str, args: tuple[Term, ...]) -> tuple[str, int]:
+        return self.apply(name, [self(a) for a in args]), _ATOM
+
+    def apply(self, name: str, args: Sequence[str]) -> str:
+        """The call of a function, which is noted, on expressions."""
         self.functions.add(name)
-        return f"{name}({', '.join(self(a) for a in args)})", _ATOM
+        return f"{name}({', '.join(args)})"
 
     def power(self, base: Term, n: int, kind: str) -> tuple[str, int]:
         if n == 2 and base.op in ("var", "load"):
@@ -109,7 +114,12 @@ class Printer:
 
     def size(self, size: sp.Expr, names: dict[sp.Symbol, str]) -> str:
         """A size as a Python expression over the variables of extents."""
-        return self(_named(freeze(size, ()), names))
+        return self(self.named(size, names))
+
+    @staticmethod
+    def named(size: sp.Expr, names: dict[sp.Symbol, str]) -> Term:
+        """A size as a term over the variables of extents."""
+        return _named(freeze(size, ()), names)
 
 
 def _named(t: Term, names: dict[sp.Symbol, str]) -> Term:

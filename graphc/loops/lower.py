@@ -9,21 +9,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from operator import itemgetter
+from typing import Any
 
 import sympy as sp
 
 from graphc.ir.access import same_size
 from graphc.ir.nodes import Comprehension, Input, Node, Operation, Read, Scatter, Size
+from graphc.loops.chunks import chunked
+from graphc.loops.host import Scope, assemble
 from graphc.loops.names import RESERVED, Letters, size_names
+from graphc.loops.pack import packed
 from graphc.loops.peel import peel
 from graphc.loops.share import share_kernels
 from graphc.loops.split import split_rows
 from graphc.loops.statements import (
     Accumulate,
-    Allocate,
     Assign,
     Call,
     For,
+    ForTiles,
     HostProgram,
     Kernel,
     Note,
@@ -34,12 +39,14 @@ from graphc.loops.statements import (
     load,
     var,
 )
-from graphc.loops.uses import uses_of
+from graphc.loops.storage import share_storage
+from graphc.scalar.symbols import Extent, axis_index
 from graphc.scalar.term import Term, freeze
 from graphc.schedule.library import matrix_product
 from graphc.schedule.memory import kept_axes
-from graphc.schedule.plan import Compute, Item, Library, Loop, walk_computes
+from graphc.schedule.plan import Compute, Item, Library, Loop, Tiles, walk_computes
 from graphc.schedule.scan import Scan, along_symbol
+from graphc.schedule.tile import tile_axes
 
 __all__ = ["lower"]
 
@@ -48,15 +55,18 @@ INT_NEUTRAL = {"sum": 0, "prod": 1, "max": -(2**63), "min": 2**63 - 1, "argmax":
 
 
 def lower(items: Sequence[Item], inputs: Sequence[Input], roots: Sequence[Node], names: Mapping[Node, str],
-          meaning: Mapping[Node, str], checked: frozenset[Input] = frozenset()) -> HostProgram:
-    """`meaning` is the line of index notation for each node; `checked` are index inputs verified when the program is called."""
-    return _Lowering(items, inputs, roots, names, meaning, checked).program()
+          meaning: Mapping[Node, str], checked: frozenset[Input] = frozenset(), kernels: str = "over_") -> HostProgram:
+    """`meaning` is the line of index notation for each node; `checked` are index inputs verified when the program is called; `kernels`
+    begins the names of kernels."""
+    return _Lowering(items, inputs, roots, names, meaning, checked, kernels).program()
 
 
 class _Lowering:
-    def __init__(self, items, inputs, roots, names, meaning, checked):                           # type: ignore[no-untyped-def]
+    def __init__(self, items, inputs, roots, names, meaning, checked, kernels):                  # type: ignore[no-untyped-def]
         self.items, self.inputs, self.roots, self.names, self.meaning, self.checked = items, inputs, roots, names, meaning, checked
+        self.kernels = kernels
         self.kept = kept_axes(items, roots)
+        self.repeated = _repeated(items)
         self.size_names = size_names(names.values(), items, inputs)
         self.letters = Letters(set(names.values()) | set(self.size_names.values()))
         self.taken = set(names.values()) | set(self.size_names.values()) | set(self.letters.pool) | RESERVED
@@ -64,6 +74,11 @@ class _Lowering:
         self.calls: dict[str, int] = {}
         self.arrays: dict[str, tuple[tuple[Size, ...], str]] = {}
         self.scalars: dict[str, str] = {}
+        self.bounds = self.own("start"), self.own("stop")
+        self.local = tile_axes(items, roots)
+        names_of_rows = [self.own("rows" if k == 0 else f"rows_{k + 1}") for k, _ in enumerate(i for i in items if isinstance(i, Tiles))]
+        self.rows = {t: Extent(name) for t, name in zip((i for i in items if isinstance(i, Tiles)), names_of_rows, strict=True)}
+        self.row_names = {e: e.name for e in self.rows.values()}
         for i in inputs:
             self.declare(i, range(len(i.dims)))
         for node, axes in self.kept.items():
@@ -72,7 +87,8 @@ class _Lowering:
     def declare(self, node: Node, axes: Sequence[int]) -> None:
         name = self.names[node]
         if axes:
-            self.arrays[name] = (tuple(node.dims[m] for m in axes), node.dtype)
+            axis, tiles = self.local.get(node, (None, None))
+            self.arrays[name] = (tuple(self.rows[tiles] if m == axis else node.dims[m] for m in axes), node.dtype)   # type: ignore[index]
         else:
             self.scalars[name] = node.dtype
 
@@ -80,16 +96,21 @@ class _Lowering:
     def program(self) -> HostProgram:
         body: list[Statement] = []
         for item in self.items:
-            if isinstance(item, Loop):
+            if isinstance(item, Tiles):
+                body += self.tiles(item)
+            elif isinstance(item, Loop):
                 body.append(Call(self.kernel(item, self.kernel_name(item))))
             elif isinstance(item, Library):
-                body.append(self.product(item.node))
+                body.append(self.product(item))
             else:
                 body += self.initialise(item) + self.compute(item)
-        body = self.finish(body)
         inputs, outputs = tuple(self.names[i] for i in self.inputs), tuple(self.names[r] for r in self.roots)
+        body = share_storage(body, self.arrays, frozenset(inputs), frozenset(outputs), self.own)
+        given, found = frozenset((*inputs, *outputs)), frozenset(outputs)
+        body = assemble(body, Scope(self.arrays, self.scalars, self.size_names, given, found, self.bounds))
         results = {o: self.own(f"{o}_out") for o in outputs if o in self.scalars}
-        whole = HostProgram(inputs, outputs, results, self.arrays, self.scalars, tuple(body), self.size_names, tuple(self.letters.pool))
+        whole = HostProgram(inputs, outputs, results, self.arrays, self.scalars, tuple(body), self.size_names, tuple(self.letters.pool),
+                            self.row_names)
         return share_kernels(split_rows(whole))
 
     def own(self, name: str) -> str:
@@ -104,61 +125,45 @@ class _Lowering:
 
     def kernel_name(self, loop: Loop) -> str:
         """Kernels are called after the outermost dim that they run over: over_n, over_n_2, ..."""
-        base = "over_" + ("_".join(sorted(map(str, loop.extent.free_symbols))) or str(loop.extent))
+        base = self.kernels + ("_".join(sorted(map(str, loop.extent.free_symbols))) or str(loop.extent))
         self.calls[base] = self.calls.get(base, 0) + 1
         return self.own(base if self.calls[base] == 1 else f"{base}_{self.calls[base]}")
 
-    def product(self, node: Node) -> Product:
-        shape = matrix_product(node)
+    def product(self, item: Library) -> Product:
+        shape = matrix_product(item.node)
         assert shape is not None
-        return Product(self.names[node], self.names[shape.a.operand], self.names[shape.b.operand], shape)
+        out, *operands = self.parts(item)
+        parts = (out, *(operands if shape.a is item.node.reads[0] else operands[::-1]))
+        names = (self.names[n] for n in (item.node, shape.a.operand, shape.b.operand))
+        summed = item.symbol is not None and item.symbol.name[0] == "j"
+        return Product(*names, shape, parts, self.bounds if item.tiles else (), summed)          # type: ignore[call-arg, arg-type]
 
-    def finish(self, body: list[Statement]) -> list[Statement]:
-        """Put allocations first: scratch into the one kernel that uses it, buffers into the host."""
-        given = {self.names[n] for n in (*self.inputs, *self.roots)}
-        users: dict[str, list[int]] = {}
-        for k, statement in enumerate(body):
-            for name in uses_of([statement], self.arrays).arrays:
-                users.setdefault(name, []).append(k)
-        host: list[Statement] = []
-        for name, (sizes, kind) in self.arrays.items():
-            if name in given or name not in users:
-                continue
-            at = users[name]
-            first = body[at[0]]
-            if len(at) == 1 and isinstance(first, Call):
-                body[at[0]] = Call(replace(first.kernel, body=(Allocate(name, sizes, kind), *first.kernel.body)))
-            else:
-                host.append(Allocate(name, sizes, kind))
-        needed = self.scalars_needed(body)
-        body = [self.signed(s.kernel, needed[k]) if isinstance(s, Call) else s for k, s in enumerate(body)]
-        return host + body
+    def tiles(self, item: Tiles) -> list[Statement]:
+        """The loop over blocks of rows; what sums over all rows is set before it."""
+        carried = [c for c in walk_computes(item.items) if _carrier(c) is item]
+        before = [s for c in carried for s in self.initialise(c)]
+        wide = list(dict.fromkeys(self.names[c.node] for c in carried if self.is_wide(c)))
+        after = [Assign(name, Term("cast", (var(name, "wide"),), None, "float")) for name in wide]
+        body = [self.product(i) if isinstance(i, Library) else Call(self.kernel(i, self.kernel_name(i))) for i in item.items]  # type: ignore[arg-type]
+        sums = tuple(dict.fromkeys(s.name for s in before if isinstance(s, Assign)))
+        return [*before, ForTiles(item.extent, self.rows[item], *self.bounds, sums, tuple(body)), *after]
 
-    def scalars_needed(self, body: list[Statement]) -> list[set[str]]:
-        """For each statement of the host, the scalars that are read after it."""
-        outputs = {self.names[r] for r in self.roots}
-        needed: list[set[str]] = []
-        for statement in reversed(body):
-            needed.append(set(outputs))
-            outputs |= set(uses_of([statement], self.arrays).reads)
-        return needed[::-1]
-
-    def signed(self, kernel: Kernel, needed: set[str]) -> Call:
-        """The call of a kernel, with its parameters and results in the order in which the kernel uses them."""
-        uses = uses_of(kernel.body, self.arrays)
-        arrays = tuple(n for n in uses.arrays if n not in uses.allocated)
-        scalars = tuple(n for n in uses.reads if n in self.scalars and n not in uses.assigned)
-        results = tuple(n for n in uses.assigned if n in needed)
-        known = {str(s) for n in arrays for s in self.arrays[n][0]}
-        sizes = tuple(dict.fromkeys(name for s, name in self.size_names.items() if (s in uses.sizes or name in uses.reads) and str(s) not in known))
-        return Call(replace(kernel, arrays=arrays, scalars=scalars, sizes=sizes, results=results), (*arrays, *scalars, *sizes), results)
+    def parts(self, item: Library) -> tuple[str, ...]:
+        """Which rows of the result and of the operands a product means (see Product)."""
+        def part(node: Node, index: Sequence[Any]) -> str:
+            if item.symbol not in index:
+                return "all"
+            return "tile" if node in self.local else "rows"
+        axes = [axis_index(k) for k in range(len(item.node.dims))]
+        return part(item.node, axes), *(part(r.operand, r.index) for r in item.node.reads)
 
     # --- kernels
     def kernel(self, loop: Loop, name: str) -> Kernel:
         body = self.loop(loop)
         meaning = tuple(dict.fromkeys(self.meaning[c.node] for c in walk_computes([loop]) if not c.again))
         wide = tuple(dict.fromkeys(self.names[c.node] for c in walk_computes([loop]) if self.is_wide(c)))
-        return Kernel(name, (), (), (), tuple(body), (), meaning, wide)
+        whole = chunked(packed(body, self.arrays, self.own, self.letters.pool), wide, self.own)
+        return Kernel(name, (), (), (), whole, (), meaning, () if loop.tiles else wide)
 
     def block(self, items: Sequence[Item]) -> list[Statement]:
         out: list[Statement] = []
@@ -181,7 +186,8 @@ class _Lowering:
             after += self.complete(c)
         computes = next(walk_computes([loop]))
         letter = self.letters.of(loop, computes.path.index(loop), computes.path)
-        whole = For(letter, loop.extent, tuple(self.block(loop.items)), loop.reverse)
+        first, last = (var(b, "int") for b in self.bounds) if loop.tiles else (None, None)
+        whole = For(letter, loop.extent, tuple(self.block(loop.items)), loop.reverse, first, last)
         return [*before, *peel(whole, self.term(freeze(loop.extent, ()), {}, [])), *after]
 
     # --- one node
@@ -190,13 +196,19 @@ class _Lowering:
         reduced = c.reduced_loops()
         if isinstance(c.node, Scatter) or not reduced:
             return []
-        outermost = min(c.path.index(loop) for loop in reduced)
+        outermost = min(map(c.path.index, reduced))
         return [(m, loop) for m, loop in c.axis_loops() if c.path.index(loop) > outermost]
 
     def place(self, c: Compute) -> tuple[Term, ...]:
         """The index of a node's kept element at the point of its computation."""
         loops = dict(c.axis_loops())
-        return tuple(self.index_var(loops[m]) for m in sorted(self.kept[c.node]))
+        return tuple(self.in_tile(c.node, m, self.index_var(loops[m])) for m in sorted(self.kept[c.node]))
+
+    def in_tile(self, node: Node, m: int, index: Term) -> Term:
+        """An index as a place in the array, which may hold the rows of one tile."""
+        if self.local.get(node, (None,))[0] != m:
+            return index
+        return Term("sub", (index, var(self.bounds[0], "int")), None, "int")
 
     def index_var(self, loop: Loop) -> Term:
         return var(self.letters[loop], "int")
@@ -242,7 +254,7 @@ class _Lowering:
             name, letters = self.names[node], self.letters.fresh(len(node.dims))
             index = tuple(var(x, "int") for x in letters)
             return [note, *self.nest(letters, node.dims, Store(name, index, self.neutral(node)))]
-        for loop in c.path:
+        for loop in c.path[isinstance(c.path[0], Tiles):]:
             self.letters.of(loop, c.path.index(loop), c.path)
         parts: list[Statement] = [note]
         if node.reduce in ("argmax", "argmin"):
@@ -290,8 +302,14 @@ class _Lowering:
         name = self.names[c.node]
         if self.kept.get(c.node) and not c.again:
             return Store(name, self.place(c), value)
+        name = self.variable(c.node, [loop for _, loop in sorted(c.axis_loops(), key=itemgetter(0))])
         self.scalars[name] = c.node.dtype
         return Assign(name, value)
+
+    def variable(self, node: Node, point: Sequence[Loop]) -> str:
+        """The variable of a value at a point; with the point's letters, where the value is computed at several."""
+        name = self.names[node]
+        return self.own(f"{name}_{''.join(self.letters[loop] for loop in point)}") if node in self.repeated else name
 
     def running_total(self, c: Compute) -> Term:
         return var(self.own(f"{self.names[c.node]}_so_far"), c.node.dtype)
@@ -330,8 +348,10 @@ class _Lowering:
     def read(self, read: Read, bound: Mapping[sp.Symbol, Loop]) -> Term:
         node, name = read.operand, self.names[read.operand]
         axes = range(len(node.dims)) if isinstance(node, Input) else sorted(self.kept.get(node, ()))
-        index = tuple(self.index(read.index[m], node.dims[m], bound) for m in axes)
-        return load(name, index, node.dtype) if index else var(name, node.dtype)
+        index = tuple(self.in_tile(node, m, self.index(read.index[m], node.dims[m], bound)) for m in axes)
+        if index:
+            return load(name, index, node.dtype)
+        return var(self.variable(node, [bound[e] for e in read.index]) if node in self.repeated else name, node.dtype)   # type: ignore[index]
 
     def index(self, e: object, size: Size, bound: Mapping[sp.Symbol, Loop]) -> Term:
         if isinstance(e, Read):
@@ -340,6 +360,14 @@ class _Lowering:
                 return inner
             return Term("checked", (inner, self.term(freeze(size, ()), bound, [])), None, "int")
         return self.term(freeze(e, ()), bound, [])                                               # type: ignore[arg-type]
+
+
+def _repeated(items: Sequence[Item]) -> set[Node]:
+    """The nodes that are computed at several points of a loop nest: f(a[i]) and f(a[j])."""
+    depths: dict[Node, set[tuple[int, ...]]] = {}
+    for c in walk_computes(list(items)):
+        depths.setdefault(c.node, set()).add(tuple(c.path.index(loop) for _, loop in sorted(c.axis_loops(), key=itemgetter(0))))
+    return {node for node, found in depths.items() if len(found) > 1}
 
 
 def _carrier(c: Compute) -> Loop | None:

@@ -10,12 +10,13 @@ import sympy as sp
 from graphc.ir.nodes import Input, Size
 from graphc.scalar.symbols import Extent
 from graphc.scalar.table import ROWS
-from graphc.schedule.plan import Item, Loop, walk_computes
+from graphc.schedule.plan import Item, Loop, Tiles, walk_computes, walk_libraries
 
 __all__ = ["Letters", "size_names", "RESERVED"]
 
 RESERVED = frozenset("""math np real int64 range kernel njit run FLAGS inf nan checked abs round min max sum where plus times select inlined rint
-    square powi int_sign int_maximum int_minimum int_relu check_labels value rows_kernel first last boolean float32 float64""".split()) | {
+    square powi int_sign int_maximum int_minimum int_relu check_labels value rows_kernel first last matmul tile_rows at CHUNK add_part
+    settled along across boolean float32 float64""".split()) | {
     name for row in ROWS.values() if (name := row.jit.rpartition(".")[2]).isidentifier() and not iskeyword(name)}   # functions that kernels import
 _LETTERS = "ijklpqruvw"
 
@@ -28,7 +29,7 @@ class Letters:
         self.given: dict[Loop, str] = {}
 
     def of(self, loop: Loop, depth: int, path: Sequence[Loop]) -> str:
-        return self.given.setdefault(loop, self.pool[depth])
+        return self.given.setdefault(loop, self.pool[depth - sum(isinstance(outer, Tiles) for outer in path[:depth])])
 
     def __getitem__(self, loop: Loop) -> str:
         return self.given[loop]
@@ -46,9 +47,8 @@ def size_names(taken: Iterable[str], items: Sequence[Item], inputs: Sequence[Inp
         sizes += [*c.node.dims, *getattr(c.node, "over", ()), c.node.body]                       # type: ignore[union-attr]
         for read in c.node.reads:
             sizes += [e for e in read.index if isinstance(e, sp.Expr)] + list(read.operand.dims)
-    for item in items:
-        if not isinstance(item, Loop) and hasattr(item, "node"):
-            sizes += [*item.node.dims, *getattr(item.node, "over", ())]
+    for item in walk_libraries(list(items)):
+        sizes += [*item.node.dims, *item.node.over]
     for size in sizes:
         for s in sorted((x for x in size.free_symbols if isinstance(x, Extent)), key=str):
             if s not in found:

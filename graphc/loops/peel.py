@@ -29,7 +29,7 @@ def peel(loop: For, size: Term) -> list[Statement]:
         return [loop]
     stores, sums = split
     first, last = Term("maximum", (at, ZERO), None, "int"), Term("minimum", (Term("add", (at, ONE), None, "int"), size), None, "int")
-    apart, there = (tuple(_decided(s, loop.index, at, here) for s in stores) for here in (False, True))
+    apart, there = (_needed([_decided(s, loop.index, at, here) for s in stores]) for here in (False, True))
     return [replace(loop, body=apart), replace(loop, body=there, first=first, last=last), *([replace(loop, body=sums)] if sums else [])]
 
 
@@ -37,7 +37,8 @@ def _split(loop: For) -> tuple[tuple[Statement, ...], tuple[Statement, ...]] | N
     """The stores of a loop, and what accumulates from them; None where they do not come apart, or nothing is stored."""
     at = next((k for k, s in enumerate(loop.body) if isinstance(s, Accumulate)), len(loop.body))
     stores, sums = loop.body[:at], loop.body[at:]
-    if loop.reverse or not all(isinstance(s, Assign | Store) for s in stores) or not all(isinstance(s, Accumulate) for s in sums):
+    if loop.reverse or loop.first is not None or not all(isinstance(s, Assign | Store) for s in stores) \
+            or not all(isinstance(s, Accumulate) for s in sums):
         return None
     stored = {s.name for s in stores if isinstance(s, Store)}
     local = {s.name for s in stores if isinstance(s, Assign)}
@@ -76,6 +77,17 @@ def _terms(s: Statement) -> list[Term]:
 def _decided(s: Any, index: str, at: Term, here: bool) -> Any:
     """A statement in which every comparison of the index with the point is decided."""
     return replace(s, **{f.name: _decide(v, index, at, here) for f in fields(s) if isinstance(v := getattr(s, f.name), Term)})
+
+
+def _needed(body: Sequence[Statement]) -> tuple[Statement, ...]:
+    """The statements without the variables that nothing reads once comparisons are decided."""
+    kept: list[Statement] = []
+    read: set[str] = set()
+    for s in reversed(body):
+        if isinstance(s, Store) or isinstance(s, Assign) and s.name in read:
+            kept.append(s)
+            read |= {x.value for t in (*_terms(s), *(s.index if isinstance(s, Store) else ())) for x in walk(t) if x.op == "var"}
+    return tuple(reversed(kept))
 
 
 def _decide(t: Term, index: str, at: Term, here: bool) -> Term:

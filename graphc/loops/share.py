@@ -7,7 +7,7 @@ from typing import Any
 
 import sympy as sp
 
-from graphc.loops.statements import Call, HostProgram, Kernel, Note
+from graphc.loops.statements import Call, HostProgram, Kernel, Note, Statement, rebuilt
 from graphc.scalar.symbols import Extent
 
 __all__ = ["share_kernels"]
@@ -16,12 +16,12 @@ __all__ = ["share_kernels"]
 def share_kernels(program: HostProgram) -> HostProgram:
     """The program in which every call of an equal kernel calls the first of its kind."""
     first: dict[Any, Kernel] = {}
-    body = []
-    for s in program.body:
+
+    def visit(s: Statement) -> list[Statement]:
         if isinstance(s, Call):
             s = replace(s, kernel=first.setdefault(_shape(s.kernel, program), s.kernel))
-        body.append(s)
-    return replace(program, body=tuple(body))
+        return [s]
+    return replace(program, body=tuple(rebuilt(program.body, visit)))
 
 
 def _shape(kernel: Kernel, program: HostProgram) -> Any:

@@ -1,8 +1,10 @@
 """Which kernels can run in parts: on the rows first <= i < last of their outermost loop, in any order and at the same time.
 
-A kernel can if every array that it writes is written and read at the loop's own row alone, or is scratch, and if what it carries from row to
-row are sums, products, maxima or minima into numbers, which it returns. The numbers of parts are combined by the same operation. Arrays that
-are used at the own row alone are sliced to the part, so that its loop counts from 0: Numba then sees that no index is negative.
+A kernel can if every array that it writes is written and read at the loop's own row alone, or is scratch; if loops before that one only fill
+scratch that it reads, which each part does for itself; and if what it carries from row to row are sums, products, maxima or minima into
+numbers, which it returns. The numbers of parts are combined by the same operation. Arrays that are used at the own row alone are sliced to
+the part, so that its loop counts from 0: Numba then sees that no index is negative.
+A program with tiles runs on one thread: what its kernels make has the rows of one tile.
 
 `work` estimates the nanoseconds of a row, so that the size of a part depends on extents alone. It is right within a factor of a few.
 """
@@ -17,7 +19,24 @@ from typing import Any
 import sympy as sp
 
 from graphc.ir.nodes import Size
-from graphc.loops.statements import Accumulate, Allocate, Assign, Call, For, HostProgram, Kernel, Note, Split, Statement, Store, Track, var
+from graphc.loops.chunks import chunk_sums
+from graphc.loops.statements import (
+    Accumulate,
+    Allocate,
+    Assign,
+    Call,
+    For,
+    ForTiles,
+    HostProgram,
+    Kernel,
+    Note,
+    Split,
+    Statement,
+    Store,
+    Track,
+    leaves,
+    var,
+)
 from graphc.scalar.symbols import Extent
 from graphc.scalar.table import ROWS
 from graphc.scalar.term import Term, walk
@@ -30,6 +49,8 @@ MEMORY_NS, ARITHMETIC_NS, FUNCTION_NS, LIBRARY_NS = 0.03, 0.02, 0.3, 5.0
 
 def split_rows(program: HostProgram) -> HostProgram:
     """The program with each kernel that can run in parts made so, if the statements around kernels can run in Python too."""
+    if any(isinstance(s, ForTiles) for s in program.body):
+        return program
     parts = replace(program, body=tuple(_split(s, program) if isinstance(s, Call) else s for s in program.body))
     numbers_of_numpy = all(s.split for s in parts.body if isinstance(s, Call) and s.results)
     return parts if numbers_of_numpy and in_python(parts) else program
@@ -37,21 +58,25 @@ def split_rows(program: HostProgram) -> HostProgram:
 
 def in_python(program: HostProgram) -> bool:
     """Whether the host program means the same in Python as compiled, on numbers of NumPy: it has arithmetic only beside kernels and products."""
-    return all(t.op in ARITHMETIC for s in program.body if isinstance(s, Assign) for t in walk(s.value))
+    return all(t.op in ARITHMETIC for s in leaves(program.body) if isinstance(s, Assign) for t in walk(s.value))
 
 
 def _split(call: Call, program: HostProgram) -> Call:
     kernel, loop = call.kernel, call.kernel.body[-1]
-    if not isinstance(loop, For) or loop != For(loop.index, loop.extent, loop.body) or not all(map(_is_start, kernel.body[:-1])):
+    if not isinstance(loop, For) or loop.reverse or loop.first is not None or not all(map(_is_start, kernel.body[:-1])):
         return call
-    row = var(loop.index, "int")
-    inner = list(_inside(loop.body))
+    row, inner = var(loop.index, "int"), list(_inside(loop.body))
     carried = {s.name for s in kernel.body if isinstance(s, Assign)}
     operations = {s.target.value: s.op for s, _ in inner if isinstance(s, Accumulate) and s.target.op == "var" and s.target.value in carried}
+    operations |= dict.fromkeys(chunk_sums([loop]), "sum")
     scratch = {s.name for s in kernel.body if isinstance(s, Allocate)}
-    used = _indices(s for s, _ in inner)
-    sliced = tuple(name for name in kernel.arrays if all(index[0] == row for index in used[name]))
+    packing = [s for s, _ in _inside([s for s in kernel.body[:-1] if isinstance(s, For)])]
+    packed = {name for s in packing for name, _ in _targets(s)}
+    used, whole = _indices(s for s, _ in inner), _indices(packing)
+    sliced = tuple(name for name in kernel.arrays if name not in whole and all(index[0] == row for index in used[name]))
     written = {name for s, _ in inner for name, _ in _targets(s)}
+    if not all(isinstance(s, For | Store) for s in packing) or not packed <= scratch - written:
+        return call
     if set(operations) != set(kernel.results) or carried != set(operations) or not written <= {*sliced, *scratch} \
             or any(_disturbs(s, carried) for s, _ in inner):
         return call
@@ -60,13 +85,13 @@ def _split(call: Call, program: HostProgram) -> Call:
         work[extents] = work.get(extents, 0) + _cost(s)
     split = Split(loop.extent, sliced, tuple((round(ns, 6), extents) for extents, ns in work.items()), tuple(operations[r] for r in kernel.results),
                   tuple("wide" if r in kernel.wide else program.scalars[r] for r in kernel.results), _places(kernel, program))
-    body = tuple(_shifted(s, row, sliced) for s in kernel.body)
+    body = (*kernel.body[:-1], _shifted(loop, row, sliced))
     return replace(call, kernel=replace(kernel, body=body, split=split), split=split)
 
 
 def _is_start(s: Statement) -> bool:
-    """What may stand before the loop: scratch, and the neutral elements of what it carries."""
-    return isinstance(s, Allocate | Note) or isinstance(s, Assign) and s.value.op == "const"
+    """What may stand before the loop: scratch, what packs it, and the neutral elements of what the loop carries."""
+    return isinstance(s, Allocate | Note | For | Store) or isinstance(s, Assign) and s.value.op == "const"
 
 
 def _indices(statements: Iterable[Statement]) -> dict[str, list[tuple[Term, ...]]]:
@@ -116,11 +141,11 @@ def _places(kernel: Kernel, program: HostProgram) -> tuple[tuple[str, int, int |
 
 
 def _inside(body: Sequence[Statement], extents: tuple[Size, ...] = ()) -> Iterator[tuple[Statement, tuple[Size, ...]]]:
-    """The statements of a loop's body, with the extents of the loops around them."""
+    """The statements in a loop's body, loops too, with the extents of the loops around them."""
     for s in body:
         if isinstance(s, For):
             yield from _inside(s.body, (*extents, s.extent))
-        elif not isinstance(s, Note):
+        if not isinstance(s, Note):
             yield s, extents
 
 
@@ -142,6 +167,8 @@ def _values(s: Statement) -> tuple[Term, ...]:
             return (*target.args, value)
         case Track(_, target, best, value, position):
             return (*target.args, *best.args, value, position)
+        case For(first=first, last=last):
+            return tuple(filter(None, (first, last)))
     return ()
 
 

@@ -2,21 +2,22 @@
 
     load name (index ...)     an element of an array              var name      a local variable
 
-    kernel  ::= name, parameters, statements, results             one loop nest
+    kernel  ::= name, parameters, statements, results             one loop nest, or its rows from start to stop
     program ::= inputs, outputs, statements over whole arrays     allocates buffers, calls kernels and matrix products
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 
 from graphc.ir.nodes import Size
 from graphc.scalar.symbols import Extent
 from graphc.scalar.term import Term
 from graphc.schedule.library import MatrixProduct
 
-__all__ = ["Assign", "Store", "Accumulate", "Track", "For", "Note", "Allocate", "Product", "Call", "Statement", "Split", "Kernel", "HostProgram",
-           "load", "var"]
+__all__ = ["Assign", "Store", "Accumulate", "Track", "For", "ForTiles", "Height", "Note", "Allocate", "Product", "Call",
+           "Statement", "Split", "Kernel", "HostProgram", "load", "var", "leaves", "rebuilt"]
 
 
 def load(name: str, index: tuple[Term, ...], kind: str) -> Term:
@@ -64,7 +65,8 @@ class Track:
 
 @dataclass(frozen=True)
 class For:
-    """The loop over an extent; with `first` or `last`, over the part of it from `first` up to, not including, `last`."""
+    """The loop over an extent; with `first` and `last`, over the part of it from `first` up to, not including, `last`. With `parts`, which name
+    a sum, its part in a chunk, and the rest that rounding leaves, in chunks: `chunk` names the variables that run over them and in them."""
 
     index: str
     extent: Size
@@ -72,6 +74,33 @@ class For:
     reverse: bool = False
     first: Term | None = None
     last: Term | None = None
+    parts: tuple[tuple[str, str, str], ...] = ()
+    chunk: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ForTiles:
+    """Over blocks of `rows` rows of an extent, each from `start` to `stop`; once also where there are no rows. `carried` are scalars that
+    sum over all tiles."""
+
+    extent: Size
+    rows: Extent
+    start: str
+    stop: str
+    carried: tuple[str, ...]
+    body: tuple[Statement, ...]
+
+
+@dataclass(frozen=True)
+class Height:
+    """The number of rows of a tile, of an extent, from the elements of a row that tiles hold, the elements of a row that products take from
+    whole arrays, and the elements of the matrices that they read for each tile."""
+
+    rows: Extent
+    extent: Size
+    held: Size
+    streamed: Size
+    whole: Size
 
 
 @dataclass(frozen=True)
@@ -88,12 +117,16 @@ class Allocate:
 
 @dataclass(frozen=True)
 class Product:
-    """out = a @ b, by the library"""
+    """out = a @ b, by the library. In tiles, `parts` says which rows of (out, a, b) are meant: "all", "rows" of the tile in a whole array,
+    or the "tile" that an array holds; and `add` that tiles are summed: the first sets the result."""
 
     out: str
     a: str
     b: str
     shape: MatrixProduct
+    parts: tuple[str, str, str] = ("all", "all", "all")
+    tile: tuple[str, ...] = ()
+    add: bool = False
 
 
 @dataclass(frozen=True)
@@ -120,7 +153,7 @@ class Call:
     split: Split | None = None
 
 
-Statement = Assign | Store | Accumulate | Track | For | Note | Allocate | Product | Call
+Statement = Assign | Store | Accumulate | Track | For | ForTiles | Height | Note | Allocate | Product | Call
 
 
 @dataclass(frozen=True)
@@ -142,7 +175,7 @@ class Kernel:
 @dataclass(frozen=True)
 class HostProgram:
     """`arrays` gives the sizes and the kind of every named array, `sizes` the variable of each extent,
-    `results` the one-element array that takes each output without axes."""
+    `results` the one-element array that takes each output without axes, `rows` the variables of the heights of tiles."""
 
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
@@ -152,3 +185,21 @@ class HostProgram:
     body: tuple[Statement, ...]
     sizes: dict[Extent, str]
     letters: tuple[str, ...]
+    rows: dict[Extent, str] = field(default_factory=dict)
+
+
+def leaves(body: Iterable[Statement]) -> Iterator[Statement]:
+    """The statements of a host program, those in tiles in place of the loop."""
+    for s in body:
+        if isinstance(s, ForTiles):
+            yield from leaves(s.body)
+        else:
+            yield s
+
+
+def rebuilt(body: Iterable[Statement], visit: Callable[[Statement], list[Statement]]) -> list[Statement]:
+    """The statements of a host program, those in tiles first, each as `visit` makes it."""
+    done: list[Statement] = []
+    for s in body:
+        done += visit(replace(s, body=tuple(rebuilt(s.body, visit))) if isinstance(s, ForTiles) else s)
+    return done

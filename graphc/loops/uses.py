@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from graphc.ir.nodes import Size
-from graphc.loops.statements import Accumulate, Allocate, Assign, Call, For, Product, Statement, Store, Track
+from graphc.loops.statements import Accumulate, Allocate, Assign, Call, For, ForTiles, Height, Product, Statement, Store, Track
 from graphc.scalar.symbols import Extent
 from graphc.scalar.term import Term, walk
 
@@ -52,17 +52,28 @@ def _statement(s: Statement, uses: Uses, arrays: Mapping[str, Any]) -> None:
             _target(best, uses)
             _term(value, uses)
             _term(position, uses)
-        case For(_, extent, body, _, first, last):
-            _size(extent, uses)
+        case For(extent=extent, body=body, first=first, last=last, parts=parts):
+            if last is None:
+                _size(extent, uses)
             for t in filter(None, (first, last)):
                 _term(t, uses)
+            totals = dict.fromkeys(total for total, _, _ in parts)
+            uses.reads |= totals
+            uses.assigned |= totals
             for inner in body:
                 _statement(inner, uses, arrays)
+        case ForTiles(extent=extent, body=body):
+            _size(extent, uses)
+            for inner in body:
+                _statement(inner, uses, arrays)
+        case Height(extent=extent, held=held, streamed=streamed, whole=whole):
+            for size in (extent, held, streamed, whole):
+                _size(size, uses)
         case Allocate(name, sizes, _):
             uses.allocated.add(name)
             for size in sizes:
                 _size(size, uses)
-        case Product(out, a, b, shape):
+        case Product(out=out, a=a, b=b, shape=shape):
             uses.arrays |= {out: None, a: None, b: None}
             for size in (*shape.batch, *shape.rows, *shape.inner, *shape.columns):
                 _size(size, uses)

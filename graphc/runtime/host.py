@@ -26,6 +26,7 @@ __all__ = ["Host", "parts_of"]
 _KINDS = {"wide": np.float64, "int": np.int64, "bool": np.bool_}
 LEAST_NS = 3_000_000        # beside which the host's Python, up to 150 us where it is not in the caches, is less than 5 %
 PART_NS = 1_000_000         # the work of a part, in the limit
+WAYS = ("along", "across")  # functions that are host programs too
 PARTS = 16                  # besides: enough for the threads of a small machine to end at about the same time
 
 
@@ -44,8 +45,10 @@ class Host:
         self._real = np.dtype(dtype).type
         function = getattr(run, "py_func", run)
         numbers = {"real": self._real, "float32": np.float32, "float64": np.float64, "int64": np.int64, "boolean": np.bool_}
-        scope = function.__globals__ | numbers | {"check_labels": _check_labels}
+        scope = function.__globals__ | numbers | {"check_labels": _check_labels, "matmul": _matmul}
         scope |= {name: _Parts(scope[name], split, self._real) for name, split in splits.items()}
+        ways = {name: scope[name].py_func.__code__ for name in WAYS if name in scope}
+        scope |= {name: FunctionType(code, scope) for name, code in ways.items() if any(kernel in splits for kernel in code.co_names)}
         self._run = FunctionType(function.__code__, scope)
 
     def __call__(self, *args: Any) -> None:
@@ -77,6 +80,14 @@ class _Parts:
 
     def _plan(self, *sizes: int) -> tuple[int, Helpers]:
         return parts_of(self.split, {name: size for (name, _, _), size in zip(self.split.places, sizes, strict=True)}), Helpers()
+
+
+def _matmul(a: np.ndarray, b: np.ndarray, out: np.ndarray, add: bool = False) -> None:
+    """What the compiled one does."""
+    if add:
+        out += a @ b
+    else:
+        np.dot(a, b, out)
 
 
 def _check_labels(labels: Any, bound: int, others: tuple[int, ...] = ()) -> None:

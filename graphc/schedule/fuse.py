@@ -18,20 +18,31 @@ from graphc.ir.access import reads_in, same_size
 from graphc.ir.nodes import Comprehension, Input, Node, Operation, Read, Scatter, Size
 from graphc.ir.walk import consumers, operands, topological
 from graphc.schedule.library import matrix_product
+from graphc.schedule.memory import is_cheap
 from graphc.schedule.plan import Compute, Item, Library, Loop
 from graphc.schedule.scan import Scan, along_symbol
 
 __all__ = ["fuse"]
 
 
-def fuse(roots: Sequence[Node]) -> list[Item]:
-    """The loop tree that computes the roots."""
-    return _Fusion(roots).run()
+def fuse(roots: Sequence[Node], across: bool = False) -> list[Item]:
+    """The loop tree that computes the roots. With `across`, inside a row, sums over features go round the loops over what is summed for."""
+    return _Fusion(roots, across).run()
+
+
+def features(roots: Sequence[Node]) -> dict[Size, Size]:
+    """The extents of sums that are made for each pair of a row and another index, as in the distance of two points, with the extent of that
+    index. Matrix products are not among them, nor sums over what is not the last dim of every input that has it."""
+    order = topological(roots)
+    first = {s for n in order if isinstance(n, Input) for s in n.dims[:-1]}
+    return {n.over[0]: n.axes[1] for n in reversed(order) if isinstance(n, Comprehension) and n.reduce == "sum" and len(n.axes) == 2
+            and len(n.over) == 1 and n.over[0] not in first and matrix_product(n) is None}
 
 
 class _Fusion:
-    def __init__(self, roots: Sequence[Node]):
+    def __init__(self, roots: Sequence[Node], across: bool):
         order = topological(roots)
+        self.features = set(features(roots)) if across else set()
         self.roots = set(roots)
         self.users = consumers(order)
         self.done: set[Node] = {n for n in order if isinstance(n, Input)}
@@ -50,7 +61,9 @@ class _Fusion:
             pending = self.ready(pending, path, items)
             if not pending:
                 break
-            loop, joined = self.choose(pending)
+            loop, joined = self.choose(pending, path)
+            if not path:
+                joined = self.early(joined) or joined
             for node, symbol in joined.items():
                 self.bound[node][symbol] = loop
             loop.items = self.block(list(joined), (*path, loop))
@@ -80,7 +93,7 @@ class _Fusion:
             rest.append(node)
         return rest
 
-    def choose(self, pending: list[Operation]) -> tuple[Loop, dict[Operation, sp.Symbol]]:
+    def choose(self, pending: list[Operation], path: tuple[Loop, ...]) -> tuple[Loop, dict[Operation, sp.Symbol]]:
         """The loop that most nodes can share, and those nodes with the index that it runs."""
         extents: list[tuple[Size, bool]] = []
         for node in pending:
@@ -88,17 +101,23 @@ class _Fusion:
                 directions = (node.reverse,) if isinstance(node, Scan) else (False,)
                 extents += [(e, r) for s, e in node.ranges.items() for r in directions                             # type: ignore[union-attr]
                             if s not in self.bound[node] and (e, r) not in extents]
-        best: tuple[tuple[bool, int, int], Loop, dict[Operation, sp.Symbol]] | None = None
+        best: tuple[tuple[bool, bool, int, int], Loop, dict[Operation, sp.Symbol]] | None = None
         for strict in (True, False):
             for rank, (extent, reverse) in enumerate(extents):
-                able = self.join(pending, extent, strict, reverse)
+                outside = bool(path) and extent in self.features
+                willing = [n for n in pending if outside or not path or not self.has_feature(n)]
+                able = self.join(willing, extent, strict and not outside, reverse)
                 needed = self.needed(able)
-                score = (bool(needed), len(needed or able), -rank)
+                score = (bool(needed), outside, len(needed or able), -rank)
                 if able and (best is None or score > best[0]):
                     best = (score, Loop(extent, reverse), needed or able)
             if best is not None:
                 return best[1], best[2]
         raise InternalError(f"schedule: nothing can be computed of {[repr(n) for n in pending[:5]]}")
+
+    def has_feature(self, node: Operation) -> bool:
+        """Whether a loop over features must go round the others that the node still needs."""
+        return bool(self.features) and any(node.ranges[s] in self.features for s in self.free(node))                # type: ignore[union-attr]
 
     def join(self, pending: list[Operation], extent: Size, strict: bool, reverse: bool) -> dict[Operation, sp.Symbol]:
         """Who can share a loop over an extent. A node that reads nothing in the loop is `strict` about its order in memory: it
@@ -120,6 +139,27 @@ class _Fusion:
             elif len(wanted) == 1 and (symbol := next(iter(wanted))) in candidates:
                 joined[node] = symbol
         return joined
+
+    def early(self, joined: dict[Operation, sp.Symbol]) -> dict[Operation, sp.Symbol]:
+        """Sums over rows that need a short loop of their own: what waits for them could else share the rows of the others. The number of
+        labels that count is one: the gradient of every row is divided by it."""
+        early: dict[Operation, sp.Symbol] = {}
+        for node, symbol in joined.items():
+            if symbol.name[0] != "j" or len(node.ranges) != 1:                                   # type: ignore[union-attr]
+                continue
+            cone = {n: joined[n] for n in topological([node]) if n in joined}                    # type: ignore[index]
+            short = all(len(n.ranges) == 1 and (n is node or is_cheap(n)) for n in cone)         # type: ignore[union-attr]
+            if short and self.blocks(node, {n for n in joined if n not in cone}):
+                early |= cone
+        return early
+
+    def blocks(self, node: Operation, others: set[Operation]) -> bool:
+        """Whether something waits for a sum over a loop that could share the loop with other nodes."""
+        waiting: set[Node] = {node}
+        for user in self.todo:
+            if user not in self.done and any(o in waiting for o in self.operands[user]):
+                waiting.add(user)
+        return any(o in others and len(o.dims) > 0 for user in waiting for o in self.operands.get(user, ()))       # type: ignore[call-overload, arg-type]
 
     def free(self, node: Operation, reverse: bool | None = None) -> list[sp.Symbol]:
         """The indices of a node that a loop may bind next. A scan runs along its axis last, in its own direction."""

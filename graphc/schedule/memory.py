@@ -11,35 +11,32 @@ from collections.abc import Sequence
 
 import sympy as sp
 
-from graphc.ir.access import reads_in
+from graphc.ir.access import reads_in, same_size
 from graphc.ir.nodes import Comprehension, Input, Node, Operation, Read, Scatter
 from graphc.ir.walk import operands
 from graphc.scalar.symbols import axis_index
 from graphc.scalar.term import freeze, walk
-from graphc.schedule.plan import Compute, Item, Library, Loop, walk_computes
+from graphc.schedule.cost import worth_keeping
+from graphc.schedule.plan import Compute, Item, Loop, walk_computes, walk_libraries
 from graphc.schedule.scan import Scan
 
 __all__ = ["kept_axes", "recompute"]
 
-CHEAP = frozenset("""const read index extent add sub mul div neg powi cast where lt le gt ge eq ne and_ or_ not_ abs sign relu maximum
-    minimum""".split())
-MOST_OPERATIONS = 8
-
 
 def is_cheap(node: Node) -> bool:
-    """A map of a few arithmetic operations; one that asks for a certain index is made once, for the answer is peeled off its loop."""
+    """A map of a few arithmetic operations (see schedule.cost); one that asks for a certain index is made once, for the answer is peeled
+    off its loop."""
     if not isinstance(node, Comprehension) or isinstance(node, Scan) or node.reduce is not None:
         return False
-    parts = list(walk(freeze(node.body, node.kinds)))
-    asks = any(p.op in ("eq", "ne") and {"index", "read"} == {a.op for a in p.args} for p in parts)
-    return len(parts) <= 2 * MOST_OPERATIONS and all(p.op in CHEAP for p in parts) and not asks and not any(
-        isinstance(e, Read) for r in node.reads for e in r.index)
+    body = freeze(node.body, node.kinds)
+    asks = any(p.op in ("eq", "ne") and {"index", "read"} == {a.op for a in p.args} for p in walk(body))
+    return not worth_keeping(body) and not asks and not any(isinstance(e, Read) for r in node.reads for e in r.index)
 
 
 def kept_axes(items: Sequence[Item], roots: Sequence[Node]) -> dict[Node, frozenset[int]]:
     """The axes of each node that are kept in memory; none for a scalar."""
     usage = _Usage(items, roots)
-    products = [item.node for item in usage.items if isinstance(item, Library)]
+    products = [item.node for item in walk_libraries(usage.items)]
     return {node: frozenset(usage.needed(node)) for node in [*usage.original, *products]}
 
 
@@ -56,9 +53,8 @@ class _Usage:
             if c.again:
                 self.again.setdefault(c.node, []).append(c)
         self.by_library: set[Node] = set()
-        for item in self.items:
-            if isinstance(item, Library):
-                self.by_library |= {item.node, *operands(item.node)}
+        for item in walk_libraries(self.items):
+            self.by_library |= {item.node, *operands(item.node)}
         self.readers: dict[Node, list[Compute]] = {}
         for c in self.computes:
             for o in dict.fromkeys(operands(c.node)):
@@ -124,8 +120,8 @@ def _points(node: Node, reader: Compute) -> list[dict[sp.Symbol, Loop]] | None:
         for r in reads_in(read):
             if r.operand is not node:
                 continue
-            if r is not read or not all(e in reader.bound for e in r.index):
-                return None
+            if r is not read or not all(e in reader.bound and same_size(reader.bound[e].extent, d) for e, d in zip(r.index, node.dims, strict=True)):
+                return None                                                # a reader under a condition may run further than the node
             points.append({axis_index(m): reader.bound[e] for m, e in enumerate(r.index)})
     return points
 

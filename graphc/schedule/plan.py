@@ -2,6 +2,7 @@
 
     plan  ::= item ...
     item  ::= Loop over an extent, with items inside | Compute a node at a point | Library: a matrix product
+            | Tiles: blocks of the rows of an extent; Loops inside run over the rows of one block, products take and make those rows
 
 `Compute.bound` says which loop runs each index of the node. A reduction is complete when its outermost reduced loop ends.
 """
@@ -15,7 +16,7 @@ import sympy as sp
 
 from graphc.ir.nodes import Node, Operation, Size
 
-__all__ = ["Loop", "Compute", "Library", "Item", "walk_computes", "show_plan"]
+__all__ = ["Loop", "Tiles", "Compute", "Library", "Item", "walk_computes", "walk_libraries", "show_plan"]
 
 
 @dataclass(eq=False)
@@ -23,6 +24,17 @@ class Loop:
     extent: Size
     reverse: bool = False
     items: list[Item] = field(default_factory=list)
+    tiles: Tiles | None = None
+
+    @property
+    def whole(self) -> Loop:
+        """The loop that runs over the whole extent: the tiles, where this one runs over the rows of one."""
+        return self.tiles or self
+
+
+@dataclass(eq=False)
+class Tiles(Loop):
+    """A loop over blocks of rows of an extent (see schedule.tile)."""
 
 
 @dataclass(eq=False)
@@ -38,14 +50,17 @@ class Compute:
         return [(int(s.name[1:]), loop) for s, loop in self.bound.items() if s.name[0] == "i"]
 
     def reduced_loops(self) -> list[Loop]:
-        return [loop for s, loop in self.bound.items() if s.name[0] == "j"]
+        """The loops that a reduction runs over, each as a whole."""
+        return [loop.whole for s, loop in self.bound.items() if s.name[0] == "j"]
 
 
 @dataclass(eq=False)
 class Library:
-    """A matrix product on whole arrays (see schedule.library)."""
+    """A matrix product (see schedule.library) on whole arrays; in tiles, those rows that `symbol` has in the tile."""
 
-    node: Node
+    node: Operation
+    symbol: sp.Symbol | None = None
+    tiles: Tiles | None = None
 
 
 Item = Loop | Compute | Library
@@ -59,12 +74,21 @@ def walk_computes(items: list[Item]) -> Iterator[Compute]:
             yield item
 
 
+def walk_libraries(items: list[Item]) -> Iterator[Library]:
+    for item in items:
+        if isinstance(item, Tiles):
+            yield from walk_libraries(item.items)
+        elif isinstance(item, Library):
+            yield item
+
+
 def show_plan(items: list[Item], names: dict[Node, str], indent: str = "") -> str:
     """The tree as text."""
     lines = []
     for item in items:
         if isinstance(item, Loop):
-            lines.append(f"{indent}for {item.extent}{' downwards' if item.reverse else ''}:")
+            kind = f"tiles of {item.extent}" if isinstance(item, Tiles) else f"rows of a tile of {item.extent}" if item.tiles else str(item.extent)
+            lines.append(f"{indent}for {kind}{' downwards' if item.reverse else ''}:")
             lines.append(show_plan(item.items, names, indent + "    "))
         elif isinstance(item, Library):
             lines.append(f"{indent}{names[item.node]} = matrix product")
