@@ -71,6 +71,22 @@ def test_results_equal_those_of_one_part(always_in_parts, monkeypatch):
     np.testing.assert_array_equal(grads["x"], whole["x"])
 
 
+def test_numbers_are_taken_in_every_form(always_in_parts):
+    """One specialisation of the kernel for all, which Numba would make anew for Python's int."""
+    weight, shift = gc.scalar("weight"), gc.tensor("shift", "", dtype="int")
+    f = gc.compile(gc.sum(weight * x[:, 0] ** 2) + gc.sum(x[:, 0] * shift))
+    x_ = DATA["x"].astype(np.float32)
+    expected = 2 * (x_[:, 0] ** 2).sum() + 3 * x_[:, 0].sum()
+    for number in (2, 2.0, np.float32(2), np.array(2, np.float32)):
+        for whole in (3, np.int64(3), np.array(3)):
+            data = {"x": x_, "weight": number, "shift": whole}
+            for value, _ in (f(**data), f(**data), f.bind(**data)()):
+                assert value.dtype == np.float32
+                np.testing.assert_allclose(value, expected, rtol=1e-6)
+    kernel = f._load("float32")._in_parts._run.__globals__["over_n"].kernel
+    assert len(kernel.signatures) == 1
+
+
 def test_not_a_number_and_infinity_in_parts(always_in_parts):
     f = gc.compile({"max": gc.max(x), "min": gc.min(x), "sum": gc.sum(x)})
     data = DATA["x"].copy()

@@ -282,8 +282,9 @@ class _Module:
         return start, self.print.size(s.extent, self.sizes) if s.last is None else self.print(s.last)
 
     def call(self, s: Call) -> list[str]:
-        """A kernel that can run in parts is called on all rows. Its sums come back in double precision, and in Python floats as Python's."""
-        arguments = [*s.arguments, *(["0", self.print.size(s.split.rows, self.sizes)] if s.split else [])]
+        """A kernel that can run in parts is called on all rows; Numba would compile it once more for a literal 0. Its sums come back in double
+        precision, and all its floats as Python's where `run` is Python."""
+        arguments = [*s.arguments, *(["int64(0)", self.print.size(s.split.rows, self.sizes)] if s.split else [])]
         call = f"{s.kernel.name}({', '.join(arguments)})"
         wide = [r for r, kind in zip(s.results, s.split.kinds, strict=True) if kind == "wide"] if s.split and self.dtype == "float32" else []
         floats = [r for r in s.results if self.program.scalars[r] == "float" and r not in self.over_tiles]

@@ -29,7 +29,7 @@ class BoundCall:
         self._buffers = plan.buffers(given, values)
         kept = [v.view() if isinstance(v, np.ndarray) else v for v in values]       # a view keeps its shape whatever becomes of the array's
         self._arguments = [*plan.arguments(kept), *self._buffers, *plan.extra]
-        self._points = [(k, kept[k]) for k in plan.points]
+        self._points = [(k, kept[k]) for k in plan.points if isinstance(kept[k], np.ndarray)]
         self._results = plan.hand_back(list(self._buffers), given)
         self._numbers = [(k, self._buffers[k]) for k in plan.numbers if given.get(k) is None]
 

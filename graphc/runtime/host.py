@@ -25,6 +25,7 @@ __all__ = ["Host", "parts_of"]
 
 _KINDS = {"wide": np.float64, "int": np.int64, "bool": np.bool_}
 LEAST_NS = 3_000_000        # beside which the host's Python, up to 150 us where it is not in the caches, is less than 5 %
+_FLOATS = (float, np.floating)
 PART_NS = 1_000_000         # the work of a part, in the limit
 WAYS = ("along", "across")  # functions that are host programs too
 PARTS = 16                  # besides: enough for the threads of a small machine to end at about the same time
@@ -53,7 +54,7 @@ class Host:
 
     def __call__(self, *args: Any) -> None:
         with np.errstate(all="ignore"):
-            self._run(*(self._real(a) if isinstance(a, float | np.floating) else a for a in args))
+            self._run(*[self._real(a) if isinstance(a, _FLOATS) else a for a in args])
 
 
 class _Parts:

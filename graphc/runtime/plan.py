@@ -39,7 +39,7 @@ def signature_of(values: Iterable[Any]) -> tuple[Any, ...] | None:
 @dataclass(frozen=True, slots=True)
 class Plan:
     """`results` are the shape and dtype of each output, `numbers` the positions of those without axes; `points` the positions of inputs
-    that are arrays without axes."""
+    without axes that are given as arrays, or as whole numbers where floats are meant."""
 
     run: Callable[..., Any]
     dtype: str
@@ -58,8 +58,11 @@ class Plan:
         return self.hand_back(buffers, given)
 
     def arguments(self, values: Sequence[Any]) -> Sequence[Any]:
-        """What `run` takes: a number where an array has no axes."""
-        return [v[()] if k in self.points else v for k, v in enumerate(values)] if self.points else values
+        """What `run` takes: the number in an array without axes, a float for a whole number."""
+        if not self.points:
+            return values
+        return [v[()] if isinstance(v, np.ndarray) and k in self.points else float(v) if type(v) is int and k in self.points else v
+                for k, v in enumerate(values)]
 
     def buffers(self, given: dict[int, Any], values: Sequence[Any]) -> list[np.ndarray]:
         """What `run` writes into: the user's buffers, checked, and new ones; one element for a number."""

@@ -138,7 +138,7 @@ class Program:
         loaded = self._load(dtype)
         used = [_argument(i, bound.arrays[i], dtype) for i in self._inputs]
         results = tuple((tuple(size_of(s, bound.extents) for s in r.dims), _KINDS[dtype if r.dtype == "float" else r.dtype]) for r in self._roots)
-        points = tuple(k for k, i in enumerate(self._inputs) if not i.dims and isinstance(named[i.name], np.ndarray))
+        points = tuple(k for k, i in enumerate(self._inputs) if not i.dims and _is_no_number(i, named[i.name]))
         plan = Plan(loaded.runner(bound.extents), dtype, results, tuple(bound.extents[name] for name in loaded.extents), points)
         key = signature_of(values)
         if key and all(u is v for i, u, v in zip(self._inputs, used, values, strict=True) if i.dims):
@@ -186,6 +186,11 @@ class Program:
                 if dtype not in self._loaded:
                     self._loaded[dtype] = Loaded(self._source_of(dtype), dtype)
         return self._loaded[dtype]
+
+
+def _is_no_number(i: Input, given: Any) -> bool:
+    """Whether what is given for an input without axes has to be made a number of its kind first."""
+    return isinstance(given, np.ndarray) or i.dtype == "float" and isinstance(given, int)
 
 
 def _argument(i: Input, a: np.ndarray, dtype: str) -> Any:
