@@ -17,7 +17,7 @@ from itertools import permutations
 import sympy as sp
 
 from graphc.ir.nodes import Comprehension
-from graphc.passes.pattern import Apply, At, Number, Pattern, Reduced, Wild, is_number, split
+from graphc.passes.pattern import Apply, At, Number, Pattern, Reduced, Wild, head_of, is_number, split
 from graphc.passes.subject import Subject, combined, located, place_of, raised, signed, symbols, unfold
 from graphc.passes.unify import FIRST, Match, unify
 from graphc.scalar.symbols import INF, Extent, Placeholder, over_index
@@ -92,7 +92,7 @@ def exponent(s: Subject, loose: bool) -> Subject | None:
 def _apply(p: Apply, s: Subject, m: Match, root: bool = False) -> Iterator[tuple[Match, Remainder]]:
     if p.head is sp.Mul and isinstance(s.expr, sp.Pow) and not root:
         yield from _commutative(p, s, m, root)
-    elif type(s.expr) is not p.head:
+    elif head_of(s.expr) is not p.head:
         return
     elif p.constant is not None:
         yield from _commutative(p, s, m, root)

@@ -27,9 +27,9 @@ import sympy as sp
 from graphc.ir.nodes import Comprehension, Input, Node, Scatter
 from graphc.ir.walk import topological
 from graphc.scalar.symbols import Extent, Nonfinite, Placeholder, axis_index, over_index
-from graphc.scalar.table import Op
+from graphc.scalar.table import Op, op
 
-__all__ = ["Pattern", "Wild", "Number", "Apply", "Reduced", "At", "Rule", "Rules", "is_number", "split", "tags_of"]
+__all__ = ["Pattern", "Wild", "Number", "Apply", "Reduced", "At", "Rule", "Rules", "head_of", "is_number", "split", "tags_of"]
 
 Tag = str | None        # where an axis of a pattern lies: None among the root's, else reduced as the dim of this name
 
@@ -95,6 +95,11 @@ def tags_of(node: Comprehension, tags: tuple[Tag, ...]) -> list[tuple[Tag, ...]]
     of: dict[sp.Symbol, Tag] = {axis_index(m): t for m, t in enumerate(tags)}
     of |= {over_index(m): str(size) for m, size in enumerate(node.over)}
     return [tuple(of[e] if isinstance(e, sp.Symbol) else None for e in r.index) for r in node.reads]
+
+
+def head_of(e: sp.Expr) -> type:
+    """What an expression is at its top. A power with a broken exponent is the function of two arguments, as in rules."""
+    return op("power") if isinstance(e, sp.Pow) and e.exp.is_number and not e.exp.is_Integer else type(e)
 
 
 def _pattern(node: Node, tags: tuple[Tag, ...]) -> Pattern:
@@ -244,5 +249,5 @@ class Rules:
         found = self._sites.get(body)
         if found is None:
             below: Iterable[sp.Expr] = () if body.is_Atom else sp.preorder_traversal(body)
-            found = self._sites[body] = tuple((e, self.by_head[type(e)]) for e in below if type(e) in self.by_head)
+            found = self._sites[body] = tuple((e, self.by_head[head]) for e in below if (head := head_of(e)) in self.by_head)
         return found

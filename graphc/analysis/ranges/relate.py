@@ -183,7 +183,7 @@ class Relations:
         """|x| / b <= 2, b = binade(max |x|), but where the exponent of b is clamped."""
         p, q = (self.alias(a, reads) for a in t.args)
         top = None if q is None else self.scale_of(q)
-        if p is None or top is None or self.loose(self.walk.instance(p)) or not self.covers_size(top, p):
+        if p is None or top is None or self.loose(self.walk.instance(p), 1) or not self.covers_size(top, p):
             return value
         machine = self.walk.machine
         most = max(MP.mpf(2), self.bounds.flat(self.walk.instance(top)).computed.high * machine.span)

@@ -218,3 +218,9 @@ def cube_times_exp(gc: Any, x: Any, y: Any) -> Sides:
 def fourth_power_times_exp(gc: Any, x: Any, y: Any) -> Sides:
     """x^4 exp(y) = (x exp(y / 4))^4"""
     return x**4 * gc.exp(y), row("grouped", x * gc.exp(y / 4))**4
+
+
+@rule()
+def power_of_exp(gc: Any, x: Any, y: Any) -> Sides:
+    """exp(x)^y = exp(x y)"""
+    return gc.exp(x)**y, gc.exp(x * y)
