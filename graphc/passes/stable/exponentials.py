@@ -224,3 +224,9 @@ def fourth_power_times_exp(gc: Any, x: Any, y: Any) -> Sides:
 def power_of_exp(gc: Any, x: Any, y: Any) -> Sides:
     """exp(x)^y = exp(x y)"""
     return gc.exp(x)**y, gc.exp(x * y)
+
+
+@rule()
+def root_of_exp(gc: Any, x: Any) -> Sides:
+    """sqrt(exp(x)) = exp(x / 2)"""
+    return gc.sqrt(gc.exp(x)), gc.exp(x / 2)

@@ -67,6 +67,13 @@ def power_of_softmax_of_element(gc: Any, x: Any, at: Any, q: Any) -> Sides:
     return gc.array(gc.softmax(x, "d")[s, at[s]], (s,))**q, gc.exp(row("times_log", q, -gc.softplus(others(gc, x, at))))
 
 
+@rule(x="n d", at="at d", when=one_element)
+def root_of_softmax_of_element(gc: Any, x: Any, at: Any) -> Sides:
+    """sqrt(softmax(x)_t) = exp(-softplus(log Σ_{j ≠ t} exp(x_j) - x_t) / 2)"""
+    s, = gc.indices("s")
+    return gc.sqrt(gc.array(gc.softmax(x, "d")[s, at[s]], (s,))), gc.exp(-gc.softplus(others(gc, x, at)) / 2)
+
+
 @rule(x="n d", m=("n", 1))
 def log_sum_exp(gc: Any, x: Any, m: Any) -> Sides:
     """log Σ exp(x) = m + log Σ exp(x - m), with m = max x held constant: its derivative is 0"""
