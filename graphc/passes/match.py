@@ -127,38 +127,42 @@ def _reduced(p: Reduced, s: Subject, m: Match) -> Iterator[Match]:
 
 def parts_of(head: type, s: Subject) -> tuple[sp.Expr, list[Subject]]:
     """The coefficient and the parts of a sum or product, those of sums or products that it reads included, up to WIDTH of them."""
-    return _terms(s, ONE) if head is sp.Add else _factors(s, ONE)
+    return _terms(s, ONE, WIDTH) if head is sp.Add else _factors(s, ONE, WIDTH)
 
 
-def _terms(s: Subject, scale: sp.Expr) -> tuple[sp.Expr, list[Subject]]:
+def _terms(s: Subject, scale: sp.Expr, room: int) -> tuple[sp.Expr, list[Subject]]:
+    """The terms of a multiple of a sum. What has no room is left as one term, so a chain of sums is entered to a depth of `room` only."""
     constant, terms = split(s.expr)
     constant, found = scale * constant, list[Subject]()
     for k, term in enumerate(terms):
         number, core = term.as_coeff_Mul()
         inner = unfold(s._replace(expr=core)) if isinstance(core, Placeholder) else s._replace(expr=core)
-        if isinstance(inner.expr, sp.Add) and len(found) + len(terms) - k <= WIDTH:
-            c, nested = _terms(inner, scale * number)
+        left = room - len(found) - (len(terms) - 1 - k)
+        if isinstance(inner.expr, sp.Add) and left > 1:
+            c, nested = _terms(inner, scale * number, left)
             constant, found = constant + c, found + nested
         else:
             found.append(s._replace(expr=scale * term))
     return constant, found
 
 
-def _factors(s: Subject, power: sp.Expr) -> tuple[sp.Expr, list[Subject]]:
+def _factors(s: Subject, power: sp.Expr, room: int) -> tuple[sp.Expr, list[Subject]]:
     """The factors of a subject raised to an integer power."""
     e = s.expr
+    if room < 1:
+        return ONE, [raised(s, power)]
     if isinstance(e, sp.Mul):
         constant, parts = split(e)
         constant, found = constant**power, list[Subject]()
-        for part in parts:
-            c, nested = _factors(s._replace(expr=part), power)
+        for k, part in enumerate(parts):
+            c, nested = _factors(s._replace(expr=part), power, room - len(found) - (len(parts) - 1 - k))
             constant, found = constant * c, found + nested
         return constant, found
     if isinstance(e, sp.Pow) and e.exp.is_Integer:
-        return _factors(s._replace(expr=e.base), power * e.exp)
+        return _factors(s._replace(expr=e.base), power * e.exp, room - 1)
     inner = unfold(s)
     if inner is not s and isinstance(inner.expr, sp.Mul | sp.Pow):
-        c, nested = _factors(inner, power)
+        c, nested = _factors(inner, power, room - 1)
         if len(nested) > 1 or c != 1 or isinstance(inner.expr, sp.Pow) and inner.expr.exp.is_Integer:
             return c, nested
     return ONE, [raised(s, power)]

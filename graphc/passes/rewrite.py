@@ -96,7 +96,7 @@ class _Rewriter:
         value = _RightSide(self, rule, node, m).value(rule.rhs, (None,) * len(rule.rhs.dims))
         if rest is not None:
             head, left, sign = rest
-            value = combined(head, [value._replace(expr=sign * value.expr), left])
+            value = combined(lambda *parts: sign * head(*parts), [value, left])
         base = len(node.reads)
         expr = value.expr.xreplace({placeholder(k): placeholder(base + k) for k in range(len(value.reads))})
         body, reads = node.body.xreplace({site: expr}), [*node.reads, *value.reads]

@@ -160,7 +160,7 @@ class Program:
 
         >>> import graphc as gc
         >>> x = gc.tensor("x", "n")
-        >>> found = gc.compile(gc.sum(gc.exp(x) * gc.log(x))).locate_nan(x=[1.0, -2.0])
+        >>> found = gc.compile(gc.sum(gc.exp(x) + gc.log(x))).locate_nan(x=[1.0, -2.0])
         >>> str(found).splitlines()[0]
         'log(x) is nan at [1] (n = 1), where x[1] = -2.0'
         """

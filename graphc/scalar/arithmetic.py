@@ -13,11 +13,12 @@ import numpy as np
 from graphc.scalar.table import ROWS
 from graphc.scalar.term import Term, divides_twice, freeze
 
-__all__ = ["Arithmetic"]
+__all__ = ["Arithmetic", "resolve"]
 
 
 @functools.cache
-def _resolve(dotted: str) -> Any:
+def resolve(dotted: str) -> Any:
+    """The function of a dotted name."""
     module, _, name = dotted.rpartition(".")
     return getattr(importlib.import_module(module), name)
 
@@ -70,7 +71,7 @@ class Arithmetic:
             precision = "float32" if self.dtype == np.float32 else "float64"
             return self.term(freeze(row.definition.body(precision), ("float",)), lambda t: args[0])
         with np.errstate(all="ignore"):
-            return _resolve(row.numpy)(*args)
+            return resolve(row.numpy)(*args)
 
     def term(self, t: Term, leaf: Callable[[Term], Any]) -> Any:
         """The value of a term; `leaf` gives that of reads, indices and extents."""

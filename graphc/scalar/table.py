@@ -17,6 +17,8 @@ from typing import Any
 
 import sympy as sp
 
+from graphc.scalar.symbols import INF
+
 __all__ = ["ROWS", "Row", "Kink", "Choice", "Op", "op", "register", "where", "at_kink"]
 
 Derivative = Callable[..., Any]
@@ -219,9 +221,10 @@ _row("log_total", None, lambda m, r, k, y: _("inverse_total", r, k), None, plain
 _row("inverse_total", lambda r, k, y: -y**2, None, plain=lambda r, k: 1 / (r + k),
      numpy="graphc.scalar.oracle.inverse_total", jit="inverse_total",
      mpmath=lambda mp, r, k: mp.mpf(0) if r + k == 0 else 1 / (r + k), note="an empty sum, k + r = 0: value and derivative 0")
-_row("times_log", lambda x, l, y: l, lambda x, l, y: where(_("ne", x, sp.Integer(0)), x, 0), plain=lambda x, l: x * l,
+_row("times_log", lambda x, l, y: l, lambda x, l, y: where(_("and_", _("eq", x, sp.Integer(0)), _("eq", _("abs", l), INF)), 0, x),
+     plain=lambda x, l: x * l,
      numpy="graphc.scalar.oracle.times_log", jit="times_log", mpmath=lambda mp, x, l: l if mp.isnan(l) else mp.mpf(0) if x == 0 else x * l,
-     note="x = 0: value 0, and derivative 0 in l, for every l that is not NaN")
+     note="x = 0: value 0 for every l that is not NaN; derivative 0 in an infinite l")
 # in grouped(x*e)**2 the product comes first: sympy would distribute the power
 _row("grouped", lambda x, y: 1, plain=lambda x: x, numpy="numpy.positive", jit="", mpmath=lambda mp, x: x, result="same")
 _row("scaled", lambda x, b, y: 1 / b, None, plain=lambda x, b: x / b, numpy="numpy.divide", jit="scaled", mpmath=lambda mp, x, b: x / b,

@@ -20,7 +20,7 @@ import mpmath
 import numpy as np
 from numba import njit
 
-from graphc.ir.interpret import _resolve
+from graphc.scalar.arithmetic import resolve
 from graphc.scalar.table import ROWS
 
 LONG = np.longdouble
@@ -61,9 +61,9 @@ def arity(name: str) -> int:
 def oracle(name: str) -> Callable[..., Any]:
     """The row's function in NumPy."""
     if name in ORDERS:
-        order, polygamma = ORDERS[name], _resolve(ROWS["polygamma"].numpy)
+        order, polygamma = ORDERS[name], resolve(ROWS["polygamma"].numpy)
         return lambda x: polygamma(order, x)
-    return _resolve(ROWS[name].numpy)                                      # type: ignore[no-any-return]
+    return resolve(ROWS[name].numpy)                                      # type: ignore[no-any-return]
 
 
 def generated(name: str, dtype: str) -> Callable[..., Any]:

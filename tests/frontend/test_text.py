@@ -165,7 +165,8 @@ def test_losses_are_functions_of_a_formula() -> None:
 
 def test_functions_are_the_languages_public_ones() -> None:
     public = {name for name in gc.__all__ if callable(getattr(gc, name)) and not isinstance(getattr(gc, name), type)}
-    not_of_a_formula = {"tensor", "param", "labels", "scalar", "dims", "indices", "evaluate", "compile", "parse", "render", "formula", "latex"}
+    not_of_a_formula = {"tensor", "param", "labels", "scalar", "dims", "indices", "evaluate", "compile", "parse", "render", "formula", "latex",
+                        "check", "kinks", "range"}
     assert public - not_of_a_formula <= set(functions())
     assert not set(functions()) & not_of_a_formula
 

@@ -30,9 +30,9 @@ def test_value_and_gradients(case, k):
     assert nasty.close_enough(value, case.value, dtype, case.cond), (value, case.value)
     for name, exact in case.gradient.items():
         got = gradients[name]
-        assert len(exact) in (1, len(got))
-        if len(exact) == 1:
-            got = np.unique(got)
+        if len(exact) < len(got):                               # the file has the first of equal entries
+            assert len(np.unique(got)) == 1
+            got = got[:len(exact)]
         for i, (a, e) in enumerate(zip(got, exact, strict=True)):
             bounds = case.sets[name][i] if name in case.sets else None
             assert nasty.close_enough(a, e, dtype, case.cond, bounds), (name, i, a, e)

@@ -331,7 +331,7 @@ def test_sums_over_nothing():
 
 def test_nan_is_not_hidden():
     assert np.isnan(gc.evaluate(gc.grad(gc.sum(x**2), x), x=np.array([NAN, 1.0]))[0])
-    assert np.isnan(gc.evaluate(gc.grad(gc.sum(gc.log(x) * 0.0 * x), x), x=np.array([0.0]))[0])
+    assert np.isnan(gc.evaluate(gc.grad(gc.sum(gc.log(x) * x), x), x=np.array([-1.0]))[0])
 
 
 # --- what is refused ---------------------------------------------------------------------------------------------------

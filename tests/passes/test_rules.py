@@ -170,3 +170,13 @@ def test_rules_fire_whatever_the_grouping():
                            (gc.log(0.5 * (gc.exp(z) + gc.exp(-z))), "logcosh"), (gc.log((gc.exp(x) + gc.exp(y)) / 3), "logaddexp")):
         (node,) = prepare(canonicalise([tensor.node]))
         assert any(wanted in str(getattr(n, "body", "")) for n in topological([node])), gc.formula(tensor)
+
+
+def test_part_of_a_sum_is_rewritten_with_its_sign():
+    x, y, z = gc.tensor("x", "n"), gc.tensor("y", "n"), gc.tensor("z", "n")
+    data = {"x": np.array([0.3, -2.0]), "y": np.array([1.1, 0.2]), "z": np.array([-0.7, 3.0])}
+    for tensor in (1 + x - y**2 - gc.exp(x), z + gc.exp(x) - 1 - y, y - gc.softplus(x) + x * z, z - gc.logaddexp(x, y) + x, 3 - gc.sqrt(1 + x**2) - y + 1,
+                   gc.sum(x) - gc.log(gc.sum(gc.exp(y))) + y[0] - z):
+        (node,) = prepare([tensor.node])
+        np.testing.assert_allclose(gc.evaluate(Tensor(node), **{k: v for k, v in data.items() if k in {i.name for i in inputs_of([node])}}),
+                                   gc.evaluate(tensor, **{k: v for k, v in data.items() if k in {i.name for i in inputs_of([tensor.node])}}), rtol=1e-12)
