@@ -61,7 +61,7 @@ class _Matrix:
         number, self.data = ir.IntType(32), array.data
         sizes, strides = (cgutils.unpack_tuple(builder, part, 2) for part in (array.shape, array.strides))
         self.rows, self.columns = (builder.trunc(size, number) for size in sizes)
-        item = ir.Constant(strides[0].type, kind.dtype.bitwidth // 8)
+        item = ir.Constant(strides[0].type, kind.dtype.bitwidth // 8)        # type: ignore[attr-defined]
         leading = builder.trunc(builder.sdiv(strides[1 if first_contiguous else 0], item), number)
         least = self.rows if first_contiguous else self.columns
         for low in (least, ir.Constant(number, 1)):                        # BLAS refuses less, NumPy has any stride where a size is 1
