@@ -118,3 +118,8 @@ def test_only_scalars_have_gradients_and_only_by_inputs() -> None:
         with pytest.raises(DifferentiationError, match="must be a scalar"):
             gradient(formula, wrt, {"x": [1.0]})
     assert unit((2, 3), 4).tolist() == [[0, 0, 0], [0, 1, 0]]
+
+
+def test_a_tiny_number_beside_one_is_not_lost_in_two_precisions_that_agree():
+    x = gc.param("x", "n")
+    assert float(value(gc.sum((gc.exp(x) - 1) / x), {"x": np.array([-0.5, -2e-308])})) == pytest.approx(float(np.expm1(-0.5) / -0.5) + 1, rel=1e-15)
