@@ -10,6 +10,7 @@ off their Taylor series in many digits, and the series of the quotient is that o
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -80,7 +81,6 @@ def _function(node: Comprehension | Scatter, site: sp.Expr) -> Node | None:
     value = (others * found(argument)).xreplace({placeholder(k): placeholder(base + k) for k in range(len(whole.reads))})
     body, reads = node.body.xreplace({site: value}), [*node.reads, *whole.reads]
     if isinstance(node, Scatter):
-        from dataclasses import replace
         body, kept = prune(body, reads)
         return replace(node, body=body, reads=kept)
     return comprehension(node.axes, node.over, node.reduce, body, reads, node.origin, node.dtype)
