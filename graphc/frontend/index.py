@@ -10,7 +10,7 @@ range that stays inside.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -149,7 +149,11 @@ def array(t: Any, order: Any) -> Tensor:
     """Index notation to tensor: `gc.array(X[s, j] - X[s, 0], (s, j))` has the axes s, j."""
     from graphc.frontend.elementwise import as_tensor
     t = settle(as_tensor(t))
-    order = (order,) if isinstance(order, Index) else tuple(order)
+    order = (order,) if isinstance(order, Index) or not isinstance(order, Iterable) else tuple(order)
+    for i in order:
+        if not isinstance(i, Index):
+            raise FormulaError(f"gc.array takes the indices of gc.indices in the order of the axes, as in gc.array(x[i, j], (i, j)); "
+                               f"{i!r} is not one\n  at {origin_here('')}")
     names = tuple(i.name for i in order)
     if sorted(names) != sorted(t.free) or len(set(names)) != len(names):
         raise FormulaError(f"gc.array must list each free index once: the tensor has ({', '.join(t.free)}), "

@@ -94,6 +94,8 @@ def outer(a: Any, b: Any) -> Tensor:
 
 def einsum(subscripts: str, *operands: Any) -> Tensor:
     """Einstein summation as numpy.einsum: "ij,jk->ik". Three operands and more are multiplied from the left, two at a time."""
+    if not isinstance(subscripts, str):
+        raise located(FormulaError(f"einsum takes its subscripts first, as text, as in einsum(\"ij,jk->ik\", A, B), not {subscripts!r}"))
     tensors = [settle(as_tensor(x)) for x in operands]
     text = subscripts.replace(" ", "")
     given, arrow, out = text.partition("->")

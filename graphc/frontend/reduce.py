@@ -316,8 +316,8 @@ def Min(x: Any, *over: Index) -> Tensor:
 def Mean(x: Any, *over: Index) -> Tensor:
     """Mean over free indices."""
     x = to_float(settle(as_tensor(x)))
-    names = [i.name for i in over] or list(x.free)
     total = reduce_indices("sum", x, over, "Mean")
+    names = [i.name for i in over] or list(x.free)
     size = sp.Integer(1)
     for n in names:
         size *= x.node.dims[x.free.index(n)]

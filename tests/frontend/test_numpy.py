@@ -455,6 +455,7 @@ X, Y, U = gc.tensor("X", "n d"), gc.tensor("Y", "n c"), gc.tensor("U", "n")
     (lambda: gc.reshape(X, "n"), DimError, ["elements"]),
     (lambda: gc.concatenate([X, Y]), DimError, ["differ"]),
     (lambda: gc.einsum("ij,jk->ik", X, X), DimError, ["clash"]),
+    (lambda: gc.einsum(X, "ij->i"), FormulaError, ["subscripts first", "X[n, d]"]),
     (lambda: gc.einsum("ijk->i", X), DimError, ["3 letters"]),
     (lambda: gc.einsum("ij->k", X), FormulaError, ["'k'"]),
     (lambda: gc.trace(X), DimError, ["square"]),

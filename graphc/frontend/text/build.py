@@ -23,7 +23,7 @@ from graphc.frontend.text.problems import pointed, suggestion
 __all__ = ["build"]
 
 _UNARY = {"-": "neg", "~": "~"}
-_RAISED_BY_A_CALL = (TypeError, ValueError, ArithmeticError, AttributeError, LookupError, NotImplementedError)
+_RAISED_BY_A_CALL = (TypeError, ValueError, ArithmeticError, LookupError)          # of arguments; another error is a defect of graphc
 
 
 def build(text: str, program: Program, tensors: Mapping[str, Any]) -> Any:
