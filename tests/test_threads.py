@@ -178,6 +178,26 @@ def test_helpers_that_do_not_help_are_left_out():
     assert helpers.mean[True] < helpers.mean[False]
 
 
+def test_helpers_are_not_judged_by_a_cold_call():
+    helpers = Helpers()
+    used = []
+    for n in range(100):
+        way = helpers.wanted()
+        used.append(way)
+        helpers.note(way, 20.0 if n == 0 else 2.0 if way else 4.0)
+    assert sum(used) >= 95
+
+
+def test_a_way_tried_again_is_judged_by_what_it_took_then():
+    helpers = Helpers()
+    used = []
+    for n in range(300):
+        way = helpers.wanted()
+        used.append(way)
+        helpers.note(way, (40.0 if n < 5 else 2.0) if way else 4.0)
+    assert sum(used[-60:]) >= 57
+
+
 @pytest.mark.parametrize("given", ["0", "-1", "many", "2.5"])
 def test_a_number_of_threads_that_is_none(given, always_in_parts, monkeypatch):
     monkeypatch.setenv("GRAPHC_NUM_THREADS", given)

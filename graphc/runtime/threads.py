@@ -54,10 +54,12 @@ def in_parts(work: Callable[[int], Any], parts: int, threads: int) -> list[Any]:
 
 
 class Helpers:
-    """Whether helpers make a piece of work faster, by the time that it took with and without them. The slower way is tried again now and then:
-    so seldom that it costs about a twentieth."""
+    """Whether helpers make a piece of work faster, by the time that it took with and without them. The slower way is tried again now and then,
+    so seldom that it costs about a twentieth, and judged by what it took then. The first call, which touches new memory and starts threads,
+    is not judged."""
 
     def __init__(self) -> None:
+        self.cold = True
         self.mean: dict[bool, float] = {}
         self.wait = 0.0
 
@@ -70,8 +72,12 @@ class Helpers:
         return faster if self.wait > 0 else not faster
 
     def note(self, way: bool, seconds: float) -> None:
-        self.mean[way] = 0.7 * self.mean.get(way, seconds) + 0.3 * seconds
-        if self.wait <= 0 and len(self.mean) == 2:
+        if self.cold:
+            self.cold = False
+            return
+        tried = self.wait <= 0
+        self.mean[way] = seconds if tried else 0.7 * self.mean[way] + 0.3 * seconds
+        if tried and len(self.mean) == 2:
             self.wait = 20 * max(self.mean.values()) / min(self.mean.values())
 
 
