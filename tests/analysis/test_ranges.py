@@ -12,8 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import graphc as gc
+from graphc.analysis.ranges.apply import apply, has_rule
 from graphc.analysis.ranges.bounds import Bounds
-from graphc.analysis.ranges.intervals import DOMAINS, FORMATS, MP, apply, has_rule, interval
+from graphc.analysis.ranges.functions import DOMAINS
+from graphc.analysis.ranges.intervals import FORMATS, MP, interval
 from graphc.analysis.ranges.value import Value
 from graphc.compiler import PASSES, Compilation
 from graphc.ir.interpret import interpret

@@ -15,9 +15,10 @@ from typing import Any
 import sympy as sp
 
 from graphc.analysis.ranges import roundoff
+from graphc.analysis.ranges.apply import apply
 from graphc.analysis.ranges.cone import Cone, body_of, covers
 from graphc.analysis.ranges.element import Walk
-from graphc.analysis.ranges.intervals import MP, Format, Interval, apply, hull, interval
+from graphc.analysis.ranges.intervals import MP, Format, Interval, hull, interval
 from graphc.analysis.ranges.masks import dims_left_out, kept, kept_of_extremum
 from graphc.analysis.ranges.roundoff import EXACTLY
 from graphc.analysis.ranges.value import ONE, Value, meet, merged

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 import sympy as sp
 
 from graphc.analysis.ranges import roundoff
+from graphc.analysis.ranges.apply import apply
 from graphc.analysis.ranges.composed import COMPOSED
 from graphc.analysis.ranges.cone import Cone, body_of
-from graphc.analysis.ranges.intervals import EMPTY, MP, Interval, apply, interval
+from graphc.analysis.ranges.intervals import EMPTY, MP, Interval, interval
 from graphc.analysis.ranges.relate import Relations
 from graphc.analysis.ranges.roundoff import EXACTLY
 from graphc.analysis.ranges.value import ONE, Value, meet, merged

@@ -16,8 +16,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from graphc.analysis.ranges.apply import apply
 from graphc.analysis.ranges.cone import ALIASES, body_of, covers, stripped
-from graphc.analysis.ranges.intervals import MP, Interval, apply, interval
+from graphc.analysis.ranges.intervals import MP, Interval, interval
 from graphc.analysis.ranges.roundoff import EXACTLY
 from graphc.analysis.ranges.value import Value
 from graphc.ir.build import plain

@@ -20,7 +20,8 @@ from typing import Any
 
 import sympy as sp
 
-from graphc.analysis.ranges.intervals import ABSOLUTE, ULPS, Format, Interval, apply, hull, interval
+from graphc.analysis.ranges.apply import ABSOLUTE, ULPS, apply
+from graphc.analysis.ranges.intervals import Format, Interval, hull, interval
 from graphc.scalar.symbols import VALUE, placeholder
 from graphc.scalar.table import ROWS
 from graphc.scalar.term import Term, freeze
