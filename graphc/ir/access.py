@@ -9,7 +9,7 @@ shifts (x[i+1]), merged and split dims (x[i//d, i%d], x[i*d+j]) have closed form
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +19,7 @@ from graphc.ir.nodes import Read, Size
 from graphc.scalar.symbols import Extent
 from graphc.scalar.table import op
 
-__all__ = ["rewrite", "normal", "symbols_of", "reads_in", "floordiv", "mod", "bounds", "inside", "nonnegative", "Solution", "solve", "same_size"]
+__all__ = ["rewrite", "normal", "symbols_of", "floordiv", "mod", "bounds", "inside", "nonnegative", "Solution", "solve", "same_size"]
 
 
 def rewrite(index: Any, mapping: Mapping[sp.Symbol, Any]) -> Any:
@@ -35,14 +35,6 @@ def symbols_of(index: Any) -> set[sp.Symbol]:
     if isinstance(index, Read):
         return set().union(*(symbols_of(e) for e in index.index))
     return index.free_symbols
-
-
-def reads_in(read: Read) -> Iterator[Read]:
-    """The read and the integer reads in its index."""
-    yield read
-    for e in read.index:
-        if isinstance(e, Read):
-            yield from reads_in(e)
 
 
 def same_size(a: Size, b: Size) -> bool:

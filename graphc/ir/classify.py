@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sympy as sp
 
-from graphc.ir.access import reads_in
-from graphc.ir.nodes import Comprehension, Input, Node, Read, Scatter
+from graphc.ir.nodes import Comprehension, Input, Node, Read, Scatter, reads_in
 from graphc.scalar.symbols import placeholder
 from graphc.scalar.table import op
 

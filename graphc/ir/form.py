@@ -7,10 +7,10 @@ from typing import Any
 
 import sympy as sp
 
-from graphc.ir.access import reads_in, rewrite, symbols_of
+from graphc.ir.access import rewrite, symbols_of
 from graphc.ir.classify import product_operands
 from graphc.ir.idioms import ReductionCall, first_extremum, is_shift
-from graphc.ir.nodes import Comprehension, Input, Node, Read
+from graphc.ir.nodes import Comprehension, Input, Node, Read, reads_in
 from graphc.ir.views import View
 from graphc.scalar.symbols import Placeholder, axis_index, over_index, placeholder
 

@@ -11,6 +11,7 @@ k-th axis is the symbol i_k, the k-th reduced index j_k, so bound indices have n
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeAlias
@@ -19,7 +20,7 @@ import sympy as sp
 
 from graphc.scalar.symbols import axis_index, over_index
 
-__all__ = ["Origin", "Input", "Comprehension", "Scatter", "Read", "Node", "Operation", "Size", "REDUCTIONS", "UNKNOWN"]
+__all__ = ["Origin", "Input", "Comprehension", "Scatter", "Read", "Node", "Operation", "Size", "reads_in", "REDUCTIONS", "UNKNOWN"]
 
 Size: TypeAlias = sp.Expr
 REDUCTIONS = ("sum", "max", "min", "prod", "argmax", "argmin")
@@ -56,6 +57,10 @@ class Input:
     def reads(self) -> tuple[Read, ...]:
         return ()
 
+    @property
+    def operands(self) -> tuple[Node, ...]:
+        return ()
+
     def __repr__(self) -> str:
         return f"<Input {self.name}[{', '.join(map(str, self.dims))}] {self.dtype}>"
 
@@ -69,6 +74,19 @@ class Read:
 
     def __repr__(self) -> str:
         return f"{type(self.operand).__name__.lower()}@{id(self.operand):x}{list(self.index)}"
+
+
+def reads_in(read: Read) -> Iterator[Read]:
+    """The read and the integer reads in its index."""
+    yield read
+    for e in read.index:
+        if isinstance(e, Read):
+            yield from reads_in(e)
+
+
+def _operands(*edges: Any) -> tuple[Node, ...]:
+    """What a node reads, in order, the integer reads in indices included."""
+    return tuple(r.operand for e in edges if isinstance(e, Read) for r in reads_in(e))
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +108,10 @@ class Comprehension:
         """The extent of each index symbol of the node."""
         ranges = {axis_index(k): e for k, e in enumerate(self.axes)}
         return ranges | {over_index(k): e for k, e in enumerate(self.over)}
+
+    @cached_property
+    def operands(self) -> tuple[Node, ...]:
+        return _operands(*self.reads)
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -119,6 +141,10 @@ class Scatter:
     @cached_property
     def ranges(self) -> dict[sp.Symbol, Size]:
         return {over_index(k): e for k, e in enumerate(self.over)}
+
+    @cached_property
+    def operands(self) -> tuple[Node, ...]:
+        return _operands(*self.reads, *self.at)
 
     @property
     def kinds(self) -> tuple[str, ...]:

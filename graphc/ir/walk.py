@@ -6,19 +6,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from graphc.ir.access import reads_in
 from graphc.ir.nodes import Comprehension, Input, Node, Read
 
 __all__ = ["operands", "topological", "consumers", "inputs_of", "rebuild", "with_reads", "map_read"]
 
 
-def operands(node: Node) -> list[Node]:
+def operands(node: Node) -> tuple[Node, ...]:
     """The nodes that a node reads, in order, those of integer reads and of a scatter's `at` included."""
-    found = [r.operand for read in node.reads for r in reads_in(read)]
-    for e in getattr(node, "at", ()):
-        if isinstance(e, Read):
-            found += [r.operand for r in reads_in(e)]
-    return found
+    return node.operands
 
 
 def topological(roots: Iterable[Node], below: Callable[[Node], Sequence[Node]] = operands) -> list[Node]:

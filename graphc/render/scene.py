@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from graphc.ir.access import reads_in
 from graphc.ir.classify import product_operands
 from graphc.ir.idioms import reduction_call
 from graphc.ir.names import names_of
-from graphc.ir.nodes import Input, Node, Read, Scatter
+from graphc.ir.nodes import Input, Node, Read, Scatter, reads_in
 from graphc.ir.views import view_of
 from graphc.ir.walk import topological
 from graphc.render.labels import Edge, local_of, symbol_of

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 import sympy as sp
 
 from graphc.errors import InternalError
-from graphc.ir.access import reads_in, same_size
-from graphc.ir.nodes import Comprehension, Input, Node, Operation, Read, Scatter, Size
+from graphc.ir.access import same_size
+from graphc.ir.nodes import Comprehension, Input, Node, Operation, Read, Scatter, Size, reads_in
 from graphc.ir.walk import consumers, operands, topological
 from graphc.schedule.library import matrix_product
 from graphc.schedule.memory import is_cheap
@@ -95,17 +95,15 @@ class _Fusion:
 
     def choose(self, pending: list[Operation], path: tuple[Loop, ...]) -> tuple[Loop, dict[Operation, sp.Symbol]]:
         """The loop that most nodes can share, and those nodes with the index that it runs."""
-        extents: list[tuple[Size, bool]] = []
-        for node in pending:
-            if node not in self.library:
-                directions = (node.reverse,) if isinstance(node, Scan) else (False,)
-                extents += [(e, r) for s, e in node.ranges.items() for r in directions                             # type: ignore[union-attr]
-                            if s not in self.bound[node] and (e, r) not in extents]
+        unbound = {n: dict.fromkeys(e for s, e in n.ranges.items() if s not in self.bound[n])                       # type: ignore[union-attr]
+                   for n in pending if n not in self.library}
+        extents = dict.fromkeys((e, isinstance(n, Scan) and n.reverse) for n, own in unbound.items() for e in own)
         best: tuple[tuple[bool, bool, int, int], Loop, dict[Operation, sp.Symbol]] | None = None
         for strict in (True, False):
             for rank, (extent, reverse) in enumerate(extents):
                 outside = bool(path) and extent in self.features
-                willing = [n for n in pending if outside or not path or not self.has_feature(n)]
+                equal = {e for e, _ in extents if same_size(e, extent)}
+                willing = [n for n, own in unbound.items() if not equal.isdisjoint(own) and (outside or not path or not self.has_feature(n))]
                 able = self.join(willing, extent, strict and not outside, reverse)
                 needed = self.needed(able)
                 score = (bool(needed), outside, len(needed or able), -rank)

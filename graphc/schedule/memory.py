@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 import sympy as sp
 
-from graphc.ir.access import reads_in, same_size
-from graphc.ir.nodes import Comprehension, Input, Node, Operation, Read, Scatter
+from graphc.ir.access import same_size
+from graphc.ir.nodes import Comprehension, Input, Node, Operation, Read, Scatter, reads_in
 from graphc.ir.walk import operands
 from graphc.scalar.symbols import axis_index
 from graphc.scalar.term import freeze, walk

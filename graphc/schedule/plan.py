@@ -11,10 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import sympy as sp
 
 from graphc.ir.nodes import Node, Operation, Size
+from graphc.schedule.library import MatrixProduct, matrix_product
 
 __all__ = ["Loop", "Tiles", "Compute", "Library", "Item", "walk_computes", "walk_libraries", "show_plan"]
 
@@ -61,6 +63,12 @@ class Library:
     node: Operation
     symbol: sp.Symbol | None = None
     tiles: Tiles | None = None
+
+    @cached_property
+    def shape(self) -> MatrixProduct:
+        shape = matrix_product(self.node)
+        assert shape is not None
+        return shape
 
 
 Item = Loop | Compute | Library

@@ -17,11 +17,10 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import sympy as sp
 
-from graphc.ir.access import reads_in, same_size
-from graphc.ir.nodes import Node, Operation, Read, Scatter, Size
+from graphc.ir.access import same_size
+from graphc.ir.nodes import Node, Operation, Read, Scatter, Size, reads_in
 from graphc.ir.walk import operands
 from graphc.scalar.symbols import axis_index
-from graphc.schedule.library import MatrixProduct, matrix_product
 from graphc.schedule.plan import Compute, Item, Library, Loop, Tiles, walk_computes, walk_libraries
 from graphc.schedule.scan import Scan, along_symbol
 
@@ -58,13 +57,7 @@ def tile_axes(items: Sequence[Item], roots: Sequence[Node]) -> dict[Node, tuple[
 
 def _extents(items: Sequence[Item]) -> list[Size]:
     """What tiles might run over: the rows that products make."""
-    return list(dict.fromkeys(shape.rows[0] for item in items if isinstance(item, Library) and (shape := _shape(item)).rows))
-
-
-def _shape(item: Library) -> MatrixProduct:
-    shape = matrix_product(item.node)
-    assert shape is not None
-    return shape
+    return list(dict.fromkeys(item.shape.rows[0] for item in items if isinstance(item, Library) and item.shape.rows))
 
 
 def _nodes(item: Item) -> list[Operation]:
@@ -119,7 +112,7 @@ def _rows_of(item: Item, extent: Size, rows: Rows) -> Rows | None:
 
 def _product_symbols(item: Library, extent: Size) -> list[sp.Symbol]:
     """The indices of a product that can run over tiles: single, first in every array that has them, and not of the columns."""
-    shape = _shape(item)
+    shape = item.shape
     if shape.batch:
         return []
     found = []
@@ -160,11 +153,13 @@ def _local(rows: Rows, group: Sequence[Item], others: Sequence[Item], roots: Seq
     """The nodes that only the tiles read, over several of their items."""
     away = {o for item in others for n in _nodes_within(item) for o in operands(n)} | set(roots)
     found: list[Operation] = []
-    for k, item in enumerate(group):
-        later = {o for other in group[k + 1:] for n in _nodes(other) for o in operands(n)}
+    later: set[Node] = set()
+    for item in reversed(group):
         made = [item.node] if isinstance(item, Library) else [c.node for c in walk_computes([item]) if not c.again]
-        found += [n for n in made if n in rows and rows[n].name[0] == "i" and n in later and n not in away and not isinstance(n, Scatter)]
-    return found
+        found += [n for n in reversed(made)
+                  if n in rows and rows[n].name[0] == "i" and n in later and n not in away and not isinstance(n, Scatter)]
+        later |= {o for n in _nodes(item) for o in operands(n)}
+    return found[::-1]
 
 
 def _nodes_within(item: Item) -> Iterable[Node]:
