@@ -42,7 +42,6 @@ from graphc.loops.statements import (
 from graphc.loops.storage import share_storage
 from graphc.scalar.symbols import Extent, axis_index
 from graphc.scalar.term import Term, freeze
-from graphc.schedule.library import matrix_product
 from graphc.schedule.memory import kept_axes
 from graphc.schedule.plan import Compute, Item, Library, Loop, Tiles, walk_computes
 from graphc.schedule.scan import Scan, along_symbol
@@ -130,8 +129,7 @@ class _Lowering:
         return self.own(base if self.calls[base] == 1 else f"{base}_{self.calls[base]}")
 
     def product(self, item: Library) -> Product:
-        shape = matrix_product(item.node)
-        assert shape is not None
+        shape = item.shape
         out, *operands = self.parts(item)
         parts = (out, *(operands if shape.a is item.node.reads[0] else operands[::-1]))
         names = (self.names[n] for n in (item.node, shape.a.operand, shape.b.operand))

@@ -138,19 +138,19 @@ def _shared(body: Sequence[Statement], others: Sequence[Statement], arrays: Arra
         for name in uses_of([s], arrays).arrays:
             if name not in given and name not in away:
                 life.setdefault(name, []).append(k)
-    lasting = {n: at for n, at in life.items() if len(at) > 1}
-    for b, at_b in lasting.items():
-        for a, at_a in lasting.items():
-            if a == b or arrays[a] != arrays[b] or not at_a[0] < at_b[0] or at_a[-1] > at_b[0]:
-                continue
-            new = list(body)
-            if at_a[-1] == at_b[0]:
-                call = _passing_on(body[at_b[0]], a, b, own)
-                if call is None:
-                    continue
-                new[at_b[0]] = call
-            return _shared([_renamed(s, b, a, lambda at: at) for s in new], others, arrays, given, own)
-    return list(body)
+    body, lasting = list(body), {n: at for n, at in life.items() if len(at) > 1}
+    for b in list(lasting):
+        for a in [a for a in lasting if lasting[a][0] < lasting[b][0] >= lasting[a][-1] and arrays[a] == arrays[b]]:
+            first: Statement | None = body[lasting[b][0]]
+            if lasting[a][-1] == lasting[b][0]:
+                first = _passing_on(body[lasting[b][0]], a, b, own)
+            if first is not None:
+                body[lasting[b][0]] = first
+                for k in lasting[b]:
+                    body[k] = _renamed(body[k], b, a, lambda at: at)
+                lasting[a] = sorted({*lasting[a], *lasting.pop(b)})
+                break
+    return body
 
 
 def _passing_on(s: Statement, a: str, b: str, own: Callable[[str], str]) -> Statement | None:
