@@ -24,8 +24,8 @@ from numba.extending import intrinsic
 __all__ = ["Format", "FORMATS", "strict", "contracted", "select", "reordered", "casts", "polynomial"]
 
 
-strict = njit(error_model="numpy", fastmath=False, forceinline=True)
-contracted = njit(error_model="numpy", fastmath={"contract"}, forceinline=True)
+strict = njit(error_model="numpy", fastmath=False, forceinline=True, no_cfunc_wrapper=True)
+contracted = njit(error_model="numpy", fastmath={"contract"}, forceinline=True, no_cfunc_wrapper=True)
 
 
 @dataclass(frozen=True)
