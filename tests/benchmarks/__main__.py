@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import argparse
 import math
-import os
 import sys
 from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any
 
 from tests.benchmarks import page
+from tests.benchmarks.limits import limit_threads
 
 LIBRARIES = {"torch": "torch", "torch.compile": "torch", "jax": "jax", "pytensor": "pytensor"}
 
@@ -26,7 +26,7 @@ def main() -> None:
     limit_threads(options.threads)
     from tests.benchmarks.workloads import WORKLOADS
     installed = [p for p in options.peers.split(",") if p and find_spec(LIBRARIES[p])]
-    about = f"{options.threads} thread{'s' * (options.threads > 1)}. {page.machine(*dict.fromkeys(LIBRARIES[p] for p in installed))}"
+    about = f"{options.threads} thread{'s' * (options.threads > 1)}{', processor time' * options.busy}. {page.machine(*dict.fromkeys(LIBRARIES[p] for p in installed))}"
     print(about, end="\n\n", flush=True)
     rows, notes = [], []
     for w in WORKLOADS:
@@ -50,18 +50,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--skip-slow", action="store_true", help="leave out the two rows with 32000 classes")
     parser.add_argument("--call", choices=("out", "fresh", "bind"), default="out", help="how it is called (see peers.py)")
     parser.add_argument("--limit", type=float, default=60, help="seconds to compile and run once")
+    parser.add_argument("--busy", action="store_true", help="processor time, with one thread on a machine that others use")
     parser.add_argument("--write", action="store_true", help="put the table into docs/performance.md")
     return parser.parse_args()
-
-
-def limit_threads(n: int) -> None:
-    """Before any library starts its pool."""
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "GRAPHC_NUM_THREADS"):
-        os.environ[name] = str(n)
-    if n == 1:
-        os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
-        if hasattr(os, "sched_setaffinity"):
-            os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
 
 
 class Row:
@@ -71,7 +62,7 @@ class Row:
         import numpy as np  # here, after limit_threads: its BLAS starts a pool, too
 
         from tests.benchmarks.floor import Floor
-        from tests.benchmarks.measure import best, interleaved, leaves, median
+        from tests.benchmarks.measure import best, clock, interleaved, leaves, median
         from tests.benchmarks.peers import graphc
         self.name = w.name
         arrays = w.data(np.random.default_rng(0))
@@ -82,7 +73,7 @@ class Row:
             steps |= {name: step} if step else {}
         floor = Floor(w, [*arrays.values(), *ours])
         del ours
-        times = interleaved(steps | floor.steps(), options.rounds)
+        times = interleaved(steps | floor.steps(), options.rounds, clock(options.busy))
         self.best, self.median = best(times), median(times)
         self.floor, self.roof = floor.of(self.best)
         others = [self.best[p] for p in peers if p in steps]

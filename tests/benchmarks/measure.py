@@ -1,4 +1,8 @@
-"""Agreement first, then interleaved rounds, so that a slow moment of the machine meets all."""
+"""Agreement first, then interleaved rounds, so that a slow moment of the machine meets all.
+
+A clock is time.perf_counter, or time.process_time where others use the machine: time that others have does not count in it, and one
+thread alone is meant.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +16,9 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["agree", "best", "bounded", "interleaved", "leaves", "median"]
+__all__ = ["agree", "best", "bounded", "clock", "interleaved", "leaves", "median"]
 
+Clock = Callable[[], float]
 Times = dict[str, list[float]]
 ROUND = 0.001                    # seconds of one step in a round, at least one call: shorter than a time slice, so that some go undisturbed
 ENOUGH = 4.0                     # seconds after which a step has had its rounds, if it has had LEAST
@@ -50,9 +55,9 @@ def bounded(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def interleaved(steps: dict[str, Callable[[], Any]], rounds: int, least: float = ROUND) -> Times:
+def interleaved(steps: dict[str, Callable[[], Any]], rounds: int, clock: Clock = time.perf_counter, least: float = ROUND) -> Times:
     """Microseconds of a call of each step, in each round; a round begins with a call that is not counted where there is time for more."""
-    repeats = {name: max(1, int(least / max(_seconds(step, 1), 1e-7))) for name, step in steps.items()}
+    repeats = {name: max(1, int(least / max(_seconds(step, 1, clock), 1e-7))) for name, step in steps.items()}
     times: Times = {name: [] for name in steps}
     with _without_collection():
         for _ in range(rounds):
@@ -60,15 +65,19 @@ def interleaved(steps: dict[str, Callable[[], Any]], rounds: int, least: float =
                 if len(times[name]) < LEAST or sum(times[name]) * repeats[name] < ENOUGH * 1e6:
                     if repeats[name] > 1:
                         step()
-                    times[name].append(_seconds(step, repeats[name]) / repeats[name] * 1e6)
+                    times[name].append(_seconds(step, repeats[name], clock) / repeats[name] * 1e6)
     return times
 
 
-def _seconds(step: Callable[[], Any], repeats: int) -> float:
-    start = time.perf_counter()
+def clock(busy: bool) -> Clock:
+    return time.process_time if busy else time.perf_counter
+
+
+def _seconds(step: Callable[[], Any], repeats: int, clock: Clock) -> float:
+    start = clock()
     for _ in range(repeats):
         step()
-    return time.perf_counter() - start
+    return clock() - start
 
 
 @contextlib.contextmanager

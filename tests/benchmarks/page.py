@@ -7,10 +7,11 @@ import importlib.metadata
 import os
 import platform
 import re
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-__all__ = ["DOCS", "machine", "replaced", "table", "write"]
+__all__ = ["DOCS", "finish", "machine", "replaced", "table", "write"]
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
@@ -43,3 +44,10 @@ def replaced(page: str, name: str, text: str) -> str:
 def write(name: str, text: str) -> None:
     page = DOCS / "performance.md"
     page.write_text(replaced(page.read_text(encoding="utf-8"), name, text), encoding="utf-8")
+
+
+def finish(name: str, text: str) -> None:
+    """Print a part and, with --write on the command line, put it into the page."""
+    print(text)
+    if "--write" in sys.argv[1:]:
+        write(name, text)
