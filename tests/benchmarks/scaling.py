@@ -64,7 +64,8 @@ def everything(options: argparse.Namespace) -> None:
     deep = page.table(["layers", "symbolic stages, s", "first call, s", "a later call, us", "us a layer"],
                       [[str(n), f"{t['symbolic']:.2f}", f"{t['first']:.2f}", f"{t['call']:,.0f}", f"{t['call'] / n:.1f}"] for n, t in layers.items()])
     ends = cliffs(curves) or ["No cliff."]
-    deep_ends = cliffs({"a later call, by layers": {str(n): t["call"] / n for n, t in layers.items()}}) or ["No cliff."]
+    per_layer = {f"{key}, {unit} a layer": {str(n): t[key] * by / n for n, t in layers.items()} for key, unit, by in (("symbolic", "ms", 1e3), ("call", "us", 1.0))}
+    deep_ends = cliffs(per_layer) or ["No cliff."]
     text = {"scaling, size": "\n".join([about, "", size, "", *ends]), "scaling, depth": "\n".join([about, "", deep, "", *deep_ends])}
     print("\n\n".join(text.values()))
     if options.write:

@@ -12,6 +12,7 @@ import graphc as gc
 from tests.benchmarks import page, peers
 from tests.benchmarks.floor import SIDE, Floor
 from tests.benchmarks.measure import agree, best, bounded, interleaved, leaves
+from tests.benchmarks.scaling import cliffs
 from tests.benchmarks.workloads import (
     WORKLOADS,
     Workload,
@@ -94,3 +95,14 @@ def test_page_takes_a_new_table() -> None:
     assert page.replaced(text, "t", page.table(["x"], [["1"]])) == text.replace("old", "| x |\n| --- |\n| 1 |")
     with pytest.raises(ValueError, match=re.escape("no single part <!-- v -->")):
         page.replaced(text, "v", "")
+
+
+@pytest.mark.parametrize("name", ["benchmarks, threads: 1", "benchmarks, threads: 2", "scaling, size", "scaling, depth", "functions", "calls", "start"])
+def test_performance_page_has_a_place_for_each_table(name: str) -> None:
+    text = (page.DOCS / "performance.md").read_text(encoding="utf-8")
+    assert "| x |" in page.replaced(text, name, "| x |")
+
+
+def test_a_cliff_is_a_step_up() -> None:
+    curve = {"100": 50.0, "300": 20.0, "1000": 21.0, "3000": 45.0}
+    assert cliffs({"loss": curve}) == ["Cliff: loss, 3000: 45 after 21 at 1000."]
