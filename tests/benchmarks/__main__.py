@@ -95,7 +95,7 @@ def prepared(name: str, w: Any, arrays: Any, ours: list[Any], options: argparse.
             theirs = leaves(step())
     except Exception as error:                                             # whatever a peer raises: it has no column in this row, and the note says why
         reason = next(iter(str(error).strip().splitlines()), "")
-        notes.append(f"{name} has no {w.name}: {type(error).__name__}, {reason[:160]}")
+        notes.append(f"{name} has no {w.name}: {type(error).__name__}, {reason[:160]}.")
         print(notes[-1], file=sys.stderr, flush=True)
         return None
     agree(ours, theirs, f"{w.name}: graphc and {name}")

@@ -57,7 +57,8 @@ def bounded(seconds: float) -> Iterator[None]:
 
 def interleaved(steps: dict[str, Callable[[], Any]], rounds: int, clock: Clock = time.perf_counter, least: float = ROUND) -> Times:
     """Microseconds of a call of each step, in each round; a round begins with a call that is not counted where there is time for more."""
-    repeats = {name: max(1, int(least / max(_seconds(step, 1, clock), 1e-7))) for name, step in steps.items()}
+    calls = {name: min(_seconds(step, 1, clock) for _ in range(2)) for name, step in steps.items()}           # the first may compile
+    repeats = {name: max(1, int(least / max(seconds, 1e-7))) for name, seconds in calls.items()}
     times: Times = {name: [] for name in steps}
     with _without_collection():
         for _ in range(rounds):
