@@ -18,7 +18,7 @@ help:
 	@echo 'make types     mypy'
 	@echo 'make contract  the layers: which part may import which'
 	@echo 'make docs      refresh what docs and README show: outputs, tables, pictures'
-	@echo 'make bench     value and gradient of some losses, beside PyTorch and JAX where they are installed'
+	@echo 'make bench     value and gradient beside PyTorch, JAX and PyTensor where they are installed; docs/performance.md has more'
 	@echo 'make clean     remove the environment, caches and outputs'
 
 demo: $(READY)

@@ -1,133 +1,124 @@
-"""Value and gradient, graphc beside PyTorch and JAX on this machine: `python -m tests.benchmarks [--threads N] [--rounds N] [NAME ...]`.
+"""Value and gradient, graphc beside PyTorch, torch.compile, JAX and PyTensor on this machine.
 
-Agreement is checked first. Rounds are interleaved, so that a slow moment of the machine meets all; best and median are printed, in
-microseconds, and graphc over the best peer. A peer that is not installed is left out.
+    python -m tests.benchmarks [--threads N] [--rounds N] [--peers jax,torch] [--skip-slow] [--call out|fresh|bind] [--write] [NAME ...]
+
+NAME is a part of a workload's name. Results are compared first. Rounds are interleaved; best (median), in microseconds. A dash is a peer
+that is not installed, has no form of the task, or takes longer than --limit to compile: the lines below the table say which.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
-import statistics
-import time
+import math
+import sys
 from collections.abc import Callable
-from types import SimpleNamespace
+from importlib.util import find_spec
 from typing import Any
 
-import numpy as np
+from tests.benchmarks import page
+from tests.benchmarks.limits import limit_threads
+
+LIBRARIES = {"torch": "torch", "torch.compile": "torch", "jax": "jax", "pytensor": "pytensor"}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__.split("\n")[0])
-    parser.add_argument("names", nargs="*", help="parts of workload names; all without")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--rounds", type=int, default=7)
-    options = parser.parse_args()
+    options = arguments()
     limit_threads(options.threads)
     from tests.benchmarks.workloads import WORKLOADS
-    print(f"| workload | {' | '.join(f'{p}, best (median)' for p in PEERS)} | graphc / best peer |")
-    print("|---" * (len(PEERS) + 2) + "|")
+    installed = [p for p in options.peers.split(",") if p and find_spec(LIBRARIES[p])]
+    about = f"{options.threads} thread{'s' * (options.threads > 1)}{', processor time' * options.busy}. {page.machine(*dict.fromkeys(LIBRARIES[p] for p in installed))}"
+    print(about, end="\n\n", flush=True)
+    rows, notes = [], []
     for w in WORKLOADS:
-        if not options.names or any(n in w.name for n in options.names):
-            print(row(w, options.rounds), flush=True)
+        if not (options.skip_slow and w.slow) and (not options.names or any(n in w.name for n in options.names)):
+            rows.append(Row(w, installed, options, notes))
+            print(page.table(header(installed), [r.cells(installed) for r in rows]) if len(rows) == 1 else f"| {' | '.join(rows[-1].cells(installed))} |",
+                  flush=True)
+    end = "\n".join([*summary([r for r in rows if r.ratio]), *notes])
+    print(f"\n{end}")
+    if options.write:
+        text = page.table(header(installed), [r.cells(installed) for r in rows])
+        page.write(f"benchmarks, threads: {options.threads}", f"{about}\n\n{text}\n\n{end}")
 
 
-def limit_threads(n: int) -> None:
-    """Before any library starts its pool."""
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "GRAPHC_NUM_THREADS"):
-        os.environ[name] = str(n)
-    if n == 1:
-        os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
-        if hasattr(os, "sched_setaffinity"):
-            os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=60)
+    parser.add_argument("--peers", default=",".join(LIBRARIES), help="of torch, torch.compile, jax, pytensor; '' for graphc alone")
+    parser.add_argument("--skip-slow", action="store_true", help="leave out the two rows with 32000 classes")
+    parser.add_argument("--call", choices=("out", "fresh", "bind"), default="out", help="how it is called (see peers.py)")
+    parser.add_argument("--limit", type=float, default=60, help="seconds to compile and run once")
+    parser.add_argument("--busy", action="store_true", help="processor time, with one thread on a machine that others use")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/performance.md")
+    return parser.parse_args()
 
 
-def row(w: Any, rounds: int) -> str:
-    arrays = w.data(np.random.default_rng(0))
-    steps = {name: step for name, make in PEERS.items() if (step := make(w, arrays)) is not None}
-    agree({name: step() for name, step in steps.items()}, w)
-    times: dict[str, list[float]] = {name: [] for name in steps}
-    repeats = {name: max(1, int(0.05 / max(once(step), 1e-6))) for name, step in steps.items()}
-    for _ in range(rounds):
-        for name, step in steps.items():
-            start = time.perf_counter()
-            for _ in range(repeats[name]):
-                step()
-            times[name].append((time.perf_counter() - start) / repeats[name] * 1e6)
-    best = {name: min(t) for name, t in times.items()}
-    cells = [f"{best[n]:,.1f} ({statistics.median(times[n]):,.1f})" if n in best else "-" for n in PEERS]
-    others = [t for n, t in best.items() if n != "graphc"]
-    return f"| {w.name} | {' | '.join(cells)} | {best['graphc'] / min(others):.2f} |" if others else f"| {w.name} | {' | '.join(cells)} | - |"
+class Row:
+    """One workload, measured."""
+
+    def __init__(self, w: Any, peers: list[str], options: argparse.Namespace, notes: list[str]):
+        import numpy as np  # here, after limit_threads: its BLAS starts a pool, too
+
+        from tests.benchmarks.floor import Floor
+        from tests.benchmarks.measure import best, clock, interleaved, leaves, median
+        from tests.benchmarks.peers import graphc
+        self.name = w.name
+        arrays = w.data(np.random.default_rng(0))
+        steps = {"graphc": graphc(w, arrays, options.call)}
+        ours = leaves(steps["graphc"]())
+        for name in peers:
+            step = prepared(name, w, arrays, ours, options, notes)
+            steps |= {name: step} if step else {}
+        floor = Floor(w, [*arrays.values(), *ours])
+        del ours
+        times = interleaved(steps | floor.steps(), options.rounds, clock(options.busy))
+        self.best, self.median = best(times), median(times)
+        self.floor, self.roof = floor.of(self.best)
+        others = [self.best[p] for p in peers if p in steps]
+        self.ratio = self.best["graphc"] / min(others) if others else None
+
+    def cells(self, peers: list[str]) -> list[str]:
+        times = [f"{number(self.best[p])} ({number(self.median[p])})" if p in self.best else "-" for p in ("graphc", *peers)]
+        ratio = "-" if self.ratio is None else f"{self.ratio:.2f}"
+        return [self.name, *times, ratio, f"{number(self.floor)} {self.roof}", f"{self.best['graphc'] / self.floor:.1f}"]
 
 
-def once(step: Callable[[], Any]) -> float:
-    start = time.perf_counter()
-    step()
-    return time.perf_counter() - start
-
-
-def agree(results: dict[str, tuple[Any, dict[str, Any]]], w: Any) -> None:
-    value, grads = results["graphc"]
-    for name, (other, others) in results.items():
-        np.testing.assert_allclose(float(value), float(other), rtol=2e-4, err_msg=f"{w.name}: {name}")
-        for k in w.wrt:
-            scale = np.abs(np.asarray(others[k])).max()
-            np.testing.assert_allclose(grads[k], np.asarray(others[k]), rtol=2e-3, atol=2e-4 * scale, err_msg=f"{w.name}: {name}, {k}")
-
-
-def graphc(w: Any, arrays: dict[str, np.ndarray]) -> Callable[[], Any]:
-    import graphc as gc
-    f = gc.compile(w.formula(), wrt=list(w.wrt))
-    buffers = {k: np.empty_like(arrays[k]) for k in w.wrt}
-    return lambda: f(**arrays, out=buffers)
-
-
-def torch(w: Any, arrays: dict[str, np.ndarray]) -> Callable[[], Any] | None:
+def prepared(name: str, w: Any, arrays: Any, ours: list[Any], options: argparse.Namespace, notes: list[str]) -> Callable[[], Any] | None:
+    """The peer's step, compiled and compared; None, and a note, where there is none."""
+    from tests.benchmarks.measure import agree, bounded, leaves
+    from tests.benchmarks.peers import PEERS
     try:
-        import torch as t
-        import torch.nn.functional as F
-    except ImportError:
+        with bounded(options.limit):
+            step = PEERS[name](w, arrays, options.call)
+            theirs = leaves(step())
+    except Exception as error:                                             # whatever a peer raises: it has no column in this row, and the note says why
+        reason = next(iter(str(error).strip().splitlines()), "")
+        notes.append(f"{name} has no {w.name}: {type(error).__name__}, {reason[:160]}.")
+        print(notes[-1], file=sys.stderr, flush=True)
         return None
-    t.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
-    m = SimpleNamespace(abs=t.abs, exp=t.exp, relu=t.relu, cross_entropy=F.cross_entropy, huber=F.huber_loss, bce=F.binary_cross_entropy_with_logits)
-    tensors = {k: t.tensor(a, requires_grad=k in w.wrt) for k, a in arrays.items()}
-
-    def step() -> Any:
-        for k in w.wrt:
-            tensors[k].grad = None
-        value = w.loss(m, **tensors)
-        value.backward()
-        return value.detach(), {k: tensors[k].grad for k in w.wrt}
+    agree(ours, theirs, f"{w.name}: graphc and {name}")
     return step
 
 
-def jax(w: Any, arrays: dict[str, np.ndarray]) -> Callable[[], Any] | None:
-    try:
-        import jax as j
-        import jax.numpy as jnp
-    except ImportError:
-        return None
-
-    def cross_entropy(y: Any, t: Any) -> Any:
-        return (j.nn.logsumexp(y, axis=1) - jnp.take_along_axis(y, t[:, None], axis=1)[:, 0]).mean()
-
-    def huber(x: Any, y: Any) -> Any:
-        r = jnp.abs(x - y)
-        return jnp.where(r < 1, 0.5 * r**2, r - 0.5).mean()
-
-    def bce(x: Any, y: Any) -> Any:
-        return (jnp.maximum(x, 0) - x * y + jnp.log1p(jnp.exp(-jnp.abs(x)))).mean()
-    m = SimpleNamespace(abs=jnp.abs, exp=jnp.exp, relu=j.nn.relu, cross_entropy=cross_entropy, huber=huber, bce=bce)
-    fixed = {k: jnp.asarray(a) for k, a in arrays.items() if k not in w.wrt}
-    params = {k: jnp.asarray(arrays[k]) for k in w.wrt}
-    f = j.jit(j.value_and_grad(lambda p, fixed: w.loss(m, **p, **fixed)))
-
-    def step() -> Any:
-        return j.block_until_ready(f(params, fixed))
-    return step
+def header(peers: list[str]) -> list[str]:
+    return ["workload", *(f"{p}, best (median)" for p in ("graphc", *peers)), "graphc / best peer", "floor", "graphc / floor"]
 
 
-PEERS: dict[str, Callable[..., Any]] = {"graphc": graphc, "torch": torch, "jax": jax}
+def number(microseconds: float) -> str:
+    return f"{microseconds:,.1f}" if microseconds < 1000 else f"{microseconds:,.0f}"
+
+
+def summary(rows: list[Row]) -> list[str]:
+    """The geometric mean of graphc over the best peer, and the worst row."""
+    if not rows:
+        return []
+    mean = math.exp(sum(math.log(r.ratio) for r in rows) / len(rows))
+    worst = max(rows, key=lambda r: r.ratio)
+    behind = sum(r.ratio > 1 for r in rows)
+    return [f"graphc over the best peer: geometric mean {mean:.2f}, at worst {worst.ratio:.2f} ({worst.name}); above 1 in {behind} of {len(rows)} rows."]
+
 
 if __name__ == "__main__":
     main()
