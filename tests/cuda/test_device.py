@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-pytest.importorskip("numba_cuda", reason="numba-cuda is not installed (cuda)")
-
 from graphc.codegen.cudalib.float32 import checked, exp
 from graphc.codegen.cudalib.names import cuda, float32, uint32
 from graphc.codegen.cudalib.vectors import load4, store4
@@ -14,6 +12,7 @@ from graphc.runtime.cuda.emulator.device import EmulatedDevice
 from graphc.runtime.cuda.emulator.types import KernelFault
 
 THREADS = 64
+pytestmark = pytest.mark.emu
 
 
 def neighbours(x, out, n):
