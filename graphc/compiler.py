@@ -36,6 +36,7 @@ from graphc.passes.cse import share
 from graphc.passes.simplify import simplify
 from graphc.passes.squeeze import squeeze
 from graphc.passes.stable import stabilise
+from graphc.runtime.cpu import CpuProgram
 from graphc.runtime.program import Program, Source, Structure
 from graphc.scalar.symbols import axis_index
 from graphc.schedule.fuse import features, fuse
@@ -202,7 +203,7 @@ def compile(outputs: Any, wrt: Any = None, *, dtype: str | None = None, target: 
         tensors = [*tensors, *gradients]
         names = [*names, *(f"{label}_bar" for label in labels)]
     compilation = Compilation([t.node for t in tensors], names, gradient_of)
-    return Program(compilation.inputs, compilation.graph, tensors, Structure(shape), compilation.source, compilation.explain, dtype)
+    return CpuProgram(compilation.inputs, compilation.graph, tensors, Structure(shape), compilation.source, compilation.explain, dtype)
 
 
 def _is_empty(wrt: Any) -> bool:
