@@ -42,6 +42,7 @@ from graphc.scalar.symbols import axis_index
 from graphc.schedule.fuse import features, fuse
 from graphc.schedule.memory import recompute
 from graphc.schedule.plan import Item, show_plan
+from graphc.schedule.policy import CPU, GPU, Policy
 from graphc.schedule.scan import Scan, find_scans
 from graphc.schedule.tile import tile
 
@@ -107,8 +108,8 @@ class Compilation:
         """Where the program has a second way for few features (see graphc.schedule.fuse.features)."""
         return features(self.graph)
 
-    def planned(self, across: bool = False) -> list[Item]:
-        return tile(recompute(fuse(self.graph, across), self.graph), self.graph)
+    def planned(self, across: bool = False, policy: Policy = CPU) -> list[Item]:
+        return tile(recompute(fuse(self.graph, across, policy), self.graph, policy), self.graph)
 
     @cached_property
     def loops(self) -> HostProgram:
@@ -118,7 +119,12 @@ class Compilation:
     def across(self) -> HostProgram | None:
         return self.lowered(self.planned(across=True), "across_") if self.few and is_compiled(self.loops) else None
 
-    def lowered(self, schedule: list[Item], kernels: str = "over_") -> HostProgram:
+    @cached_property
+    def on_device(self) -> HostProgram:
+        """The loop program for a GPU."""
+        return self.lowered(self.planned(policy=GPU), policy=GPU)
+
+    def lowered(self, schedule: list[Item], kernels: str = "over_", policy: Policy = CPU) -> HostProgram:
         compared = known_labels(self.graph)
         checked = frozenset(i for i in self.inputs if i.below is not None and not i.ignore and not compared.get(i))
         order = topological(self.graph)
@@ -126,7 +132,7 @@ class Compilation:
         names = self.node_names | {m: self.node_names[n] for m, n in as_written.items()}
         meaning = meaning_of([*order, *as_written], names)
         meaning |= {n: meaning[m] for m, n in as_written.items()}
-        return lower(schedule, self.inputs, self.graph, self.node_names, meaning, checked, kernels)
+        return lower(schedule, self.inputs, self.graph, self.node_names, meaning, checked, kernels, policy)
 
     def source(self, dtype: str) -> Source:
         """The module's text and what is to know for calling it."""
