@@ -175,13 +175,18 @@ def _copy(node: Node) -> Node:
     return Comprehension(node.dims, (), None, X0, (Read(node, index),), node.dtype, Origin("copy", node.origin.file, node.origin.line))
 
 
-def compile(outputs: Any, wrt: Any = None, *, dtype: str | None = None, target: str = "cpu") -> Program:
+def compile(outputs: Any, wrt: Any = None, *, dtype: str | None = None, target: str = "cpu", device: int | str | None = None,
+            capture: bool = False) -> Program:
     """Compile tensors to a Program.
 
     `compile(L)` of a scalar L gives (value, gradients by name) with respect to all parameters; `wrt` chooses tensors or names, and
     `wrt=()` none. Without parameters, and for a tensor that is not a scalar, the value alone. `compile([L, g])` and
     `compile({"loss": L, "H": H})` give their values in the same structure, and with `wrt` the first one's gradients beside them.
     `dtype` fixes float32 or float64; without it a program takes the precision of the arrays.
+
+    `target="cuda"` compiles for a CUDA device, number `device` (0 unless said), or "emulator", which executes the same kernels on the processor;
+    `capture=True` makes a CUDA graph of each call (docs/cuda.md). It needs the extra `graphc[cuda13]` or `graphc[cuda12]`; TargetError says what
+    is missing.
 
     >>> import graphc as gc
     >>> W = gc.param("W", "d")
@@ -190,8 +195,10 @@ def compile(outputs: Any, wrt: Any = None, *, dtype: str | None = None, target: 
     >>> float(loss), grads["W"]
     (25.0, array([6., 8.]))
     """
-    if target != "cpu":
-        raise located(TargetError(f"target {target!r} is not one of: cpu"))
+    if target not in ("cpu", "cuda"):
+        raise located(TargetError(f"target {target!r} is not one of: cpu, cuda"))
+    if target == "cpu" and (device is not None or capture):
+        raise located(TargetError("device= and capture= belong to target='cuda'"))
     if dtype not in (None, "float32", "float64"):
         raise located(TargetError(f"dtype {dtype!r} is not float32 or float64"))
     shape, tensors, names = _flatten(outputs)
@@ -209,7 +216,18 @@ def compile(outputs: Any, wrt: Any = None, *, dtype: str | None = None, target: 
         tensors = [*tensors, *gradients]
         names = [*names, *(f"{label}_bar" for label in labels)]
     compilation = Compilation([t.node for t in tensors], names, gradient_of)
-    return CpuProgram(compilation.inputs, compilation.graph, tensors, Structure(shape), compilation.source, compilation.explain, dtype)
+    given = compilation.inputs, compilation.graph, tensors, Structure(shape)
+    if target == "cuda":
+        return _for_cuda(compilation, given, dtype, device, capture)
+    return CpuProgram(*given, compilation.source, compilation.explain, dtype)
+
+
+def _for_cuda(compilation: Compilation, given: tuple[Any, ...], dtype: str | None, device: int | str | None, capture: bool) -> Program:
+    from graphc.runtime.cuda.program import CudaProgram
+    try:
+        return CudaProgram(*given, compilation.cuda_source, compilation.explain_cuda, dtype, device=device, capture=capture)
+    except TargetError as error:
+        raise located(error) from None
 
 
 def _is_empty(wrt: Any) -> bool:

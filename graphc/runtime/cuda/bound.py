@@ -19,7 +19,8 @@ class BoundDeviceCall:
     now holds an index outside its dim.
     """
 
-    def __init__(self, plan: DevicePlan, lane: Lane, arrays: Sequence[Any], inputs: int, structure: Structure, refuse: Callable[[IndexError], NoReturn]):
+    def __init__(self, plan: DevicePlan, lane: Lane, arrays: Sequence[Any], inputs: int, structure: Structure,
+                 refuse: Callable[[IndexError], NoReturn]):
         self._plan, self._lane, self._arrays, self._refuse = plan, lane, arrays, refuse
         self._results, self._fill = arrays[inputs:], structure.fill
 

@@ -46,7 +46,11 @@ class Emulated(Device):
             work()
         finally:
             self.tape = None
-        return lambda: [step() for step in tape] and None
+
+        def replay() -> None:
+            for step in tape:
+                step()
+        return replay
 
     def _do(self, step: Callable[[], None]) -> None:
         step() if self.tape is None else self.tape.append(step)

@@ -13,14 +13,14 @@ from typing import Any
 
 import numpy as np
 
+from graphc.codegen.cudalib.toolkit import MEND
 from graphc.errors import BindingError, TargetError
 from graphc.runtime.cuda.device import Device, stream_handle
 from graphc.runtime.cuda.errors import translated
 from graphc.runtime.cuda.kernels import Kernels, Ptx, machine_code
 
-__all__ = ["Gpu", "cards", "CUPY"]
+__all__ = ["Gpu", "cards"]
 
-CUPY = "pip install 'graphc[cuda13]'"
 _CUDA, _MANAGED = 2, 13         # of DLPack's kinds of memory
 
 
@@ -28,7 +28,7 @@ def cupy() -> Any:
     try:
         return importlib.import_module("cupy")
     except Exception as error:      # CuPy without its libraries fails in other ways than ImportError
-        raise TargetError(f"target 'cuda' runs by CuPy, which does not import here ({type(error).__name__}: {error}): {CUPY}, or cuda12 with "
+        raise TargetError(f"target 'cuda' runs by CuPy, which does not import here ({type(error).__name__}: {error}): {MEND}, or cuda12 with "
                           "a driver older than 580") from None
 
 

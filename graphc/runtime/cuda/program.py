@@ -139,7 +139,8 @@ class CudaProgram(Program):
     def _on_host(self, named: Mapping[str, Any]) -> Mapping[str, Any]:
         device = device_of(self._which)
         with device.lock, device.on(None, list(named.values())):
-            return {k: _wide(device.download(v)) if device.is_array(v := device.adopt(v)) else v for k, v in named.items()}
+            ours = {k: device.adopt(v) for k, v in named.items()}
+            return {k: _wide(device.download(v)) if device.is_array(v) else v for k, v in ours.items()}
 
 
 @dataclass(frozen=True)
