@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import Any
 
 from graphc.codegen.cpu import emit, is_compiled
+from graphc.codegen.cuda import emit as emit_cuda
 from graphc.errors import DifferentiationError, DimError, FormulaError, TargetError
 from graphc.frontend.derivatives import find_wrt, grad, parameters_of
 from graphc.frontend.elementwise import as_tensor, located
@@ -28,7 +29,7 @@ from graphc.ir.show import meaning_of, show
 from graphc.ir.verify import verify
 from graphc.ir.walk import inputs_of, topological
 from graphc.loops.cost import show_cost
-from graphc.loops.lower import lower
+from graphc.loops.lower import lower, lower_for_device
 from graphc.loops.names import RESERVED
 from graphc.loops.statements import Call, HostProgram
 from graphc.passes.canonical import canonicalise
@@ -119,12 +120,17 @@ class Compilation:
     def across(self) -> HostProgram | None:
         return self.lowered(self.planned(across=True), "across_") if self.few and is_compiled(self.loops) else None
 
-    @cached_property
-    def on_device(self) -> HostProgram:
-        """The loop program for a GPU."""
-        return self.lowered(self.planned(policy=GPU), policy=GPU)
+    def lowered(self, schedule: list[Item], kernels: str = "over_") -> HostProgram:
+        return lower(schedule, self.inputs, self.graph, self.node_names, *self.notes(), kernels)
 
-    def lowered(self, schedule: list[Item], kernels: str = "over_", policy: Policy = CPU) -> HostProgram:
+    def cuda_source(self, dtype: str) -> str:
+        """The text of the module for CUDA (see graphc.codegen.cuda)."""
+        program, device, own = lower_for_device(self.planned(policy=GPU), self.inputs, self.graph, self.node_names, *self.notes(), list(self.few))
+        labels = [(self.node_names[x.input], x.below, x.others) for x in label_bounds(self.inputs, self.graph) if x.compiled]
+        return emit_cuda(program, device, self.title(), dtype, labels, own)
+
+    def notes(self) -> tuple[dict[Node, str], frozenset[Input]]:
+        """The line of index notation of each node, and the labels that are checked when a program is called."""
         compared = known_labels(self.graph)
         checked = frozenset(i for i in self.inputs if i.below is not None and not i.ignore and not compared.get(i))
         order = topological(self.graph)
@@ -132,7 +138,7 @@ class Compilation:
         names = self.node_names | {m: self.node_names[n] for m, n in as_written.items()}
         meaning = meaning_of([*order, *as_written], names)
         meaning |= {n: meaning[m] for m, n in as_written.items()}
-        return lower(schedule, self.inputs, self.graph, self.node_names, meaning, checked, kernels, policy)
+        return meaning, checked
 
     def source(self, dtype: str) -> Source:
         """The module's text and what is to know for calling it."""

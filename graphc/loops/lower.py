@@ -7,7 +7,7 @@ the host where several kernels use it, scratch of the kernel otherwise.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from operator import itemgetter
 from typing import Any
@@ -17,6 +17,8 @@ import sympy as sp
 from graphc.ir.access import same_size
 from graphc.ir.nodes import Comprehension, Input, Node, Operation, Read, Scatter, Size
 from graphc.loops.chunks import chunked
+from graphc.loops.device.host import mapped
+from graphc.loops.device.statements import DeviceProgram
 from graphc.loops.host import Scope, assemble
 from graphc.loops.names import RESERVED, Letters, size_names
 from graphc.loops.pack import packed
@@ -45,11 +47,11 @@ from graphc.scalar.term import Term, freeze
 from graphc.schedule.library import matrix_product
 from graphc.schedule.memory import kept_axes
 from graphc.schedule.plan import Compute, Item, Library, Loop, Tiles, walk_computes
-from graphc.schedule.policy import CPU, Policy
+from graphc.schedule.policy import CPU, GPU, Policy
 from graphc.schedule.scan import Scan, along_symbol
 from graphc.schedule.tile import tile_axes
 
-__all__ = ["lower"]
+__all__ = ["lower", "lower_for_device"]
 
 NEUTRAL = {"sum": 0, "prod": 1, "max": float("-inf"), "min": float("inf"), "argmax": float("-inf"), "argmin": float("inf")}
 INT_NEUTRAL = {"sum": 0, "prod": 1, "max": -(2**63), "min": 2**63 - 1, "argmax": -(2**63), "argmin": 2**63 - 1}
@@ -60,6 +62,14 @@ def lower(items: Sequence[Item], inputs: Sequence[Input], roots: Sequence[Node],
     """`meaning` is the line of index notation for each node; `checked` are index inputs verified when the program is called; `kernels`
     begins the names of kernels."""
     return _Lowering(items, inputs, roots, names, meaning, checked, kernels, policy).program()
+
+
+def lower_for_device(items: Sequence[Item], inputs: Sequence[Input], roots: Sequence[Node], names: Mapping[Node, str], meaning: Mapping[Node, str],
+                     checked: frozenset[Input], few: Sequence[Size]) -> tuple[HostProgram, DeviceProgram, Callable[[str], str]]:
+    """The loop program for a GPU, its mapping, and what makes names beside those of both. `few` are extents that are short."""
+    lowering = _Lowering(items, inputs, roots, names, meaning, checked, "over_", GPU)
+    program = lowering.program()
+    return program, mapped(program, lowering.bounds, few, lowering.own), lowering.own
 
 
 class _Lowering:

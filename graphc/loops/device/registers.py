@@ -1,0 +1,111 @@
+r"""Registers: a row that fits is read once from memory, stays with the threads that take it, and is written once.
+
+    y_row = y[i, :]                             128 bits at a time
+    for j: m = max(m, y_row[j])
+    for j: e[j] = exp(y_row[j] - m); z += e[j]  e is nowhere but in registers
+    for j: y_bar_row[j] = e[j]/z
+    y_bar[i, :] = y_bar_row
+
+An array can be held iff the group's loops over the row's extent, and nothing else, touch what it holds of a row, each point its own element; an
+input may be read elsewhere too. `held` is the greatest number of rows that are alive at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import replace
+from typing import Any
+
+from graphc.ir.nodes import Size
+from graphc.loops.device.independent import Access, accesses
+from graphc.loops.device.statements import GroupKernel, Load, Once, Over, Row, Save
+from graphc.loops.statements import For, Statement, Store
+from graphc.scalar.term import Term
+
+__all__ = ["in_registers"]
+
+Key = tuple[str, tuple[Term, ...]]
+
+
+def in_registers(kernel: GroupKernel, arrays: dict[str, tuple[tuple[Size, ...], str]], scratch: Collection[str],
+                 own: Callable[[str], str]) -> GroupKernel | None:
+    """The variant of a kernel that holds rows in registers; None where there is nothing to hold."""
+    overs = [k for k, s in enumerate(kernel.body) if isinstance(s, Over) and s.loop.extent == kernel.width and s.loop.first is None]
+    letters = {loop.index for loop in kernel.rows}
+    found: dict[str, dict[Key, list[tuple[int, bool]]]] = {}
+    elsewhere: set[str] = set()
+    for k, s in enumerate(kernel.body):
+        for a in _touched(s):
+            key = _key(a, s.loop.index, letters) if k in overs else None                        # type: ignore[union-attr]
+            if key is None:
+                elsewhere.add(a.name)
+            else:
+                found.setdefault(a.name, {}).setdefault(key, []).append((k, a.write))
+    rows: dict[Key, Row] = {}
+    lives: list[tuple[int, int]] = []
+    loads: dict[int, list[Any]] = {}
+    saves: dict[int, list[Any]] = {}
+    for name, keys in found.items():
+        written = any(w for at in keys.values() for _, w in at)
+        if arrays[name][1] != "float" or written and (name in elsewhere or len(keys) > 1) or name in scratch and name in elsewhere:
+            continue
+        for n, (key, at) in enumerate(keys.items()):
+            row = Row(own(f"{name}_row" if not n else f"{name}_row_{n + 1}"), name, None if name in scratch else _first(key, arrays[name][0]))
+            rows[key] = row
+            first, last = at[0][0], at[-1][0]
+            lives.append((first, last))
+            if not written:
+                loads.setdefault(first, []).append(Load(row))
+            elif name not in scratch:
+                if not at[0][1]:
+                    return None
+                saves.setdefault(max(k for k, w in at if w), []).append(Save(row))
+    if not rows:
+        return None
+    body: list[Any] = []
+    for k, s in enumerate(kernel.body):
+        body += loads.get(k, [])
+        body.append(replace(s, loop=_held(s.loop, s.loop.index, letters, rows, Term("var", (), own("e"), "int")), staged=True) if k in overs else s)
+        body += saves.get(k, [])
+    held = max(sum(a <= k <= b for a, b in lives) for k in overs)
+    return replace(kernel, body=tuple(body), registers=tuple(dict.fromkeys(rows.values())), held=held)
+
+
+def _touched(s: Any) -> list[Access]:
+    if isinstance(s, Over):
+        return list(accesses([s.loop]))
+    if isinstance(s, Once):
+        return list(accesses(s.body))
+    if isinstance(s, For):
+        return [a for x in s.body for a in _touched(x)]
+    return list(accesses([s])) if isinstance(s, Statement) else []
+
+
+def _key(a: Access, letter: str, rows: Collection[str]) -> Key | None:
+    """The row that an access is to, if it is to the loop's own element of one."""
+    if not a.index or a.index[-1] != Term("var", (), letter, "int"):
+        return None
+    from graphc.loops.device.independent import letter_of
+    return (a.name, a.index[:-1]) if all(letter_of(x) in rows for x in a.index[:-1]) else None
+
+
+def _first(key: Key, sizes: tuple[Size, ...]) -> Term:
+    """The place of a row's first element, as a load of it."""
+    return Term("load", (*key[1], Term("const", (), 0, "int")), key[0], "float")
+
+
+def _held(x: Any, letter: str, letters: Collection[str], rows: dict[Key, Row], e: Term) -> Any:
+    """Statements and terms with rows in registers, at `e`, in place of arrays."""
+    if isinstance(x, tuple):
+        return tuple(_held(part, letter, letters, rows, e) for part in x)
+    if isinstance(x, Term):
+        if x.op == "load" and (key := _key(Access(x.value, x.args, False), letter, letters)) in rows:
+            return Term("load", (e,), rows[key].name, x.kind)          # type: ignore[index]
+        return replace(x, args=_held(x.args, letter, letters, rows, e)) if x.args else x
+    if isinstance(x, Store) and (key := _key(Access(x.name, x.index, True), letter, letters)) in rows:
+        return Store(rows[key].name, (e,), _held(x.value, letter, letters, rows, e))   # type: ignore[index]
+    if isinstance(x, Statement):
+        parts = {f: _held(getattr(x, f), letter, letters, rows, e) for f in ("body", "value", "target", "index", "best", "position") if hasattr(x, f)
+                 and not isinstance(getattr(x, f), str)}
+        return replace(x, **parts)
+    return x
