@@ -29,6 +29,7 @@ from graphc.ir.show import meaning_of, show
 from graphc.ir.verify import verify
 from graphc.ir.walk import inputs_of, topological
 from graphc.loops.cost import show_cost
+from graphc.loops.device.statements import DeviceProgram
 from graphc.loops.lower import lower, lower_for_device
 from graphc.loops.names import RESERVED
 from graphc.loops.statements import Call, HostProgram
@@ -123,9 +124,23 @@ class Compilation:
     def lowered(self, schedule: list[Item], kernels: str = "over_") -> HostProgram:
         return lower(schedule, self.inputs, self.graph, self.node_names, *self.notes(), kernels)
 
+    @cached_property
+    def on_device(self) -> tuple[HostProgram, DeviceProgram, Callable[[str], str]]:
+        """The loop program for a GPU, its mapping, and what makes names for it."""
+        return lower_for_device(self.planned(policy=GPU), self.inputs, self.graph, self.node_names, *self.notes(), list(self.few))
+
+    def device_source(self, dtype: str) -> Source:
+        """The module for CUDA and what is to know for calling it."""
+        return Source(self.cuda_source(dtype), self.unseen(self.on_device[0]), {}, (), False)
+
+    def unseen(self, program: HostProgram) -> tuple[str, ...]:
+        """The extents that no input shows."""
+        shown = {s for i in self.inputs for s in i.dims}
+        return tuple(s.name for s in program.sizes if s not in shown)
+
     def cuda_source(self, dtype: str) -> str:
         """The text of the module for CUDA (see graphc.codegen.cuda)."""
-        program, device, own = lower_for_device(self.planned(policy=GPU), self.inputs, self.graph, self.node_names, *self.notes(), list(self.few))
+        program, device, own = self.on_device
         labels = [(self.node_names[x.input], x.below, x.others) for x in label_bounds(self.inputs, self.graph) if x.compiled]
         return emit_cuda(program, device, self.title(), dtype, labels, own)
 
@@ -142,14 +157,12 @@ class Compilation:
 
     def source(self, dtype: str) -> Source:
         """The module's text and what is to know for calling it."""
-        shown = {s for i in self.inputs for s in i.dims}
         labels = [(self.node_names[x.input], x.below, x.others) for x in label_bounds(self.inputs, self.graph) if x.compiled]
         ways = [p for p in (self.loops, self.across) if p is not None]
         calls = [s for p in ways for s in p.body if isinstance(s, Call) and s.split is not None]
         kernels = {s.kernel.name: s.kernel.split for s in calls}
-        extents = tuple(s.name for s in self.loops.sizes if s not in shown)
         text = emit(self.loops, self.title(), dtype, labels, self.across, self.few)
-        return Source(text, extents, kernels, tuple(s.split for s in calls), is_compiled(self.loops))   # type: ignore[arg-type, misc]
+        return Source(text, self.unseen(self.loops), kernels, tuple(s.split for s in calls), is_compiled(self.loops))   # type: ignore[arg-type, misc]
 
     def title(self) -> str:
         """The formulas and declarations that open the module."""
@@ -166,13 +179,22 @@ class Compilation:
 
     def explain(self) -> str:
         """Every stage as text."""
-        parts = [f"== {stage} ==\n{show(graph)}" for stage, graph in self.graphs.items()]
+        parts = self.stages()
         parts.append(f"== schedule ==\n{show_plan(self.schedule, self.node_names)}")
         if self.across is not None:
             parts.append(f"== schedule for few features ==\n{show_plan(self.planned(across=True), self.node_names)}")
         parts.append(f"== cost ==\n{show_cost(self.loops, self.schedule, self.node_names)}")
         parts.append(f"== source ==\n{self.source('float64').text}")
         return "\n\n".join(parts)
+
+    def explain_cuda(self) -> str:
+        """The same for CUDA."""
+        plan = show_plan(self.planned(policy=GPU), self.node_names)
+        return "\n\n".join([*self.stages(), f"== schedule ==\n{plan}", f"== source ==\n{self.cuda_source('float32')}"])
+
+    def stages(self) -> list[str]:
+        """The graph after each pass."""
+        return [f"== {stage} ==\n{show(graph)}" for stage, graph in self.graphs.items()]
 
 
 def _copy(node: Node) -> Node:
@@ -231,7 +253,7 @@ def compile(outputs: Any, wrt: Any = None, *, dtype: str | None = None, target: 
 def _for_cuda(compilation: Compilation, given: tuple[Any, ...], dtype: str | None, device: int | str | None, capture: bool) -> Program:
     from graphc.runtime.cuda.program import CudaProgram
     try:
-        return CudaProgram(*given, compilation.cuda_source, compilation.explain_cuda, dtype, device=device, capture=capture)
+        return CudaProgram(*given, compilation.device_source, compilation.explain_cuda, dtype, device=device, capture=capture)
     except TargetError as error:
         raise located(error) from None
 

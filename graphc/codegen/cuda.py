@@ -354,7 +354,8 @@ class _Module:
         return "\n".join([*lines, *("    " + x for x in (*self.shapes(p.inputs, body), *body))])
 
     def checks(self) -> list[str]:
-        return [f"device.check_labels({name!r}, {name}, {self.print.size(below, self.sizes)}, {others})" for name, below, others in self.labels]
+        return [f"{name} = device.check_labels({name!r}, {name}, {self.print.size(below, self.sizes)}, {others})"
+                for name, below, others in self.labels]
 
     def shapes(self, arrays: Sequence[str], body: Sequence[str]) -> list[str]:
         """n, d = X.shape for the first of some arrays that shows each extent, of those that the body names."""

@@ -7,7 +7,7 @@
         d.launch(kernel, blocks, threads, *args, NAME=)  a kernel of the module; NAME are its constants
         d.matmul(a, b, out, add=False)                   out = a @ b, or out += a @ b
         d.processors                                     multiprocessors of the device
-        d.checked(labels, below, others=())              the labels to use: each in [0, below), or one of others
+        d.check_labels(name, labels, below, others=())   the labels to use: each in [0, below), or one of others
 
 Labels are checked by a kernel that sets a flag, so that nothing waits in the middle of a call. The flag is read at its end. Until then
 the kernels use labels in range in place of wrong ones (see graphc.codegen.cudalib.checks).
@@ -142,7 +142,7 @@ class Lane:
         self.checks = False             # whether the program checks labels
         self.recording = Recording()
 
-    def checked(self, labels: Any, below: int, others: tuple[int, ...] = ()) -> Any:
+    def check_labels(self, name: str, labels: Any, below: int, others: tuple[int, ...] = ()) -> Any:
         """The labels to use. The error that follows a wrong one names it."""
         from graphc.codegen.cudalib.checks import BLOCK, fenced
         if self.flag is None:
