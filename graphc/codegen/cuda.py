@@ -31,6 +31,7 @@ __all__ = ["emit"]
 
 LabelCheck = tuple[str, Size, tuple[int, ...]]
 _NUMPY_TYPES = {"float": "real", "wide": "float64", "int": "int64", "bool": "boolean"}
+_ARRAYS = {"wide": "float64", "int": "int64", "bool": "bool"}
 _SIGN = {"sum": "+", "prod": "*"}
 
 
@@ -103,7 +104,7 @@ class _Module:
         lines = ['"""' + title.replace("\\", "\\\\").replace('"""', "'''").rstrip(), '"""', ""]
         lines += ["import math", ""] if any(f.startswith("math.") for f in functions) else []
         grids = sorted(set(re.findall(r"\bgrids\b", body)))
-        types = [t for t in ("boolean", "float32", "float64", "inlined", "int64") if t == self.dtype or re.search(rf"\b{t}\b", body)]
+        types = [t for t in ("boolean", "cuda", "float32", "float64", "inlined", "int64") if t == self.dtype or re.search(rf"\b{t}\b", body)]
         lines += ["from graphc.codegen.cudalib import grids"] if grids else []
         lines += [f"from graphc.codegen.cudalib.blocks import {', '.join(sorted(self.library))}"] if self.library else []
         lines += [f"from graphc.codegen.cudalib.{self.dtype} import {', '.join(own)}"] if own else []
@@ -131,7 +132,7 @@ class _Module:
         team = self.has_team(k)
         lines = [f"{self.here} = {self.use('lane', threads)}"] if team else []
         for r in k.registers:
-            lines.append(f"{r.name} = {self.use('registers', 'WIDTH', 'real')}")
+            lines.append(f"{r.name} = cuda.local.array(WIDTH, real)")
         for a in k.scratch:
             if self.in_memory(k, a) and a.name not in k.shared:
                 size = self.print.size(sp.Mul(*a.sizes), self.sizes)
@@ -208,7 +209,7 @@ class _Module:
         """Every thread takes VECTOR elements of each array, then the next that no other takes."""
         size, first = self.own("size"), self.own("place")
         loads, saves = self.flat_rows(k)
-        lines = [f"{a}_row = {self.use('registers', 'VECTOR', self.kind(a))}" for a in dict.fromkeys((*loads, *saves))]
+        lines = [f"{a}_row = cuda.local.array(VECTOR, {self.kind(a)})" for a in dict.fromkeys((*loads, *saves))]
         lines += [f"{first} = {self.use('group', 1)}*VECTOR", f"while {first} < {size}:"]
         body = [self.use("load_part", f"{a}_row", a, first, size, "VECTOR") for a in loads]
         wide = [t for t in k.totals if t.kind == "wide"]
@@ -227,6 +228,10 @@ class _Module:
         saves = list(dict.fromkeys(a.name for a in found if a.write))
         first = {a.name: a.write for a in reversed(found)}
         return [n for n in dict.fromkeys(a.name for a in found) if not first[n] or n not in saves], saves
+
+    def array(self, kind: str) -> str:
+        """The dtype of arrays, as `run` says it."""
+        return repr(_ARRAYS.get(kind, self.dtype))
 
     def kind(self, array: str) -> str:
         return _NUMPY_TYPES[self.program.arrays[array][1]]
@@ -348,7 +353,7 @@ class _Module:
         extra = [s for s in p.sizes.values() if s not in shaped]
         body = [*self.checks(), *self.host(self.mapped.body)]
         made = [s for s in self.mapped.scalars if s not in p.results]
-        body = [*(f"{s} = device.empty((1,), {_NUMPY_TYPES[p.scalars[s]]})" for s in made), *body]
+        body = [*(f"{s} = device.empty((1,), {self.array(p.scalars[s])})" for s in made), *body]
         outputs = [p.results.get(o, o) for o in p.outputs]
         lines = [f"def run({', '.join(('device', *p.inputs, *outputs, *extra))}):"]
         return "\n".join([*lines, *("    " + x for x in (*self.shapes(p.inputs, body), *body))])
@@ -379,7 +384,7 @@ class _Module:
         for s in body:
             match s:
                 case Allocate(name, sizes, kind):
-                    lines.append(f"{name} = device.empty(({self.shape(sizes)}), {_NUMPY_TYPES[kind]})")
+                    lines.append(f"{name} = device.empty(({self.shape(sizes)}), {self.array(kind)})")
                 case Launch():
                     lines += self.launch(s)
                 case Finish():
@@ -408,12 +413,12 @@ class _Module:
         lines = [f"{grid} = {self.grid(k)}"]
         for t in k.totals:
             self.parts[t.name] = grid
-            lines.append(f"{self.part(t)} = device.empty(({grid}.blocks,), {_NUMPY_TYPES[t.kind]})")
+            lines.append(f"{self.part(t)} = device.empty(({grid}.blocks,), {self.array(t.kind)})")
         memory = [a for a in (s.long or k).scratch if self.in_memory(s.long or k, a)]
         for a in memory:
             group = [] if a.name in k.shared else [f"{grid}.blocks*{grid}.threads//{grid}.lanes"]
             shape = ", ".join([*group, *(self.print.size(x, self.sizes) for x in a.sizes)])
-            new = f"device.empty(({shape}{',' * (len(a.sizes) + len(group) == 1)}), {_NUMPY_TYPES[a.kind]})"
+            new = f"device.empty(({shape}{',' * (len(a.sizes) + len(group) == 1)}), {self.array(a.kind)})"
             lines.append(f"{a.name} = {new}{f' if not {grid}.fits else None' if not any(self.in_memory(k, b) for b in k.scratch if b.name == a.name) else ''}")
         if s.long is None:
             return [*lines, self.call(k, grid)]
