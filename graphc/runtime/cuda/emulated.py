@@ -13,11 +13,24 @@ from typing import Any
 import numpy as np
 
 from graphc.runtime.cuda.device import Device
+from graphc.runtime.cuda.emulator.decode import Kernel
 from graphc.runtime.cuda.emulator.device import EmulatedDevice
+from graphc.runtime.cuda.kernels import Kernels
 
 __all__ = ["Emulated"]
 
 _HERE = 0                   # the handle of the only stream
+
+
+class _Card(EmulatedDevice):
+    """With PTX from disk, as a real one has it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._kept = Kernels(self.cc, lambda ptx: (ptx, Kernel(ptx.text, ptx.entry)))
+
+    def kernel(self, kernel: Callable[..., Any], *args: Any, **constants: Any) -> Any:
+        return self._kept.get(kernel, args, constants)
 
 
 class Emulated(Device):
@@ -27,7 +40,7 @@ class Emulated(Device):
 
     def __init__(self) -> None:
         super().__init__()
-        self.card = EmulatedDevice()
+        self.card = _Card()
         self.cc, self.processors = self.card.cc, self.card.processors
         self.tape: list[Callable[[], None]] | None = None         # of what a recording keeps
 
