@@ -16,9 +16,10 @@ import numpy as np
 if TYPE_CHECKING:
     from graphc.runtime.cuda.device import Device
 
-__all__ = ["Arena", "ALIGNMENT"]
+__all__ = ["Arena", "VECTOR"]
 
-ALIGNMENT = 256             # bytes: what cudaMalloc aligns to; vector loads need 16
+ALIGNMENT = 256             # bytes: what cudaMalloc aligns to
+VECTOR = 16                 # bytes: what kernels load at once, so that every array they are given begins at a multiple
 _MOST_VIEWS = 1024
 
 

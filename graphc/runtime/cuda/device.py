@@ -151,9 +151,9 @@ class Lane:
         self.checks = True
         if labels.size and not below and not others:
             raise IndexError("there is no label below 0")
-        safe = self.empty(labels.shape, labels.dtype)
+        safe = self.empty(labels.shape, np.dtype(np.int64))
         blocks = min(-(-labels.size // BLOCK), 8 * self.processors)
-        self.launch(fenced, blocks, BLOCK, labels, safe, self.flag, labels.size, below, OTHERS=others or (0,), COUNT=len(others))
+        self.launch(fenced, blocks, BLOCK, labels, safe, self.flag, labels.size, below, OTHERS=tuple(others) or (0,), COUNT=len(others))
         return safe
 
     def refused(self) -> bool:

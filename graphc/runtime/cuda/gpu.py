@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -81,11 +81,9 @@ class Gpu(Device):
     # --- streams and errors
     @contextmanager
     def on(self, stream: Any, values: Sequence[Any]) -> Iterator[None]:
+        handle = _torch_stream(values) if stream is None else stream_handle(stream)
         with translated(self.name, self.release), self.cp.cuda.Device(self.index):
-            chosen = self.cp.cuda.get_current_stream() if stream is None else self._stream(stream_handle(stream))
-            if stream is None and (theirs := _torch_stream(values)) is not None:
-                chosen = self._stream(theirs)
-            with chosen:
+            with nullcontext() if handle is None else self._stream(handle):
                 yield
 
     def stream(self) -> int:

@@ -20,6 +20,7 @@ import numpy as np
 
 from graphc.errors import BindingTypeError
 from graphc.ir.nodes import Input
+from graphc.runtime.cuda.arena import VECTOR
 from graphc.runtime.cuda.device import Device, Lane
 from graphc.runtime.plan import keep_blocks_apart
 from graphc.runtime.program import KINDS
@@ -74,7 +75,7 @@ class DevicePlan:
     def buffer(self, lane: Lane, k: int, theirs: Any) -> Any:
         """The array that kernels write a result into; a number's has one element."""
         shape, made, handed = self.results[k]
-        if theirs is not None and made == handed and self.device.is_array(theirs):
+        if theirs is not None and made == handed and self.device.is_array(theirs) and self.device.address(theirs) % VECTOR == 0:
             return theirs if shape else theirs.reshape(1)
         if self.to_host or made != handed or self.capture:
             return lane.empty(shape or (1,), made)
@@ -140,18 +141,19 @@ class DevicePlan:
             self.device.copy(found, self.device.adopt(buffer))
 
 
-def taker(device: Device, i: Input, value: Any, dtype: str) -> Take:
-    """How values of this kind become an array that kernels read."""
+def taker(device: Device, i: Input, value: Any, dtype: str, checked: bool) -> Take:
+    """How values of this kind become an array that kernels read. Labels that are `checked` may be of any width: kernels read what the check makes."""
     kind = KINDS[dtype if i.dtype == "float" else i.dtype]
-    if device.is_array(value):
-        if value.dtype == kind and value.flags.c_contiguous:
-            return (lambda lane, v: v) if i.dims else lambda lane, v: v.reshape(1)
-    elif not i.dims:
+    if not i.dims and not device.is_array(value):
         return lambda lane, v: device.number(v, kind)
 
     def convert(lane: Lane, v: Any) -> Any:
-        host_or_ours = v if device.is_array(v) else np.asarray(v)
-        inside = lane.empty(host_or_ours.shape or (1,), kind)
-        device.copy(host_or_ours, inside)
+        given = v if device.is_array(v) else np.asarray(v)
+        inside = lane.empty(given.shape or (1,), kind)
+        device.copy(given, inside)
         return inside
-    return convert
+
+    def take(lane: Lane, v: Any) -> Any:
+        return (v if i.dims else v.reshape(1)) if device.address(v) % VECTOR == 0 else convert(lane, v)
+    as_it_is = device.is_array(value) and value.flags.c_contiguous and (value.dtype == kind or checked and value.dtype.isnative)
+    return take if as_it_is else convert
