@@ -54,7 +54,7 @@ def rows(number: int, width: int, held: int, size: int) -> Grid:
     while lanes < MOST_LANES and lanes * vector < width and (number * lanes < BUSY or lanes < 32):
         lanes *= 2
     fits, lanes = lanes <= MOST_LANES, min(lanes, MOST_LANES)
-    threads = max(lanes, min(BLOCK, 128))
+    threads = lanes if lanes > 32 else 128              # a group of several warps is a block
     each = max(_power(-(-width // lanes)), vector)
     return Grid(_blocks(number * lanes, threads), threads, lanes, each, vector, fits)
 
