@@ -46,11 +46,14 @@ class _Printer(Printer):
 
     def __init__(self, arrays: dict[str, tuple[tuple[Size, ...], str]], sizes: dict[Extent, str]):
         super().__init__()
-        self.arrays, self.names, self.offset = arrays, sizes, dict[str, str]()
+        self.arrays, self.names, self.offset, self.library = arrays, sizes, dict[str, str](), set[str]()
 
     def parts(self, t: Term) -> tuple[str, int]:
         if t.op == "load":
             return f"{t.value}[{self.place(t.value, t.args)}]", 100
+        if t.op == "checked":                                              # labels are checked before; nothing may read past an array
+            self.library.add("inside")
+            return f"inside({self(t.args[0])}, {self(t.args[1])})", 100
         return super().parts(t)
 
     def place(self, name: str, index: Sequence[Term]) -> str:
@@ -72,7 +75,7 @@ class _Module:
         self.sizes = program.sizes | program.rows
         self.print = _Printer(program.arrays, self.sizes)
         self.e, self.here = own("e"), own("here")
-        self.library: set[str] = set()
+        self.library = self.print.library
         self.grids = 0
         self.parts: dict[str, str] = {}                    # total -> the grid that its parts come from
 
