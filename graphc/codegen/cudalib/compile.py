@@ -67,7 +67,8 @@ def _with_constants(function: Callable[..., Any], constants: Mapping[str, Any]) 
     """The function with other global names."""
     if unknown := sorted(set(constants) - set(function.__code__.co_names)):
         raise TypeError(f"{function.__name__} reads no global name {', '.join(unknown)}")
-    return types.FunctionType(function.__code__, {**function.__globals__, **constants}, function.__name__, function.__defaults__, function.__closure__)
+    scope = {**function.__globals__, **constants}
+    return types.FunctionType(function.__code__, scope, function.__name__, function.__defaults__, function.__closure__)
 
 
 # --- names ------------------------------------------------------------------------------------------------------------

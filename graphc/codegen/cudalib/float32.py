@@ -1,3 +1,8 @@
 """The functions of mathlib in float32, for kernels of CUDA."""
 
-from graphc.codegen.mathlib.float32 import *  # noqa: F403
+from numba import float32
+
+from graphc.codegen.mathlib.library import NAMES, library
+
+globals().update(library(float32, alone=True))
+__all__ = list(NAMES)

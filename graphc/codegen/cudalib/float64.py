@@ -1,3 +1,8 @@
 """The functions of mathlib in float64, for kernels of CUDA."""
 
-from graphc.codegen.mathlib.float64 import *  # noqa: F403
+from numba import float64
+
+from graphc.codegen.mathlib.library import NAMES, library
+
+globals().update(library(float64, alone=True))
+__all__ = list(NAMES)

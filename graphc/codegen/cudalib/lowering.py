@@ -2,7 +2,7 @@
 
 numba-cuda knows fastmath as all or nothing, and NVVM contraction as all or nothing. graphc's functions allow contraction (a*b + c in one
 instruction) or nothing: rounding errors are what compensated sums compute. So NVVM may contract, and a product in a function that does
-not allow it is an instruction that NVVM leaves alone (llvm.nvvm.mul.rn).
+not allow it becomes an instruction that NVVM leaves alone (see `instructions`).
 
 A function of Numba's CPU target is compiled as a device function, without its fastmath: numba-cuda would take it for approximate division.
 """
@@ -16,8 +16,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 from unittest.mock import patch
 
-from llvmlite import ir
-
+from graphc.codegen.cudalib.instructions import replace
 from graphc.codegen.cudalib.toolkit import tool
 
 __all__ = ["without_device"]
@@ -66,19 +65,9 @@ def _device_function(function: Any, device: Any) -> Any:
 
 
 def _rounding(original: Callable[..., Any]) -> Callable[..., Any]:
-    """After a function is lowered: its products are rounded, unless it allows contraction."""
+    """After a function is lowered: instructions that mean something else to NVVM are replaced."""
     def post_lower(self: Any) -> Any:
         result = original(self)
-        if not getattr(self.func_ir.func_id.func, _CONTRACTED, False):
-            for block in self.function.blocks:
-                for product in [i for i in block.instructions if i.opname == "fmul" and not i.flags]:
-                    block.replace(product, _rounded(self.module, block, product))
+        replace(self.module, self.function, getattr(self.func_ir.func_id.func, _CONTRACTED, False))
         return result
     return post_lower
-
-
-def _rounded(module: Any, block: Any, product: Any) -> Any:
-    """The call that takes the place of a product."""
-    kind, letter = product.type, {"float": "f", "double": "d"}[str(product.type)]
-    function = module.declare_intrinsic(f"llvm.nvvm.mul.rn.{letter}", (), ir.FunctionType(kind, [kind, kind]))
-    return ir.CallInstr(block, function, product.operands)

@@ -231,7 +231,7 @@ class _Schedule:
                 at[lanes] = place
         places, gone = at.reshape(m.blocks, -1), self.gone.reshape(m.blocks, -1)
         there: np.ndarray = places >= 0
-        full: np.ndarray = (there | gone).all(1) & there.any(1)
+        full: Any = (there | gone).all(1) & there.any(1)
         if stuck and not full.any():
             raise KernelFault(f"block {int(np.flatnonzero(there.any(1))[0])} waits at a barrier that not all of its threads reach")
         for block in np.flatnonzero(full):
