@@ -25,7 +25,8 @@ def save(folder: Path, text: str, kernels: Iterable[Launched], shapes: str, tabl
     folder.mkdir(parents=True, exist_ok=True)
     found: dict[str, Any] = {}
     for k, launched in enumerate(kernels):
-        found[saved.key_of(launched.name, launched.types, dict(launched.constants))] = _kernel(folder, f"{launched.name}_{k}", launched, architectures)
+        key = saved.key_of(launched.name, launched.types, dict(launched.constants))
+        found[key] = _kernel(folder, f"{launched.name}_{k}", launched, architectures)
     _write(folder / "kernels.py", text)
     _write(folder / "host.py", _host(text, shapes))
     _write(folder / "saved.json", json.dumps({**table, "kernels": found}, indent=1) + "\n")
@@ -52,7 +53,8 @@ def _host(text: str, shapes: str) -> str:
     names = [f'{f.name} = "{f.name}"' for f in functions if f.name != "run"]
     body = ast.get_source_segment(text, run) or ""
     imports = ["import math", ""] * ("math." in body)
-    return "\n".join(['"""The host program. `kernels.py` has what it launches."""', "", *imports, "from . import grids", "", *names, "", "", shapes, "", "", body, ""])
+    head = ['"""The host program. `kernels.py` has what it launches."""', "", *imports, "from . import grids", "", *names]
+    return "\n".join([*head, "", "", shapes, "", "", body, ""])
 
 
 def _write(path: Path, text: str) -> None:
