@@ -36,14 +36,12 @@ def save(folder: Path, text: str, kernels: Iterable[Launched], shapes: str, tabl
 
 def _kernel(folder: Path, name: str, launched: Launched, architectures: Sequence[tuple[int, int]]) -> dict[str, Any]:
     """One kernel's files, and its line of the table."""
-    cubins = {}
-    for cc in architectures:
-        arch, file = f"{cc[0]}{cc[1]}", f"{name}.sm_{cc[0]}{cc[1]}.cubin"
-        (folder / file).write_bytes(assemble(launched.ptx(cc).text, f"sm_{arch}").code)
-        cubins[arch] = file
-    first = launched.ptx(min(architectures))
-    _write(folder / f"{name}.ptx", first.text)
-    return {"entry": first.entry, "ptx": f"{name}.ptx", "cubin": cubins}
+    ptx, cubins = launched.ptx(min(architectures)), {}
+    _write(folder / f"{name}.ptx", ptx.text)
+    for major, minor in architectures:
+        file = cubins[f"{major}{minor}"] = f"{name}.sm_{major}{minor}.cubin"
+        (folder / file).write_bytes(assemble(ptx.text, f"sm_{major}{minor}").code)
+    return {"entry": ptx.entry, "ptx": f"{name}.ptx", "cubin": cubins}
 
 
 def _host(text: str, shapes: str) -> str:
