@@ -19,6 +19,7 @@ from graphc.ir.nodes import Size
 from graphc.loops.device.group import Grouping
 from graphc.loops.device.independent import Access, accesses, carried, independent, letter_of, position, private, statements
 from graphc.loops.device.registers import in_registers
+from graphc.loops.device.rowwise import in_variables
 from graphc.loops.device.statements import GroupKernel, Launch, Total
 from graphc.loops.statements import Accumulate, Allocate, Assign, For, Kernel, Note, Statement, Store, Track
 from graphc.loops.uses import uses_of
@@ -83,14 +84,15 @@ class Mapper:
         chain = [nest]
         while (inner := _only(chain[-1])) is not None and independent(inner, private(inner, own)) and inner.first is None:
             chain.append(inner)
-        core = chain[-1].body
+        core = in_variables(chain[-1].body, [loop.index for loop in chain], self.own) if _has_loops(chain[-1]) else chain[-1].body
         base = GroupKernel(kernel.name, (), (), (), tuple(chain), core, totals, kernel.meaning)
-        if not any(isinstance(s, For) for s in core):
+        if not _has_loops(chain[-1]):
             if self.is_flat(chain, own):
                 return self.signed(replace(base, flat=True), scratch)
             last = chain[-1].index
             if len(chain) > 1 and any(a.index and letter_of(a.index[-1]) == last for a in accesses(core)):
-                return self.grouped(replace(base, rows=tuple(chain[:-1]), body=(chain[-1],)), scratch)
+                row = in_variables((chain[-1],), [loop.index for loop in chain[:-1]], self.own)
+                return self.grouped(replace(base, rows=tuple(chain[:-1]), body=row), scratch)
             return self.signed(base, scratch)
         return self.signed(base, scratch) if _along_rows(chain[-1]) else self.grouped(base, scratch)
 
@@ -160,6 +162,10 @@ def _plain(body: Sequence[Any]) -> Any:
             yield from _plain(s.body)
         elif not isinstance(s, Barrier | Load | Save):
             yield s
+
+
+def _has_loops(loop: For) -> bool:
+    return any(isinstance(s, For) for s in loop.body)
 
 
 def _only(loop: For) -> For | None:

@@ -12,14 +12,14 @@ input may be read elsewhere too. `held` is the greatest number of rows that are 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
 from graphc.ir.nodes import Size
 from graphc.loops.device.independent import Access, accesses
 from graphc.loops.device.statements import GroupKernel, Load, Once, Over, Row, Save
-from graphc.loops.statements import For, Statement, Store
+from graphc.loops.statements import Assign, For, Note, Statement, Store
 from graphc.scalar.term import Term
 
 __all__ = ["in_registers"]
@@ -55,7 +55,7 @@ def in_registers(kernel: GroupKernel, arrays: dict[str, tuple[tuple[Size, ...], 
             first, last = at[0][0], at[-1][0]
             lives.append((first, last))
             if not written:
-                loads.setdefault(first, []).append(Load(row))
+                loads.setdefault(_before(kernel.body, first), []).append(Load(row))
             elif name not in scratch:
                 if not at[0][1]:
                     return None
@@ -69,6 +69,13 @@ def in_registers(kernel: GroupKernel, arrays: dict[str, tuple[tuple[Size, ...], 
         body += saves.get(k, [])
     held = max(sum(a <= k <= b for a, b in lives) for k in overs)
     return replace(kernel, body=tuple(body), registers=tuple(dict.fromkeys(rows.values())), held=held)
+
+
+def _before(body: Sequence[Any], k: int) -> int:
+    """Where a row is loaded for a loop: before what starts the loop's sums."""
+    while k and (isinstance(body[k - 1], Note) or isinstance(body[k - 1], Assign) and body[k - 1].value.is_const):
+        k -= 1
+    return k
 
 
 def _touched(s: Any) -> list[Access]:
