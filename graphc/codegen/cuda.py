@@ -22,7 +22,8 @@ from graphc.codegen.defined import defined
 from graphc.codegen.text import Printer
 from graphc.errors import TargetError
 from graphc.ir.nodes import Size
-from graphc.loops.device.statements import Barrier, DeviceProgram, Finish, Fold, GroupKernel, Launch, Load, Once, Over, Row, Save, Total
+from graphc.loops.device.statements import Barrier, DeviceProgram, Finish, Fold, GroupKernel, Launch, Load, Once, Over, Row, Save, Segments, Total, When
+from graphc.loops.names import named
 from graphc.loops.statements import Accumulate, Allocate, Assign, For, ForTiles, Height, HostProgram, Note, Product, Store, Track
 from graphc.scalar.symbols import Extent
 from graphc.scalar.term import Term
@@ -59,7 +60,7 @@ class _Printer(Printer):
         sizes = self.arrays[name][0]
         text = self(index[0], 50) if len(index) > 1 or name in self.offset else self(index[0])
         for k, part in enumerate(index[1:], 1):
-            text = f"{_atom(text)}*{self(self.named(sizes[k], self.names), 61)}"
+            text = f"{_atom(text)}*{self(named(sizes[k], self.names), 61)}"
             if not (part.is_const and part.value == 0):
                 text += f" + {self(part, 51)}"
         return f"{self.offset[name]} + {text}" if name in self.offset else text
@@ -305,6 +306,8 @@ class _Module:
                 return self.over(s)
             case Once(body):
                 return [f"if {self.here} == 0:", *("    " + x for x in self.block(body))]
+            case When(condition, body):
+                return [f"if {p(condition)}:", *("    " + x for x in self.block(body))]
             case Barrier():
                 return [self.use("barrier", "THREADS")]
             case Load(row):
@@ -387,6 +390,8 @@ class _Module:
                     lines.append(f"{name} = device.empty(({self.shape(sizes)}), {self.array(kind)})")
                 case Launch():
                     lines += self.launch(s)
+                case Segments(name, columns, length):
+                    lines.append(f"{name} = grids.segments({p.size(columns, self.sizes)}, {p.size(length, self.sizes)})")
                 case Finish():
                     lines += self.launch_finish(s)
                 case Product():
@@ -407,10 +412,13 @@ class _Module:
         return ", ".join(self.print.size(x, self.sizes) for x in sizes) + "," * (len(sizes) == 1)
 
     def launch(self, s: Launch) -> list[str]:
-        k = s.kernel
+        k, p = s.kernel, self.print
         self.grids += 1
         grid = self.own("grid" if self.grids == 1 else f"grid_{self.grids}")
         lines = [f"{grid} = {self.grid(k)}"]
+        if k.deals:
+            columns = sp.Mul(*(loop.extent for loop in k.rows[1:]))
+            lines.insert(0, f"BUCKETS = grids.buckets({p.size(columns, self.sizes)}, {p.size(sp.Mul(*p.arrays[k.deals][0]), self.sizes)})")
         for t in k.totals:
             self.parts[t.name] = grid
             lines.append(f"{self.part(t)} = device.empty(({grid}.blocks,), {self.array(t.kind)})")
@@ -428,7 +436,7 @@ class _Module:
         p = self.print
         number = p.size(sp.Mul(*(loop.extent for loop in k.rows)), self.sizes) if k.rows else "1"
         if k.rows and k.rows[0].first is not None:
-            number = self.sizes[next(r for t in self.mapped.body if isinstance(t, ForTiles) for r in [t.rows])]
+            number = self.sizes[k.tile]                                                          # type: ignore[index]
         size = "4" if self.dtype == "float32" else "8"
         if k.alone:
             return f"grids.alone({p.size(k.width, self.sizes) if k.width is not None else 1})"
@@ -445,7 +453,7 @@ class _Module:
         arguments = [*k.arrays, *k.scalars, *(self.part(t) for t in k.totals), *(p.results.get(r, r) for r in k.results), *scratch, *size]
         constants = {"THREADS": f"{grid}.lanes", "WIDTH": f"{grid}.width", "VECTOR": f"{grid}.vector", "BLOCK": f"{grid}.threads"}
         wanted = {"THREADS": self.has_team(k), "WIDTH": bool(k.registers), "VECTOR": bool(k.registers) or k.flat, "BLOCK": bool(k.totals)}
-        given = [f"{c}={v}" for c, v in constants.items() if wanted[c]]
+        given = ["BUCKETS=BUCKETS"] * bool(k.deals) + [f"{c}={v}" for c, v in constants.items() if wanted[c]]
         return f"device.launch({', '.join([k.name, f'{grid}.blocks', f'{grid}.threads', *arguments, *given])})"
 
     def launch_finish(self, f: Finish) -> list[str]:

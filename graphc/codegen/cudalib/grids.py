@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Grid", "rows", "elements", "points", "alone", "tile_rows"]
+__all__ = ["Grid", "rows", "elements", "points", "alone", "tile_rows", "segments", "buckets"]
 
 MOST_BLOCKS = 2048          # some ten for each multiprocessor of a large device
 BLOCK = 256
@@ -77,3 +77,13 @@ def alone(width: int) -> Grid:
 def tile_rows(number: int, row: int) -> int:
     """The rows of a tile of `number` rows, of each of which tiles hold `row` elements; a multiple of 8, so that tiles begin at aligned places."""
     return max(min(TILE // max(row, 1), number) + 7 & ~7, 8)
+
+
+def segments(columns: int, length: int) -> int:
+    """Into how many segments the `length` rows of so many columns are cut."""
+    return max(min(BUSY // max(columns, 1), length // 32, 1024), 1)
+
+
+def buckets(columns: int, places: int) -> int:
+    """To how many threads, for each of so many columns, the places of an array are dealt: a power of two."""
+    return _power(max(min(BUSY // max(columns, 1), places // max(columns, 1)), 1))

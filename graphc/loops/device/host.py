@@ -12,7 +12,7 @@ from typing import Any
 
 from graphc.ir.nodes import Size
 from graphc.loops.device.mapping import Mapper
-from graphc.loops.device.statements import DeviceProgram, Finish, Launch, Total
+from graphc.loops.device.statements import DeviceProgram, Finish, Launch, Segments, Total
 from graphc.loops.statements import Allocate, Assign, Call, For, ForTiles, HostProgram, Kernel, Note, Statement, leaves
 from graphc.loops.uses import uses_of
 
@@ -23,7 +23,7 @@ def mapped(program: HostProgram, bounds: Sequence[str], few: Sequence[Size], own
     """The program for a GPU. `bounds` are the variables of tiles, `few` the extents that are short; `own` makes names."""
     wide = {w for s in leaves(program.body) if isinstance(s, Call) for w in s.kernel.wide}
     wide |= {s.name for s in program.body if isinstance(s, Assign) and s.value.kind == "wide" and s.value.op == "const"}
-    mapper = Mapper(program.arrays, program.scalars, program.sizes, bounds, wide, few, own)
+    mapper = Mapper(program.arrays, program.scalars, program.sizes, program.rows, bounds, wide, few, own)
     host = _Host(program, mapper, own)
     return DeviceProgram(tuple(host.run()), tuple(host.made))
 
@@ -58,7 +58,9 @@ class _Host:
                 self.scalar = [x for x in self.scalar if not (isinstance(x, Assign) and x.name in s.carried)]
                 reads = {n for n in uses_of(s.body, self.program.arrays).reads if n not in s.carried}
                 done += self.finish(after | reads) if reads & self.waiting() else []
+                self.mapper.tile = s.rows
                 done.append(replace(s, body=tuple(self.block(s.body, after))))
+                self.mapper.tile = None
             elif isinstance(s, For):
                 done += self.call(self.mapper_kernel(s))
             else:
@@ -84,7 +86,7 @@ class _Host:
                 self.totals += [t for t in s.kernel.totals if t.name not in known]
                 self.made |= dict.fromkeys(s.kernel.results)
             else:
-                assert isinstance(s, Allocate)
+                assert isinstance(s, Allocate | Segments)
         return done
 
     def waiting(self) -> set[str]:

@@ -3,7 +3,8 @@ r"""Mapping: the loop nests of a kernel become kernels for a GPU.
     rows are independent                     groups of threads take rows; loops inside a row are shared out by a group
       no loops inside, arrays read plainly   `flat`: threads take 128 bits of each array at a time
       what is read lies along the rows       one thread a row (a column of a matrix, say)
-    rows meet                                loops are exchanged until outer ones are independent (a scatter), else one group does all in order
+      and are many                           in segments of them, then the segments (see `columns`)
+    rows meet                                places are dealt to threads (a scatter), else one group does all in order
 
 Sums over all rows are kept by threads, added up for each block, and the blocks' parts in a fixed order by `finish` kernels: the same bits on every
 run. What only numbers are computed of, one thread computes there.
@@ -15,15 +16,21 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import sympy as sp
+
 from graphc.ir.nodes import Size
+from graphc.loops.device.columns import halves
 from graphc.loops.device.group import Grouping
-from graphc.loops.device.independent import Access, accesses, carried, independent, letter_of, position, private, statements
+from graphc.loops.device.independent import accesses, carried, independent, letter_of, position, private, statements
 from graphc.loops.device.registers import in_registers
 from graphc.loops.device.rowwise import in_variables
-from graphc.loops.device.statements import GroupKernel, Launch, Total
+from graphc.loops.device.scatter import dealt
+from graphc.loops.device.statements import GroupKernel, Launch, Segments, Total
 from graphc.loops.statements import Accumulate, Allocate, Assign, For, Kernel, Note, Statement, Store, Track
+from graphc.loops.names import named
 from graphc.loops.uses import uses_of
 from graphc.scalar.symbols import Extent
+from graphc.scalar.term import Term
 
 __all__ = ["Mapper"]
 
@@ -37,12 +44,15 @@ class Mapper:
     arrays: Arrays
     scalars: dict[str, str]
     sizes: dict[Extent, str]
+    rows_of: dict[Extent, str]             # sizes that a run finds: the height of tiles, the number of segments
     bounds: Collection[str]
     wide: Collection[str]
     few: Collection[Size]
     own: Callable[[str], str]
+    cuts: int = 0
+    tile: Extent | None = None             # the height of the tiles that kernels run in
 
-    def launches(self, kernel: Kernel) -> list[Allocate | Launch]:
+    def launches(self, kernel: Kernel) -> list[Allocate | Segments | Launch]:
         """A kernel's nests, one launch each; scratch that several of them use is the host's."""
         scratch = [s for s in kernel.body if isinstance(s, Allocate)]
         inits = {s.name: s for s in kernel.body if isinstance(s, Assign)}
@@ -51,24 +61,30 @@ class Mapper:
         if any(not isinstance(s, Allocate | Assign | Note | For) for s in kernel.body):
             return [self.signed(self.alone(kernel, [s for s in kernel.body if not isinstance(s, Allocate)], ()), scratch)]
         users = {a.name: [n for n in nests if any(b.name == a.name for b in accesses([n]))] for a in scratch}
-        done: list[Allocate | Launch] = [a for a in scratch if len(users[a.name]) > 1]
+        done: list[Allocate | Segments | Launch] = [a for a in scratch if len(users[a.name]) > 1]
         for k, nest in enumerate(nests):
             mine = [a for a in scratch if users[a.name] == [nest]]
             begun = [inits[n] for n in carried(nest) if n in inits]
             name = kernel.name if len(nests) == 1 else self.own(f"{kernel.name}_{'abcdefghij'[k]}")
-            done.append(self.nest(replace(kernel, name=name), nest, begun, notes, mine))
+            done += self.nest(replace(kernel, name=name), nest, begun, notes, mine)
         return done
 
-    def nest(self, kernel: Kernel, nest: For, begun: Sequence[Assign], notes: Sequence[Note], scratch: Sequence[Allocate]) -> Launch:
+    def nest(self, kernel: Kernel, nest: For, begun: Sequence[Assign], notes: Sequence[Note], scratch: Sequence[Allocate]) -> list[Any]:
         own = {a.name for a in scratch}
         adds = carried(nest)
         free = all(isinstance(s, Accumulate) for s in adds.values())
         if free and independent(nest, private(nest, own)):
             totals = tuple(Total(n, s.op, self.kind(n), self.neutral(s, n), n in kernel.scalars) for n, s in adds.items())   # type: ignore[union-attr]
             return self.rows(kernel, nest, totals, scratch)
-        if (turned := _turned(nest)) is not None:
-            return self.rows(kernel, turned, (), scratch)
-        return self.signed(self.alone(kernel, [*notes, *begun, nest], tuple(adds)), scratch)
+        buckets = Extent("#buckets")
+        if (found := dealt(nest, ("BUCKETS", buckets), self.own, self.size_term)) is not None:
+            self.rows_of[buckets] = "BUCKETS"
+            rows, body, array = found
+            return [self.signed(GroupKernel(kernel.name, (), (), (), rows, body, (), kernel.meaning, deals=array), scratch)]
+        return [self.signed(self.alone(kernel, [*notes, *begun, nest], tuple(adds)), scratch)]
+
+    def size_term(self, array: str, axis: int) -> Term:
+        return named(self.arrays[array][0][axis], self.sizes)
 
     def kind(self, name: str) -> str:
         return "wide" if name in self.wide else self.scalars[name]
@@ -79,7 +95,8 @@ class Mapper:
         return neutral_of(s.op, s.target.kind)
 
     # --- independent rows
-    def rows(self, kernel: Kernel, nest: For, totals: tuple[Total, ...], scratch: Sequence[Allocate]) -> Launch:
+    def rows(self, kernel: Kernel, nest: For, totals: tuple[Total, ...], scratch: Sequence[Allocate],
+             whole: bool = False) -> list[Any]:
         own = {a.name for a in scratch}
         chain = [nest]
         while (inner := _only(chain[-1])) is not None and independent(inner, private(inner, own)) and inner.first is None:
@@ -88,13 +105,37 @@ class Mapper:
         base = GroupKernel(kernel.name, (), (), (), tuple(chain), core, totals, kernel.meaning)
         if not _has_loops(chain[-1]):
             if self.is_flat(chain, own):
-                return self.signed(replace(base, flat=True), scratch)
+                return [self.signed(replace(base, flat=True), scratch)]
             last = chain[-1].index
             if len(chain) > 1 and any(a.index and letter_of(a.index[-1]) == last for a in accesses(core)):
                 row = in_variables((chain[-1],), [loop.index for loop in chain[:-1]], self.own)
-                return self.grouped(replace(base, rows=tuple(chain[:-1]), body=row), scratch)
-            return self.signed(base, scratch)
-        return self.signed(base, scratch) if _along_rows(chain[-1]) else self.grouped(base, scratch)
+                return [self.grouped(replace(base, rows=tuple(chain[:-1]), body=row), scratch)]
+            return [self.signed(base, scratch)]
+        if not _along_rows(chain[-1]):
+            return [self.grouped(base, scratch)]
+        return (None if whole else self.in_segments(kernel, chain, totals, scratch)) or [self.signed(base, scratch)]
+
+    def in_segments(self, kernel: Kernel, chain: Sequence[For], totals: tuple[Total, ...], scratch: Sequence[Allocate]) -> list[Any] | None:
+        """A sum along columns as two kernels."""
+        if scratch:
+            return None
+        self.cuts += 1
+        name = self.own("segments" if self.cuts == 1 else f"segments_{self.cuts}")
+        size = Extent(f"#{name}")
+        inner = next(s for s in chain[-1].body if isinstance(s, For))
+        length = Term("sub", (inner.last, inner.first), None, "int") if inner.first is not None else named(inner.extent, self.sizes)   # type: ignore[arg-type]
+        found = halves(chain, chain[-1].body, (name, size), length, self.own, [t.name for t in totals])
+        if found is None:
+            return None
+        self.rows_of[size] = name
+        made = []
+        for part, kind in found.parts:
+            self.arrays[part] = (size, *(loop.extent for loop in chain)), kind
+            made.append(Allocate(part, *self.arrays[part]))
+        columns = sp.Mul(*(loop.extent for loop in chain))
+        first, second = (replace(kernel, name=self.own(f"{kernel.name}_{x}")) for x in ("segments", "whole"))
+        return [Segments(name, columns, self.tile if self.tile is not None else inner.extent), *made,
+                *self.rows(first, found.first, (), (), True), *self.rows(second, found.second, totals, (), True)]
 
     def grouped(self, base: GroupKernel, scratch: Sequence[Allocate]) -> Launch:
         """A kernel whose groups share out the loops of a row."""
@@ -138,20 +179,22 @@ class Mapper:
         inside = {s.name for s in plain if isinstance(s, Assign)}
         totals = {t.name for t in kernel.totals}
         scalars = tuple(n for n in uses.reads if n in self.scalars and n not in inside and n not in totals)
-        extents = {x for n in (*arrays, *(a.name for a in mine)) for size in self.arrays[n][0] for x in size.free_symbols if isinstance(x, Extent)}
+        dims = [size for n in arrays for size in self.arrays[n][0][1:]] + [size for a in mine for size in a.sizes]
+        extents = {x for size in dims for x in size.free_symbols if isinstance(x, Extent)}
         extents |= uses.sizes
         if kernel.flat:
-            extents = {x for x in uses.sizes if self.sizes[x] in uses.reads}
-        sizes = tuple(dict.fromkeys(name for s, name in self.sizes.items() if s in extents or name in uses.reads))
+            extents = set()
+        known = {**self.sizes, **self.rows_of}
+        sizes = tuple(dict.fromkeys(name for s, name in known.items() if name != "BUCKETS" and (s in extents or name in uses.reads)))
         bounds = tuple(n for n in self.bounds if n in uses.reads)
         at = {a.name: [x for x in accesses(plain) if x.name == a.name] for a in mine}
         shared = tuple(n for n, found in at.items() if kernel.alone or kernel.rows and position(found, kernel.rows[0].index) is not None)
-        return Launch(replace(kernel, arrays=arrays, scalars=scalars, sizes=(*sizes, *bounds), scratch=mine, shared=shared))
+        return Launch(replace(kernel, arrays=arrays, scalars=scalars, sizes=(*sizes, *bounds), scratch=mine, shared=shared, tile=self.tile))
 
 
 def _plain(body: Sequence[Any]) -> Any:
     """The statements that a device's statements hold."""
-    from graphc.loops.device.statements import Barrier, Load, Once, Over, Save
+    from graphc.loops.device.statements import Barrier, Load, Once, Over, Save, When
     for s in body:
         if isinstance(s, Over):
             yield from _plain([s.loop])
@@ -159,6 +202,9 @@ def _plain(body: Sequence[Any]) -> Any:
             yield from _plain(s.body)
         elif isinstance(s, For):
             yield replace(s, body=())
+            yield from _plain(s.body)
+        elif isinstance(s, When):
+            yield Assign("", s.condition)
             yield from _plain(s.body)
         elif not isinstance(s, Barrier | Load | Save):
             yield s
@@ -206,24 +252,3 @@ def _width(body: Sequence[Any]) -> Size | None:
         if isinstance(s, For) and (found := _width(s.body)) is not None:
             return found
     return None
-
-
-def _turned(nest: For) -> For | None:
-    """A nest in which one statement adds to places that may meet, with the loops outermost in which they do not."""
-    chain = [nest]
-    while (inner := _only(chain[-1])) is not None:
-        chain.append(inner)
-    core = chain[-1].body
-    written: list[Access] = [a for a in accesses(core) if a.write]
-    names = {a.name for a in written}
-    if len(names) != 1 or any(isinstance(s, For) for s in core) or carried(chain[0]) or any(loop.first is not None for loop in chain):
-        return None
-    found = [a for a in accesses(core) if a.name in names]
-    outer = [loop for loop in chain if position(found, loop.index) is not None]
-    inner_loops = [loop for loop in chain if loop not in outer]
-    if not outer:
-        return None
-    body: tuple[Statement, ...] = core
-    for loop in reversed([*outer, *inner_loops]):
-        body = (replace(loop, body=body),)
-    return body[0]                                                         # type: ignore[return-value]

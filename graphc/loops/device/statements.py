@@ -15,9 +15,10 @@ from typing import Any
 
 from graphc.ir.nodes import Size
 from graphc.loops.statements import Allocate, For, Statement
+from graphc.scalar.symbols import Extent
 from graphc.scalar.term import Term
 
-__all__ = ["Fold", "Over", "Once", "Barrier", "Load", "Save", "Total", "Row", "GroupKernel", "Launch", "Finish", "DeviceProgram"]
+__all__ = ["Fold", "Over", "Once", "When", "Barrier", "Load", "Save", "Total", "Row", "GroupKernel", "Launch", "Segments", "Finish", "DeviceProgram"]
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,14 @@ class Over:
 
 @dataclass(frozen=True)
 class Once:
+    body: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class When:
+    """What is done where a condition holds."""
+
+    condition: Term
     body: tuple[Any, ...]
 
 
@@ -106,12 +115,23 @@ class GroupKernel:
     shared: tuple[str, ...] = ()           # scratch with a place for each row; of any other, each group has its own
     registers: tuple[Row, ...] = ()
     held: int = 0
+    tile: Extent | None = None             # rows are those of a tile of this height
+    deals: str = ""                        # an array whose places are dealt to threads, BUCKETS of them
 
 
 @dataclass(frozen=True)
 class Launch:
     kernel: GroupKernel
     long: GroupKernel | None = None        # for rows that do not fit in registers
+
+
+@dataclass(frozen=True)
+class Segments:
+    """The number of segments in which `length` rows of `columns` are added up."""
+
+    name: str
+    columns: Size
+    length: Size
 
 
 @dataclass(frozen=True)
