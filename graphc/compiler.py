@@ -252,8 +252,9 @@ def compile(outputs: Any, wrt: Any = None, *, dtype: str | None = None, target: 
 
 def _for_cuda(compilation: Compilation, given: tuple[Any, ...], dtype: str | None, device: int | str | None, capture: bool) -> Program:
     from graphc.runtime.cuda.program import CudaProgram
+    names = [compilation.node_names[r] for r in compilation.graph]
     try:
-        return CudaProgram(*given, compilation.device_source, compilation.explain_cuda, dtype, device=device, capture=capture)
+        return CudaProgram(*given, compilation.device_source, compilation.explain_cuda, dtype, names=names, device=device, capture=capture)
     except TargetError as error:
         raise located(error) from None
 

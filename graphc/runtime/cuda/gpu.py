@@ -144,6 +144,8 @@ class Gpu(Device):
     def copy(self, source: Any, target: Any) -> None:
         if isinstance(source, np.ndarray):
             target.set(np.ascontiguousarray(source, target.dtype).reshape(target.shape))
+        elif source.dtype == target.dtype and source.flags.c_contiguous and target.flags.c_contiguous:
+            target.data.copy_from_device_async(source.data, source.nbytes)
         else:
             target[...] = source.reshape(target.shape)
 

@@ -11,25 +11,21 @@ from typing import Any
 import numpy as np
 
 from graphc.codegen.cudalib.toolkit import require
-from graphc.codegen.text import Printer
 from graphc.errors import BindingTypeError, TargetError
-from graphc.ir.bind import Bound, check_kind, convert, extents_of, signature
-from graphc.ir.interpret import size_of
+from graphc.ir.bind import Bound, check_kind, convert, signature
 from graphc.ir.nodes import Input
 from graphc.runtime.cuda.bound import BoundDeviceCall
 from graphc.runtime.cuda.device import Device, Lane
+from graphc.runtime.cuda.listing import Listing
 from graphc.runtime.cuda.plan import DevicePlan, taker
-from graphc.runtime.cuda.save import ARCHITECTURES, save
-from graphc.runtime.cuda.trace import Launched, Trace, hollow
+from graphc.runtime.cuda.save import ARCHITECTURES
 from graphc.runtime.load import load
 from graphc.runtime.plan import NUMBERS
 from graphc.runtime.program import KINDS, Program
-from graphc.scalar.symbols import Extent
 
 __all__ = ["CudaProgram", "EMULATOR"]
 
 EMULATOR = "emulator"
-_USUAL = 1024               # a size where none is known
 _HALVES = ("float16", "bfloat16")
 
 
@@ -58,13 +54,13 @@ class CudaProgram(Program):
     Raises BindingError where data do not fit, TargetError where there is no device or it cannot run this, DeviceError if it fails.
     """
 
-    def __init__(self, *given: Any, device: int | str | None = None, capture: bool = False, **named: Any):
-        super().__init__(*given, **named)
+    def __init__(self, *given: Any, names: Sequence[str], device: int | str | None = None, capture: bool = False):
+        super().__init__(*given)
         if not (device is None or device == EMULATOR or isinstance(device, int) and not isinstance(device, bool) and device >= 0):
             raise TargetError(f"device= is the number of a CUDA device, or {EMULATOR!r}, given {device!r}")
         require("numba-cuda", "NVVM")
         self._which, self._capture = device, capture
-        self._called: dict[tuple[str, tuple[tuple[str, int], ...]], None] = {}       # dtypes and sizes, in the order of calls
+        self._listing = Listing(self._inputs, self._roots, names, self._source_of)
         self._on_the_host = [x.input for x in self._binder.labels if not x.compiled]
 
     @property
@@ -110,8 +106,7 @@ class CudaProgram(Program):
         >>> f = gc.compile(gc.sum(gc.param("x", "n")**2), target="cuda")                    # doctest: +SKIP
         >>> print(f.ptx_for((9, 0), n=4096))                                                # doctest: +SKIP
         """
-        cc = cc or self._capability()
-        return "\n".join(f"// {k}\n{k.ptx(cc).text}" for k in self._traced(self._last, self._extents(sizes)))
+        return self._listing.ptx(self._last, cc or self._capability(), sizes)
 
     def save(self, path: str | Path, sizes: Mapping[str, int] | Sequence[Mapping[str, int]] = (),
              architectures: Sequence[tuple[int, int]] = ARCHITECTURES) -> Path:
@@ -120,43 +115,8 @@ class CudaProgram(Program):
         `sizes` are those to save kernels for: {"n": 128, "c": 1000}, or several such; without them those of all calls so far. The dtype is
         that of the last call. It needs no device. TargetError where no sizes are known, or nvJitLink is missing.
         """
-        asked = [sizes] if isinstance(sizes, Mapping) else list(sizes)
-        known = [self._extents(s) for s in asked] or [dict(e) for dtype, e in self._called if dtype == self._last]
-        if not known:
-            raise TargetError(f"save needs to know for which sizes: f.save(path, sizes={{{', '.join(f'{n!r}: ...' for n in self._dims())}}}), "
-                              "or call the program first")
-        source = self._source_of(self._last)
-        kernels = dict.fromkeys(k for extents in known for k in self._traced(self._last, extents))
-        kinds = {k: v.name for k, v in KINDS.items()} | {"float": self._last}
-        names = [t.name or f"output_{k}" for k, t in enumerate(self._outputs)]
-        sized = {Extent(n): n for n in self._dims()}
-        shapes = [f"({', '.join(Printer().size(s, sized) for s in r.dims)}{',' * (len(r.dims) == 1)})" for r in self._roots]
-        table = {"dtype": self._last, "sizes": self._dims(), "extents": source.extents,
-                 "inputs": [(i.name, [str(s) for s in i.dims], kinds[i.dtype]) for i in self._inputs],
-                 "outputs": [(n, kinds[r.dtype]) for n, r in zip(names, self._roots, strict=True)]}
-        function = f"def shapes({', '.join(self._dims())}):\n    return [{', '.join(shapes)}]"
-        save(Path(path), source.text, kernels, function, table, architectures)
+        self._listing.save(Path(path), self._last, [sizes] if isinstance(sizes, Mapping) else sizes, architectures)
         return Path(path)
-
-    def _traced(self, dtype: str, extents: Mapping[str, int]) -> list[Launched]:
-        """The kernels that a call with these sizes launches."""
-        source, trace = self._source_of(dtype), Trace()
-        shaped = [(i.dims, i.dtype) for i in self._inputs] + [(r.dims, r.dtype) for r in self._roots]
-        arrays = [hollow([size_of(s, extents) for s in dims] or [1], KINDS[dtype if kind == "float" else kind]) for dims, kind in shaped]
-        load(source.text)[0](trace, *arrays, *(extents[name] for name in source.extents))
-        return list(trace.launched)
-
-    def _dims(self) -> list[str]:
-        """The names of all dims."""
-        shown = {s.name: None for i in self._inputs for size in i.dims for s in size.free_symbols}
-        return list(shown | dict.fromkeys(extents_of(self._roots)))
-
-    def _extents(self, sizes: Mapping[str, int]) -> dict[str, int]:
-        """All sizes: as given, as called, or usual ones."""
-        if unknown := set(sizes) - set(self._dims()):
-            raise BindingTypeError(f"there is no dim {', '.join(sorted(unknown))}; the dims are {', '.join(self._dims()) or 'none'}")
-        last = next((dict(e) for dtype, e in reversed(self._called) if dtype == self._last), {})
-        return {n: sizes.get(n, last.get(n, _USUAL)) for n in self._dims()}
 
     def _capability(self) -> tuple[int, int]:
         try:
@@ -181,7 +141,7 @@ class CudaProgram(Program):
         device = device_of(self._which)
         bound = self._binder.bind(named, labels=False, converted_by=self._seen)
         dtype = self._dtype or bound.dtype.name
-        self._called[dtype, tuple(bound.extents.items())] = None
+        self._listing.note(dtype, bound.extents)
         key, values = self._signature(values), [named[i.name] for i in self._inputs]
         plan = self._planned(device, bound, dtype, values)
         if key:

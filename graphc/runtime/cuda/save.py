@@ -25,7 +25,8 @@ def save(folder: Path, text: str, kernels: Iterable[Launched], shapes: str, tabl
     folder.mkdir(parents=True, exist_ok=True)
     found: dict[str, Any] = {}
     for k, launched in enumerate(kernels):
-        found[saved.key_of(launched.name, launched.types, dict(launched.constants))] = _kernel(folder, f"{launched.name}_{k}", launched, architectures)
+        key = saved.key_of(launched.name, launched.types, dict(launched.constants))
+        found[key] = _kernel(folder, f"{launched.name}_{k}", launched, architectures)
     _write(folder / "kernels.py", text)
     _write(folder / "host.py", _host(text, shapes))
     _write(folder / "saved.json", json.dumps({**table, "kernels": found}, indent=1) + "\n")
@@ -35,14 +36,12 @@ def save(folder: Path, text: str, kernels: Iterable[Launched], shapes: str, tabl
 
 def _kernel(folder: Path, name: str, launched: Launched, architectures: Sequence[tuple[int, int]]) -> dict[str, Any]:
     """One kernel's files, and its line of the table."""
-    cubins = {}
-    for cc in architectures:
-        arch, file = f"{cc[0]}{cc[1]}", f"{name}.sm_{cc[0]}{cc[1]}.cubin"
-        (folder / file).write_bytes(assemble(launched.ptx(cc).text, f"sm_{arch}").code)
-        cubins[arch] = file
-    first = launched.ptx(min(architectures))
-    _write(folder / f"{name}.ptx", first.text)
-    return {"entry": first.entry, "ptx": f"{name}.ptx", "cubin": cubins}
+    ptx, cubins = launched.ptx(min(architectures)), {}
+    _write(folder / f"{name}.ptx", ptx.text)
+    for major, minor in architectures:
+        file = cubins[f"{major}{minor}"] = f"{name}.sm_{major}{minor}.cubin"
+        (folder / file).write_bytes(assemble(ptx.text, f"sm_{major}{minor}").code)
+    return {"entry": ptx.entry, "ptx": f"{name}.ptx", "cubin": cubins}
 
 
 def _host(text: str, shapes: str) -> str:
@@ -52,7 +51,8 @@ def _host(text: str, shapes: str) -> str:
     names = [f'{f.name} = "{f.name}"' for f in functions if f.name != "run"]
     body = ast.get_source_segment(text, run) or ""
     imports = ["import math", ""] * ("math." in body)
-    return "\n".join(['"""The host program. `kernels.py` has what it launches."""', "", *imports, "from . import grids", "", *names, "", "", shapes, "", "", body, ""])
+    head = ['"""The host program. `kernels.py` has what it launches."""', "", *imports, "from . import grids", "", *names]
+    return "\n".join([*head, "", "", shapes, "", "", body, ""])
 
 
 def _write(path: Path, text: str) -> None:
