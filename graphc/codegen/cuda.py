@@ -66,7 +66,9 @@ class _Printer(Printer):
             text = f"{_atom(text)}*{self(named(sizes[k], self.names), 61)}"
             if not (part.is_const and part.value == 0):
                 text += f" + {self(part, 51)}"
-        return f"{self.offset[name]} + {text}" if name in self.offset else text
+        if name in self.offset:
+            return self.offset[name] if text == "0" else f"{self.offset[name]} + {text}"
+        return text
 
 
 class _Module:
@@ -335,13 +337,23 @@ class _Module:
         body = self.block(loop.body)
         if s.staged:
             place = self.use("at", self.e, self.here, "THREADS", "VECTOR")
-            lines += [f"for {self.e} in range(WIDTH):", f"    {loop.index} = {place}", f"    if {loop.index} < {stop}:", *("        " + x for x in body)]
+            begin = f"{s.chunk} + " if s.chunk else ""
+            inner = [f"for {self.e} in range(WIDTH):", f"    {loop.index} = {begin}{place}", f"    if {loop.index} < {stop}:"]
+            lines += self.chunks(s, stop, [*inner, *("        " + x for x in body)]) if s.chunk else [*inner, *("        " + x for x in body)]
         else:
             start = self.here if first == "0" else f"{first} + {self.here}"
             lines += [f"{loop.index} = {start}", f"while {loop.index} < {stop}:", *("    " + x for x in (*body, f"{loop.index} += THREADS"))]
         for f in s.folds:
             lines += self.fold(f)
         return lines
+
+    def chunks(self, s: Over, stop: str, inner: list[str]) -> list[str]:
+        """A loop over parts of a row: loaded, worked on, saved."""
+        def rows(function: str, found: Sequence[Row]) -> list[str]:
+            return [self.use(function, r.name, r.array, f"{self.print.place(r.array, r.first.args)} + {s.chunk}", f"{stop} - {s.chunk}",   # type: ignore[union-attr]
+                             self.here, "THREADS", "WIDTH", "VECTOR") for r in found]
+        body = [*rows("load_row", s.loads), *inner, *rows("save_row", s.saves), f"{s.chunk} += THREADS*WIDTH"]
+        return [f"{s.chunk} = 0", f"while {s.chunk} < {stop}:", *("    " + x for x in body)]
 
     def fold(self, f: Fold) -> list[str]:
         kind = _NUMPY_TYPES[f.kind]
@@ -447,7 +459,7 @@ class _Module:
             return f"grids.elements({number}, {size})"
         if k.width is None:
             return f"grids.points({number})"
-        return f"grids.rows({number}, {p.size(k.width, self.sizes)}, {k.held}, {size})"
+        return f"grids.rows({number}, {p.size(k.width, self.sizes)}, {k.held}, {size}, {k.work})"
 
     def call(self, k: GroupKernel, grid: str) -> str:
         p = self.program

@@ -19,7 +19,11 @@ MOST_BLOCKS = 2048          # some ten for each multiprocessor of a large device
 BLOCK = 256
 BUSY = 1 << 16              # threads that keep a device busy
 REGISTERS = 64              # of a thread, for rows
-MOST_LANES = 512
+WIDEST = 16                 # elements of a row that a thread holds: NVVM unrolls loops over more no longer
+LINES = 1500                # instructions of a loop that it unrolls
+MOST_LANES = 256            # with up to 255 registers a thread
+LONG = 512                  # threads for a row that does not fit
+RESIDENT = 1 << 17          # threads for such rows: what blocks of them read again is still in the second-level cache
 TILE = 1 << 24              # elements of a tile: 64 MB in float32
 
 
@@ -40,23 +44,29 @@ def _power(least: int) -> int:
     return 1 << max(least - 1, 0).bit_length()
 
 
+def _floor(most: int) -> int:
+    """The greatest power of two that is not more."""
+    return 1 << max(most, 1).bit_length() - 1
+
+
 def _blocks(threads: int, block: int) -> int:
     return max(min(-(-threads // block), MOST_BLOCKS), 1)
 
 
-def rows(number: int, width: int, held: int, size: int) -> Grid:
-    """For `number` rows of `width` elements of `size` bytes, of which a group holds `held` rows in registers."""
+def rows(number: int, width: int, held: int, size: int, work: int) -> Grid:
+    """For `number` rows of `width` elements of `size` bytes, of which a group holds `held` rows in registers, with loops of at most `work`
+    instructions an element. Rows that do not fit are taken in parts."""
     vector = 16 // size
     while width % vector:
         vector //= 2
-    most = max(_power(REGISTERS * 4 // size // max(held, 1) + 1) // 2, vector)
+    most = max(min(_floor(REGISTERS * 4 // size // max(held, 1)), _floor(LINES // max(work, 1)), WIDEST * 4 // size), vector)
     lanes = _power(-(-width // most))
+    if lanes > MOST_LANES:
+        return Grid(_blocks(min(number * LONG, RESIDENT), LONG), LONG, LONG, vector, vector, False)
     while lanes < MOST_LANES and lanes * vector < width and (number * lanes < BUSY or lanes < 32):
         lanes *= 2
-    fits, lanes = lanes <= MOST_LANES, min(lanes, MOST_LANES)
     threads = lanes if lanes > 32 else 128              # a group of several warps is a block
-    each = max(_power(-(-width // lanes)), vector)
-    return Grid(_blocks(number * lanes, threads), threads, lanes, each, vector, fits)
+    return Grid(_blocks(number * lanes, threads), threads, lanes, max(_power(-(-width // lanes)), vector), vector)
 
 
 def elements(number: int, size: int) -> Grid:
@@ -70,7 +80,7 @@ def points(number: int) -> Grid:
 
 
 def alone(width: int) -> Grid:
-    lanes = min(max(_power(width), 32), MOST_LANES)
+    lanes = min(max(_power(width), 32), LONG)
     return Grid(1, lanes, lanes)
 
 

@@ -22,7 +22,7 @@ from graphc.ir.nodes import Size
 from graphc.loops.device.columns import halves
 from graphc.loops.device.group import Grouping
 from graphc.loops.device.independent import accesses, carried, independent, letter_of, position, private, statements
-from graphc.loops.device.registers import in_registers
+from graphc.loops.device.registers import in_chunks, in_registers
 from graphc.loops.device.rowwise import in_variables
 from graphc.loops.device.scatter import dealt
 from graphc.loops.device.statements import GroupKernel, Launch, Segments, Total
@@ -146,9 +146,10 @@ class Mapper:
             return self.signed(base, scratch)
         kernel = replace(base, body=body, width=width)
         held = in_registers(kernel, self.arrays, {a.name for a in scratch}, self.own)
-        short = self.signed(held, scratch).kernel if held is not None else None
-        long = self.signed(kernel, scratch)
-        return long if short is None else Launch(short, replace(long.kernel, name=self.own(f"{kernel.name}_long")))
+        if held is None:
+            return self.signed(kernel, scratch)
+        long = replace(in_chunks(kernel, self.arrays, self.own), name=self.own(f"{kernel.name}_long"))
+        return Launch(self.signed(held, scratch).kernel, self.signed(long, scratch).kernel)
 
     def is_flat(self, chain: Sequence[For], own: Collection[str]) -> bool:
         letters = [loop.index for loop in chain]
@@ -170,7 +171,7 @@ class Mapper:
     def signed(self, kernel: GroupKernel, scratch: Sequence[Allocate]) -> Launch:
         """The kernel with its parameters: arrays, scalars and sizes in the order in which it uses them."""
         plain = list(_plain([*kernel.rows[:1], *kernel.body] if kernel.rows else kernel.body))
-        held = {r.array for r in kernel.registers if r.first is not None}
+        held = [r.array for r in kernel.registers if r.first is not None]
         uses = uses_of([*kernel.rows, *plain], self.arrays)
         registers = {r.name for r in kernel.registers}
         names = [n for n in [*uses.arrays, *held] if n not in registers]

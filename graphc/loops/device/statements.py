@@ -36,12 +36,26 @@ class Fold:
 
 
 @dataclass(frozen=True)
+class Row:
+    """A row of an array in registers: the variable, the array, the place of its first element (None: nothing but registers)."""
+
+    name: str
+    array: str
+    first: Term | None
+    kind: str = "float"
+
+
+@dataclass(frozen=True)
 class Over:
-    """A loop whose points threads share out. `staged`: over points that each thread holds in registers."""
+    """A loop whose points threads share out. `staged`: over points that each thread holds in registers; with `chunk`, the variable of where a part
+    of the row begins that registers hold, for which they load rows before and save rows after."""
 
     loop: For
     folds: tuple[Fold, ...]
     staged: bool = False
+    chunk: str = ""
+    loads: tuple[Row, ...] = ()
+    saves: tuple[Row, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -60,16 +74,6 @@ class When:
 @dataclass(frozen=True)
 class Barrier:
     pass
-
-
-@dataclass(frozen=True)
-class Row:
-    """A row of an array in registers: the variable, the array, the place of its first element (None: nothing but registers)."""
-
-    name: str
-    array: str
-    first: Term | None
-    kind: str = "float"
 
 
 @dataclass(frozen=True)
@@ -115,6 +119,7 @@ class GroupKernel:
     shared: tuple[str, ...] = ()           # scratch with a place for each row; of any other, each group has its own
     registers: tuple[Row, ...] = ()
     held: int = 0
+    work: int = 1                          # instructions of a loop's point, for how many of them are unrolled
     tile: Extent | None = None             # rows are those of a tile of this height
     deals: str = ""                        # an array whose places are dealt to threads, BUCKETS of them
 
