@@ -18,6 +18,7 @@ _ADD, _MUL, _NEG, _ATOM, _COMPARE, _NOT, _AND, _OR, _CHOICE = 50, 60, 70, 100, 4
 _INFIX = {"add": ("+", _ADD), "sub": ("-", _ADD), "mul": ("*", _MUL), "div": ("/", _MUL), "floordiv": ("//", _MUL), "mod": ("%", _MUL),
           "lt": ("<", _COMPARE), "le": ("<=", _COMPARE), "gt": (">", _COMPARE), "ge": (">=", _COMPARE), "eq": ("==", _COMPARE),
           "ne": ("!=", _COMPARE), "and_": ("and", _AND), "or_": ("or", _OR)}
+_WHOLE = ("floordiv", "mod")             # of which a*(b // c) and -(a // b) are not a*b // c and -a // b
 
 
 class Printer:
@@ -45,7 +46,7 @@ class Printer:
             return f"{self(t.args[0], _MUL)}/{once}/{once}", _MUL
         if t.op in _INFIX:
             sign, level = _INFIX[t.op]
-            right = level + (t.op in ("sub", "div", "floordiv", "mod") or level == _COMPARE)
+            right = level + (t.op in ("sub", "div", "floordiv", "mod") or level == _COMPARE or t.args[1].op in _WHOLE)
             left = level + (level == _COMPARE)
             return f"{self(t.args[0], left)} {sign} {self(t.args[1], right)}" if level != _MUL else \
                 f"{self(t.args[0], left)}{sign if sign in '*/' else f' {sign} '}{self(t.args[1], right)}", level
@@ -55,7 +56,7 @@ class Printer:
         args = t.args
         match t.op:
             case "neg":
-                return f"-{self(args[0], _MUL)}", _NEG - 15
+                return f"-{self(args[0], _MUL + (args[0].op in _WHOLE))}", _NEG - 15
             case "not_":
                 return f"not {self(args[0], _NOT)}", _NOT
             case "where":
