@@ -44,16 +44,15 @@ def emit(program: HostProgram, mapped: DeviceProgram, title: str, dtype: str, la
 class _Printer(Printer):
     """Terms of kernels: an array is a pointer, so that a place in it is one number."""
 
-    def __init__(self, arrays: dict[str, tuple[tuple[Size, ...], str]], sizes: dict[Extent, str]):
+    def __init__(self, arrays: dict[str, tuple[tuple[Size, ...], str]], sizes: dict[Extent, str], wrong: str):
         super().__init__()
-        self.arrays, self.names, self.offset, self.library = arrays, sizes, dict[str, str](), set[str]()
+        self.arrays, self.names, self.offset, self.wrong = arrays, sizes, dict[str, str](), wrong
 
     def parts(self, t: Term) -> tuple[str, int]:
         if t.op == "load":
             return f"{t.value}[{self.place(t.value, t.args)}]", 100
-        if t.op == "checked":                                              # labels are checked before; nothing may read past an array
-            self.library.add("inside")
-            return f"inside({self(t.args[0])}, {self(t.args[1])})", 100
+        if t.op == "checked":
+            return f"checked({', '.join([*map(self, t.args), self.wrong])})", 100
         return super().parts(t)
 
     def place(self, name: str, index: Sequence[Term]) -> str:
@@ -75,9 +74,11 @@ class _Module:
     def __init__(self, program: HostProgram, mapped: DeviceProgram, dtype: str, labels: Sequence[LabelCheck], own: Callable[[str], str]):
         self.program, self.mapped, self.dtype, self.labels, self.own = program, mapped, dtype, labels, own
         self.sizes = program.sizes | program.rows
-        self.print = _Printer(program.arrays, self.sizes)
+        self.wrong = own("wrong")                          # the flag of indices that are computed and run past what they index
+        self.print = _Printer(program.arrays, self.sizes, self.wrong)
+        self.indexing: set[str] = set()                    # the kernels that are given it
         self.e, self.here = own("e"), own("here")
-        self.library = self.print.library
+        self.library: set[str] = set()
         self.grids = 0
         self.parts: dict[str, str] = {}                    # total -> the grid that its parts come from
 
@@ -87,8 +88,10 @@ class _Module:
         return f"{name}({', '.join(map(str, arguments))})"
 
     def text(self, title: str) -> str:
+        found = self.kernels(self.mapped.body)
+        texts = {k.name: self.kernel(k) for k in found if not isinstance(k, Finish)}
         run = self.run()
-        kernels = [self.kernel(k) for k in self.kernels(self.mapped.body)]
+        kernels = [self.finish(k) if isinstance(k, Finish) else texts[k.name] for k in found]
         own = [defined(self.print.defined[name], self.dtype, self.print) for name in sorted(self.print.defined)]
         parts = [*own, *kernels, run]
         return "\n\n\n".join([self.header(title, "\n".join(parts)), *parts]) + "\n"
@@ -114,18 +117,20 @@ class _Module:
         lines += ["from graphc.codegen.cudalib import grids"] if grids else []
         lines += [f"from graphc.codegen.cudalib.blocks import {', '.join(sorted(self.library))}"] if self.library else []
         lines += [f"from graphc.codegen.cudalib.{self.dtype} import {', '.join(own)}"] if own else []
+        lines += ["from graphc.codegen.cudalib.indices import checked"] if self.indexing else []
         lines += [f"from graphc.codegen.cudalib.names import {', '.join(types)}", "", f"real = {self.dtype}"]
         lines += ["inf, nan = float(\"inf\"), float(\"nan\")"] if re.search(r"\b(inf|nan)\b", body) else []
         return "\n".join(lines)
 
     # --- kernels
-    def kernel(self, k: Any) -> str:
-        if isinstance(k, Finish):
-            return self.finish(k)
+    def kernel(self, k: GroupKernel) -> str:
+        body = self.body(k)
+        self.indexing |= {k.name} if any("checked(" in x for x in body) else set()
         parameters = [*k.arrays, *k.scalars, *(self.part(t) for t in k.totals), *(self.out(r) for r in k.results),
-                      *(a.name for a in k.scratch if self.in_memory(k, a)), *([self.own("size")] if k.flat else []), *k.sizes]
+                      *(a.name for a in k.scratch if self.in_memory(k, a)), *([self.own("size")] if k.flat else []), *k.sizes,
+                      *([self.wrong] if k.name in self.indexing else [])]
         lines = [f"def {k.name}({', '.join(parameters)}):", *self.docstring(k.meaning)]
-        lines += ["    " + x for x in (*(f"{s} = {s}[0]" for s in k.scalars), *self.body(k))]
+        lines += ["    " + x for x in (*(f"{s} = {s}[0]" for s in k.scalars), *body)]
         return "\n".join(lines)
 
     def in_memory(self, k: GroupKernel, a: Allocate) -> bool:
@@ -468,7 +473,8 @@ class _Module:
         arguments = [*k.arrays, *k.scalars, *(self.part(t) for t in k.totals), *(p.results.get(r, r) for r in k.results), *scratch, *size]
         constants = {"THREADS": f"{grid}.lanes", "WIDTH": f"{grid}.width", "VECTOR": f"{grid}.vector", "BLOCK": f"{grid}.threads"}
         wanted = {"THREADS": self.has_team(k), "WIDTH": bool(k.registers), "VECTOR": bool(k.registers) or k.flat, "BLOCK": bool(k.totals)}
-        given = ["BUCKETS=BUCKETS"] * bool(k.deals) + [f"{c}={v}" for c, v in constants.items() if wanted[c]]
+        given = ["device.wrong"] * (k.name in self.indexing) + ["BUCKETS=BUCKETS"] * bool(k.deals)
+        given += [f"{c}={v}" for c, v in constants.items() if wanted[c]]
         return f"device.launch({', '.join([k.name, f'{grid}.blocks', f'{grid}.threads', *arguments, *given])})"
 
     def launch_finish(self, f: Finish) -> list[str]:

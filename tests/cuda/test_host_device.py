@@ -9,8 +9,9 @@ import pytest
 
 pytest.importorskip("numba_cuda", reason="numba-cuda is not installed (cuda)")
 
-import graphc as gc
 from cupy_standin import CUDARuntimeError, standing_in
+
+import graphc as gc
 
 RNG = np.random.default_rng(5)
 N = 1009
@@ -213,7 +214,7 @@ def test_capture_records_in_the_second_call_and_repeats_from_then_on(loss, cp):
 
 def test_an_array_that_moves_is_copied_from_then_on(loss, cp):
     f, fixed = gc.compile(loss, target="cuda", capture=True), cp.asarray(HOST["y"])
-    for k in range(6):
+    for _ in range(6):
         cp.log.clear()
         right(f(x=cp.asarray(HOST["x"]), y=fixed))
     assert (cp.counted("graph"), cp.counted("launch")) == (1, 0)

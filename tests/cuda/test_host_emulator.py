@@ -92,6 +92,15 @@ def test_labels_out_of_range_are_named(capture):
     assert f(w=w, t=t)[0] == pytest.approx(w[t].sum())
 
 
+def test_an_index_that_the_formula_computes_runs_past_what_it_indexes():
+    w, t = gc.param("w", "k"), gc.labels("t", "n", below="k")
+    f = on_emulator(gc.sum(w[2 * t]))
+    assert f(w=np.arange(7.0), t=[0, 3, 1])[0] == 8
+    with pytest.raises(gc.BindingError, match="an index that the formula computes runs past the tensor that it subscripts"):
+        f(w=np.arange(7.0), t=[0, 4, 1])
+    assert f(w=np.arange(7.0), t=[0, 3, 1])[0] == 8
+
+
 def test_sizes_that_no_array_shows_are_given(program):
     x = gc.param("x", "n")
     f = on_emulator(gc.sum(x) / gc.size("m"))

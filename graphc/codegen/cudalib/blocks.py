@@ -14,7 +14,7 @@ from typing import Any
 from graphc.codegen.cudalib.names import cuda, inlined, int64, uint32
 from graphc.codegen.cudalib.vectors import load2, load4, store2, store4
 
-__all__ = ["lane", "group", "groups", "block", "blocks", "at", "inside", "barrier", "load_row", "save_row", "load_part", "save_part", "fold_sum", "fold_prod",
+__all__ = ["lane", "group", "groups", "block", "blocks", "at", "barrier", "load_row", "save_row", "load_part", "save_part", "fold_sum", "fold_prod",
            "fold_max", "fold_min", "fold_argmax", "fold_argmin", "combined_sum", "combined_prod", "combined_max", "combined_min"]
 
 WARP = 32
@@ -43,11 +43,6 @@ def block():
 @inlined
 def at(e, here, threads, vector):                                          # the place in a row of a thread's e-th element
     return ((e // vector) * threads + here) * vector + e % vector
-
-
-@inlined
-def inside(k, size):                                                       # an index, in range: on a device nothing can be raised
-    return min(max(k, 0), size - 1)
 
 
 @inlined

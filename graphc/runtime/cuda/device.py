@@ -8,9 +8,10 @@
         d.matmul(a, b, out, add=False)                   out = a @ b, or out += a @ b
         d.processors                                     multiprocessors of the device
         d.check_labels(name, labels, below, others=())   the labels to use: each in [0, below), or one of others
+        d.wrong                                          the flag that kernels set where an index that they compute runs past an array
 
-Labels are checked by a kernel that sets a flag, so that nothing waits in the middle of a call. The flag is read at its end. Until then
-the kernels use labels in range in place of wrong ones (see graphc.codegen.cudalib.checks).
+Labels are checked by a kernel that sets the flag, so that nothing waits in the middle of a call. The flag is read at its end. Until then
+kernels use indices in range in place of wrong ones (see graphc.codegen.cudalib.checks and .indices).
 """
 
 from __future__ import annotations
@@ -138,29 +139,33 @@ class Lane:
         self.device, self.arena = device, Arena(device)
         self.processors, self.empty = device.processors, self.arena.take
         self.launch, self.matmul = device.launch, device.matmul
-        self.flag: Any = None
-        self.checks = False             # whether the program checks labels
+        self._flag: Any = None
+        self.checks = False             # whether the program checks labels or indices
         self.recording = Recording()
+
+    @property
+    def wrong(self) -> Any:
+        if self._flag is None:
+            self._flag = self.device.new((1,), np.dtype(np.uint8))
+            self.device.copy(np.zeros(1, np.uint8), self._flag)
+        self.checks = True
+        return self._flag
 
     def check_labels(self, name: str, labels: Any, below: int, others: tuple[int, ...] = ()) -> Any:
         """The labels to use. The error that follows a wrong one names it."""
         from graphc.codegen.cudalib.checks import BLOCK, fenced
-        if self.flag is None:
-            self.flag = self.device.new((1,), np.dtype(np.uint8))
-            self.device.copy(np.zeros(1, np.uint8), self.flag)
-        self.checks = True
         if labels.size and not below and not others:
             raise IndexError("there is no label below 0")
         safe = self.empty(labels.shape, np.dtype(np.int64))
         blocks = min(-(-labels.size // BLOCK), 8 * self.processors)
-        self.launch(fenced, blocks, BLOCK, labels, safe, self.flag, labels.size, below, OTHERS=tuple(others) or (0,), COUNT=len(others))
+        self.launch(fenced, blocks, BLOCK, labels, safe, self.wrong, labels.size, below, OTHERS=tuple(others) or (0,), COUNT=len(others))
         return safe
 
     def refused(self) -> bool:
         """Whether a label was outside. Waits for the call where it checked labels, and not else."""
-        if not self.checks or not self.device.download(self.flag)[0]:
+        if not self.checks or not self.device.download(self._flag)[0]:
             return False
-        self.device.copy(np.zeros(1, np.uint8), self.flag)
+        self.device.copy(np.zeros(1, np.uint8), self._flag)
         return True
 
 

@@ -109,7 +109,7 @@ class DevicePlan:
             lane.arena.close()
             recording.warm = True
         if lane.refused():
-            raise IndexError("a label is outside its bound")
+            raise IndexError("a label or an index is outside its bound")
 
     def hand_back(self, buffers: Sequence[Any], given: dict[int, Any]) -> list[Any]:
         """The results: the user's buffers, arrays of the device, or arrays and numbers of NumPy."""

@@ -37,7 +37,7 @@ class Device:
         self.cp: Any = importlib.import_module("cupy")
         self.table, self.functions = table, dict[str, Any]()
         self.arch = int(self.cp.cuda.Device().compute_capability)
-        self.flags: list[Any] = []
+        self.wrong = self.empty((1,), "uint8")
 
     def empty(self, shape: Any, dtype: Any) -> Any:
         return self.cp.ndarray(shape, dtype)
@@ -70,14 +70,12 @@ class Device:
             out.data.memset_async(0, out.nbytes)
 
     def check_labels(self, name: str, labels: Any, below: int, others: tuple[int, ...] = ()) -> Any:
-        """Labels in range in place of wrong ones; the flag says whether there were any."""
+        """Labels in range in place of wrong ones; `wrong` says whether there were any."""
         if labels.size and not below and not others:
             raise IndexError(f"{name}: there is no label below 0")
-        safe, flag = self.empty(labels.shape, "int64"), self.empty((1,), "uint8")
-        flag.data.memset_async(0, 1)
-        self.launch("fenced", min(-(-labels.size // BLOCK), 1024), BLOCK, labels, safe, flag, labels.size, below, OTHERS=tuple(others) or (0,),
+        safe = self.empty(labels.shape, "int64")
+        self.launch("fenced", min(-(-labels.size // BLOCK), 1024), BLOCK, labels, safe, self.wrong, labels.size, below, OTHERS=tuple(others) or (0,),
                     COUNT=len(others))
-        self.flags.append((name, flag))
         return safe
 
 
@@ -91,11 +89,11 @@ def call(**given: Any) -> dict[str, Any]:
         arrays, extents = _inputs(device.cp, table, given)
         shapes = host.shapes(*(extents[name] for name in table["sizes"]))
         outputs = [device.empty(shape or (1,), dtype) for (_, dtype), shape in zip(table["outputs"], shapes, strict=True)]
-        device.flags.clear()
+        device.wrong.data.memset_async(0, 1)
         host.run(device, *arrays, *outputs, *(extents[name] for name in table["extents"]))
-        for name, flag in device.flags:
-            if flag.get()[0]:
-                raise IndexError(f"{name} has a label out of its range")
+        integers = [name for name, _, dtype in table["inputs"] if dtype == "int64"]
+        if integers and device.wrong.get()[0]:
+            raise IndexError(f"a label is out of its range, or an index runs past what it indexes: look at {', '.join(integers)}")
     return {name: a.reshape(shape) for (name, _), a, shape in zip(table["outputs"], outputs, shapes, strict=True)}
 
 

@@ -46,7 +46,7 @@ class Trace:
 
     def __init__(self) -> None:
         self.launched: dict[Launched, None] = {}
-        self.empty = hollow
+        self.empty, self.wrong = hollow, hollow((1,), np.uint8)
 
     def launch(self, kernel: Callable[..., Any], blocks: Any, threads: Any, *args: Any, **constants: Any) -> None:
         self.launched[Launched(kernel, tuple(map(argument_type, args)), tuple(sorted(constants.items())))] = None
@@ -57,5 +57,5 @@ class Trace:
     def check_labels(self, name: str, labels: Any, below: int, others: tuple[int, ...] = ()) -> Any:
         from graphc.codegen.cudalib.checks import fenced
         safe = hollow(labels.shape, np.int64)
-        self.launch(fenced, 1, 1, labels, safe, hollow((1,), np.uint8), 1, 1, OTHERS=tuple(others) or (0,), COUNT=len(others))
+        self.launch(fenced, 1, 1, labels, safe, self.wrong, 1, 1, OTHERS=tuple(others) or (0,), COUNT=len(others))
         return safe

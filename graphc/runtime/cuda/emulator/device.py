@@ -45,6 +45,7 @@ class EmulatedDevice:
     def __init__(self, cc: tuple[int, int] = (9, 0), processors: int = 132):
         self.cc, self.processors = cc, processors
         self.launches: list[Launch] = []
+        self.wrong = np.zeros(1, np.uint8)          # set where an index that is computed runs past what it indexes
         self._kernels: dict[Any, tuple[Ptx, Kernel]] = {}
 
     # --- memory
