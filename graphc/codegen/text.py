@@ -8,8 +8,9 @@ from typing import Any
 import mpmath
 import sympy as sp
 
+from graphc.loops.names import named
 from graphc.scalar.table import ROWS
-from graphc.scalar.term import Term, divides_twice, freeze
+from graphc.scalar.term import Term, divides_twice
 
 __all__ = ["Printer"]
 
@@ -115,15 +116,4 @@ class Printer:
 
     def size(self, size: sp.Expr, names: dict[sp.Symbol, str]) -> str:
         """A size as a Python expression over the variables of extents."""
-        return self(self.named(size, names))
-
-    @staticmethod
-    def named(size: sp.Expr, names: dict[sp.Symbol, str]) -> Term:
-        """A size as a term over the variables of extents."""
-        return _named(freeze(size, ()), names)
-
-
-def _named(t: Term, names: dict[sp.Symbol, str]) -> Term:
-    if t.op == "extent":
-        return Term("var", (), names[t.value], "int")
-    return Term(t.op, tuple(_named(a, names) for a in t.args), t.value, t.kind)
+        return self(named(size, names))                                                          # type: ignore[arg-type]

@@ -45,6 +45,7 @@ class EmulatedDevice:
     def __init__(self, cc: tuple[int, int] = (9, 0), processors: int = 132):
         self.cc, self.processors = cc, processors
         self.launches: list[Launch] = []
+        self.wrong = np.zeros(1, np.uint8)          # set where an index that is computed runs past what it indexes
         self._kernels: dict[Any, tuple[Ptx, Kernel]] = {}
 
     # --- memory
@@ -100,11 +101,12 @@ class EmulatedDevice:
         product = np.matmul(a.astype(wide, copy=False), b.astype(wide, copy=False))
         np.add(out, product, out=out, casting="same_kind") if add else np.copyto(out, product, casting="same_kind")
 
-    def check_labels(self, name: str, array: np.ndarray, below: int, others: Sequence[int] = ()) -> None:
-        """IndexError, which names the user's tensor, unless each label is in [0, below) or one of `others`."""
+    def check_labels(self, name: str, array: np.ndarray, below: int, others: Sequence[int] = ()) -> np.ndarray:
+        """The labels; IndexError, which names the user's tensor, unless each is in [0, below) or one of `others`."""
         wrong = (array < 0) | (array >= below)
         for value in others:
             wrong &= array != value
         if wrong.any():
             at = np.unravel_index(int(np.flatnonzero(wrong)[0]), array.shape)
             raise IndexError(f"{name}[{', '.join(map(str, at))}] is {array[at]}, and labels are at least 0 and below {below}")
+        return array

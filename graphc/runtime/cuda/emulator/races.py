@@ -1,7 +1,7 @@
 """Accesses of different threads to one word, at least one of them a write, that nothing orders.
 
 In shared memory a barrier of the block orders, and within a warp `bar.warp.sync`; words that nothing wrote may not be read. In global memory a
-barrier orders threads of one block, and nothing orders blocks. For each word: the thread that wrote last, and when; the thread that read
+barrier orders threads of one block, `bar.warp.sync` those of a warp, and nothing orders blocks. For each word: the thread that wrote last, and when; the thread that read
 last (SEVERAL if there were more since the barrier), and when.
 """
 
@@ -79,13 +79,14 @@ class GlobalRaces:
         self.machine, self.words = machine, size // 4 + 1
         self.writer: np.ndarray | None = None                  # made at the first write: most arrays are only read
         self.write_epoch: np.ndarray | None = None
+        self.write_sync: np.ndarray | None = None
 
     def access(self, offset: np.ndarray, width: int, lanes: np.ndarray, write: bool) -> None:
         """Note an access; KernelFault if it races. Words are of four bytes; narrower accesses are noted and not judged."""
-        if self.writer is None or self.write_epoch is None:
+        if self.writer is None or self.write_epoch is None or self.write_sync is None:
             if not write:
                 return
-            self.writer, self.write_epoch = np.full(self.words, NOBODY, np.int64), np.zeros(self.words, np.int64)
+            self.writer, self.write_epoch, self.write_sync = np.full(self.words, NOBODY, np.int64), *np.zeros((2, self.words), np.int64)
         for part in range(0, width, 4):
             word = (offset + part) // 4
             self._judge(word, self.writer[word], lanes, width, write)
@@ -93,15 +94,16 @@ class GlobalRaces:
                 self.writer[word] = lanes
                 if width >= 4 and (self.writer[word] != lanes).any():
                     raise KernelFault("global race: two threads store one word")
-                self.write_epoch[word] = self.machine.epoch[self.machine.block[lanes]]
+                self.write_epoch[word], self.write_sync[word] = self.machine.epoch[self.machine.block[lanes]], self.machine.sync[lanes]
 
     def _judge(self, word: np.ndarray, writer: np.ndarray, lanes: np.ndarray, width: int, write: bool) -> None:
         m = self.machine
         other = (writer >= 0) & (writer != lanes)
         if width < 4 or not other.any():
             return
-        assert self.write_epoch is not None
-        unordered = other & ((m.block[writer] != m.block[lanes]) | (self.write_epoch[word] == m.epoch[m.block[lanes]]))
+        assert self.write_epoch is not None and self.write_sync is not None
+        ordered = (m.warp[writer] == m.warp[lanes]) & (self.write_sync[word] < m.sync[lanes])
+        unordered = other & ~ordered & ((m.block[writer] != m.block[lanes]) | (self.write_epoch[word] == m.epoch[m.block[lanes]]))
         if unordered.any():
             k = int(np.flatnonzero(unordered)[0])
             raise KernelFault(f"global race: {'write' if write else 'read'} by {m.thread(lanes[k])} of a word written by {m.thread(writer[k])}")
