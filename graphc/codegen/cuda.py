@@ -50,7 +50,8 @@ class _Printer(Printer):
 
     def parts(self, t: Term) -> tuple[str, int]:
         if t.op == "load":
-            return f"{t.value}[{self.place(t.value, t.args)}]", 100
+            text = f"{t.value}[{self.place(t.value, t.args)}]"
+            return (f"{text} != 0", 40) if t.kind == "bool" else (text, 100)
         if t.op == "checked":
             return f"checked({', '.join([*map(self, t.args), self.wrong])})", 100
         return super().parts(t)
@@ -226,16 +227,17 @@ class _Module:
         wide = [t for t in k.totals if t.kind == "wide"]
         parts = {t.name: self.own(f"{t.name}_part_of") for t in wide}
         body += [f"{part} = real(0)" for part in parts.values()]
-        inner = self.block([_flattened(s, set(loads) | set(saves), parts, self.e) for s in k.body])
+        at = Term("add", (Term("var", (), first, "int"), Term("var", (), self.e, "int")), None, "int")
+        inner = self.block([_flattened(s, set(loads) | set(saves), parts, self.e, at) for s in k.body])
         body += [f"for {self.e} in range(VECTOR):", f"    if {first} + {self.e} < {size}:", *("        " + x for x in inner)]
         body += [self.use("save_part", f"{a}_row", a, first, size, "VECTOR") for a in saves]
         body += [f"{name} += {part}" for name, part in parts.items()]
         return [*lines, *("    " + x for x in (*body, f"{first} += {self.use('groups', 1)}*VECTOR"))]
 
     def flat_rows(self, k: GroupKernel) -> tuple[list[str], list[str]]:
-        """The arrays that a flat kernel loads, and those that it saves."""
+        """The arrays of reals that a flat kernel loads, and those that it saves."""
         from graphc.loops.device.independent import accesses
-        found = list(accesses(k.body))
+        found = [a for a in accesses(k.body) if self.program.arrays[a.name][1] == "float"]
         saves = list(dict.fromkeys(a.name for a in found if a.write))
         first = {a.name: a.write for a in reversed(found)}
         return [n for n in dict.fromkeys(a.name for a in found) if not first[n] or n not in saves], saves
@@ -516,20 +518,24 @@ def _atom(text: str) -> str:
     return text if re.fullmatch(r"\w+", text) else f"({text})"
 
 
-def _flattened(x: Any, rows: set[str], parts: dict[str, str], e: str) -> Any:
-    """A statement with its arrays' rows at e, and narrow parts in place of wide totals."""
+def _flattened(x: Any, rows: set[str], parts: dict[str, str], e: str, at: Term) -> Any:
+    """A statement with its arrays' rows at e, other arrays' elements at their place, and narrow parts in place of wide totals."""
     if isinstance(x, tuple):
-        return tuple(_flattened(p, rows, parts, e) for p in x)
+        return tuple(_flattened(p, rows, parts, e, at) for p in x)
     here = (Term("var", (), e, "int"),)
     match x:
         case Term(op="load", value=name) if name in rows:
             return Term("load", here, f"{name}_row", x.kind)
+        case Term(op="load", value=name):
+            return Term("load", (at,), name, x.kind)
         case Term():
-            return replace(x, args=_flattened(x.args, rows, parts, e)) if x.args else x
+            return replace(x, args=_flattened(x.args, rows, parts, e, at)) if x.args else x
         case Assign(name, value):
-            return Assign(name, _flattened(value, rows, parts, e))
+            return Assign(name, _flattened(value, rows, parts, e, at))
+        case Store(name, _, value) if name not in rows:
+            return Store(name, (at,), _flattened(value, rows, parts, e, at))
         case Store(name, _, value):
-            return Store(f"{name}_row", here, _flattened(value, rows, parts, e))
+            return Store(f"{name}_row", here, _flattened(value, rows, parts, e, at))
         case Accumulate(op, target, value):
-            return Accumulate(op, replace(target, value=parts.get(target.value, target.value)), _flattened(value, rows, parts, e))
+            return Accumulate(op, replace(target, value=parts.get(target.value, target.value)), _flattened(value, rows, parts, e, at))
     return x

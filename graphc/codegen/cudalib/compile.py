@@ -59,7 +59,7 @@ def compile(function: Callable[..., Any], arguments: Sequence[str], cc: tuple[in
 
 
 def _type(kinds: Any, name: str) -> Any:
-    kind = getattr(kinds, {"bool": "boolean"}.get(name.rstrip("*"), name.rstrip("*")))
+    kind = getattr(kinds, {"bool": "boolean", "bool*": "uint8"}.get(name, name.rstrip("*")))          # a bit of an array is a byte
     return kinds.CPointer(kind) if name.endswith("*") else kind
 
 
