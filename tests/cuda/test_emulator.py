@@ -154,7 +154,7 @@ WRITTEN = """.version 8.0
     ("cvt.rni.s32.f32 %r3, 0f40200000;", 2), ("cvt.rzi.u32.f32 %r3, 0fC0200000;", 0), ("cvt.rzi.s32.f32 %r3, 0f7FC00000;", 0),
     ("max.f32 %f1, 0f7FC00000, 0f3F800000; mov.b32 %r3, %f1;", 0x3F800000), ("max.NaN.f32 %f1, 0f7FC00000, 0f3F800000; mov.b32 %r3, %f1;", 0x7FC00000),
     ("max.f32 %f1, 0f80000000, 0f00000000; mov.b32 %r3, %f1;", 0), ("add.rz.f32 %f1, 0f3F800000, 0f33FFFFFF; mov.b32 %r3, %f1;", 0x3F800000),
-    ("add.rp.f32 %f1, 0f3F800000, 0f00000001; mov.b32 %r3, %f1;", 0x3F800001), ("mul.ftz.f32 %f1, 0f00000001, 0f3F800000; mov.b32 %r3, %f1;", 0),
+    ("add.rp.f32 %f1, 0f3F800000, 0f33000000; mov.b32 %r3, %f1;", 0x3F800001), ("mul.ftz.f32 %f1, 0f00000001, 0f3F800000; mov.b32 %r3, %f1;", 0),
     ("fma.rn.f32 %f1, 0f3F800001, 0f3F7FFFFE, 0fBF800000; mov.b32 %r3, %f1;", 0xA8800000),
     ("setp.lt.or.u32 %p1, %r1, %r2, %p0; selp.b32 %r3, 5, 6, %p1;", 6), ("setp.neu.f32 %p1, 0f7FC00000, 0f0; selp.b32 %r3, 5, 6, %p1;", 5)])
 def test_instructions_by_hand(body, wanted):
@@ -229,10 +229,10 @@ def endless(x, o):
 
 
 @pytest.mark.parametrize(("kernel", "blocks", "threads", "fault"), [
-    (no_barrier, 1, 64, "shared-memory race: a word that another thread wrote"), (read_then_written, 1, 64, "race: a word is written that another thread read"),
+    (no_barrier, 1, 64, "race: read by thread 0 of block 0 of a word that thread 63 of block 0 wrote"), (read_then_written, 1, 64, "race: write by thread 0 of block 0 of a word that thread 63 of block 0 read"),
     (unwritten, 1, 64, "read of shared memory that nothing wrote"), (no_bounds, 1, 64, "out of bounds: bytes 256 to 260 of o, which has 256, by thread 63 of block 0"),
     (part_of_a_block, 1, 64, "barrier"), (absent_lanes, 1, 64, "names lanes that do not execute it"), (misaligned, 1, 8, "misaligned access of 16 bytes"),
-    (one_word, 1, 64, "global race: two threads store one word"), (from_another_block, 2, 32, "global race: read by thread 0 of block 1 of a word written by thread 0 of block 0")])
+    (one_word, 1, 64, "race: two threads store one word"), (from_another_block, 2, 32, "race: write by thread 0 of block 0 of a word that thread 0 of block 1 read")])
 def test_faults(device, kernel, blocks, threads, fault):
     with pytest.raises(KernelFault, match=fault):
         device.launch(kernel, blocks, threads, np.arange(64, dtype=np.float32), np.zeros(64, np.float32))
