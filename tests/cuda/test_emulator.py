@@ -154,7 +154,7 @@ WRITTEN = """.version 8.0
     ("cvt.rni.s32.f32 %r3, 0f40200000;", 2), ("cvt.rzi.u32.f32 %r3, 0fC0200000;", 0), ("cvt.rzi.s32.f32 %r3, 0f7FC00000;", 0),
     ("max.f32 %f1, 0f7FC00000, 0f3F800000; mov.b32 %r3, %f1;", 0x3F800000), ("max.NaN.f32 %f1, 0f7FC00000, 0f3F800000; mov.b32 %r3, %f1;", 0x7FC00000),
     ("max.f32 %f1, 0f80000000, 0f00000000; mov.b32 %r3, %f1;", 0), ("add.rz.f32 %f1, 0f3F800000, 0f33FFFFFF; mov.b32 %r3, %f1;", 0x3F800000),
-    ("add.rp.f32 %f1, 0f3F800000, 0f33000000; mov.b32 %r3, %f1;", 0x3F800001), ("mul.ftz.f32 %f1, 0f00000001, 0f3F800000; mov.b32 %r3, %f1;", 0),
+    ("add.rp.f32 %f1, 0f3F800000, 0f00000001; mov.b32 %r3, %f1;", 0x3F800001), ("mul.ftz.f32 %f1, 0f00000001, 0f3F800000; mov.b32 %r3, %f1;", 0),
     ("fma.rn.f32 %f1, 0f3F800001, 0f3F7FFFFE, 0fBF800000; mov.b32 %r3, %f1;", 0xA8800000),
     ("setp.lt.or.u32 %p1, %r1, %r2, %p0; selp.b32 %r3, 5, 6, %p1;", 6), ("setp.neu.f32 %p1, 0f7FC00000, 0f0; selp.b32 %r3, 5, 6, %p1;", 5)])
 def test_instructions_by_hand(body, wanted):
