@@ -73,9 +73,9 @@ class _Host:
 
     def assign(self, s: Assign) -> None:
         """A scalar statement; the start of a total, and its end in the program's precision, are the kernel's and the finish's business."""
-        if s.value.kind == "wide" and s.value.op == "const" or s.value.op == "cast" and s.value.args[0].kind == "wide" and s.value.args[0].value == s.name:
-            return
-        self.scalar.append(s)
+        begins = s.value.kind == "wide" and s.value.op == "const"
+        ends = s.value.op == "cast" and s.value.args[0].kind == "wide" and s.value.args[0].value == s.name
+        self.scalar += [] if begins or ends else [s]
 
     def call(self, kernel: Kernel) -> list[Any]:
         done: list[Any] = []

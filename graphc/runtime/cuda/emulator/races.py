@@ -1,8 +1,8 @@
 """Accesses of different threads to one word, at least one of them a write, that nothing orders.
 
 In shared memory a barrier of the block orders, and within a warp `bar.warp.sync`; words that nothing wrote may not be read. In global memory a
-barrier orders threads of one block, `bar.warp.sync` those of a warp, and nothing orders blocks. For each word: the thread that wrote last, and when; the thread that read
-last (SEVERAL if there were more since the barrier), and when.
+barrier orders threads of one block, `bar.warp.sync` those of a warp, and nothing orders blocks. For each word: the thread that wrote last,
+and when; the thread that read last (SEVERAL if there were more since the barrier), and when.
 """
 
 from __future__ import annotations
