@@ -46,9 +46,7 @@ class _Host:
         done: list[Any] = []
         for k, s in enumerate(body):
             after = later | set(uses_of(body[k + 1:], self.program.arrays).reads) | set(self.program.outputs)
-            if isinstance(s, Note):
-                self.scalar.append(s)
-            elif isinstance(s, Assign):
+            if isinstance(s, Assign):
                 self.assign(s)
             elif isinstance(s, Call):
                 reads = {n for n in s.kernel.scalars if n not in s.kernel.results}
@@ -63,7 +61,7 @@ class _Host:
                 self.mapper.tile = None
             elif isinstance(s, For):
                 done += self.call(self.mapper_kernel(s))
-            else:
+            elif not isinstance(s, Note):
                 done.append(s)
         return done
 
