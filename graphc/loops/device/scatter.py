@@ -21,7 +21,8 @@ from graphc.scalar.term import Term, walk
 __all__ = ["dealt"]
 
 
-def dealt(nest: For, buckets: tuple[str, Size], own: Callable[[str], str], size_term: Callable[[str, int], Term]) -> tuple[tuple[For, ...], tuple[Any, ...], str] | None:
+def dealt(nest: For, buckets: tuple[str, Size], own: Callable[[str], str],
+          size_term: Callable[[str, int], Term]) -> tuple[tuple[For, ...], tuple[Any, ...], str] | None:
     """The loops that threads share out, what each does, and the array; None where the nest is not one scatter. `buckets` are the variable of their
     number and its size; `size_term` is an extent of an array."""
     chain = [nest]
