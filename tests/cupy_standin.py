@@ -47,7 +47,7 @@ class Cupy(ModuleType):
         self.cuda = SimpleNamespace(
             Stream=stream, Device=lambda index=None: _Device(self, self.device if index is None else index),
             get_current_stream=lambda: self.current, function=SimpleNamespace(Module=lambda: Module(self)),
-            runtime=SimpleNamespace(getDeviceCount=lambda: devices, getDeviceProperties=lambda index: about))
+            runtime=SimpleNamespace(getDeviceCount=lambda: devices, getDevice=lambda: self.device, getDeviceProperties=lambda index: about))
         self.cublas = SimpleNamespace(gemm=self.gemm)
 
     def do(self, step: Any, *note: Any) -> None:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from fractions import Fraction
+from types import FunctionType
+
 import numpy as np
 import pytest
+from numba import njit
 
-from graphc.codegen.cudalib.float32 import checked, exp
-from graphc.codegen.cudalib.names import cuda, float32, uint32
+from graphc.codegen.cudalib.compile import compile
+from graphc.codegen.cudalib.float32 import exp
+from graphc.codegen.cudalib.names import cuda, float16, float32, inlined, uint32
 from graphc.codegen.cudalib.vectors import load4, store4
+from graphc.errors import TargetError
 from graphc.runtime.cuda.emulator.device import EmulatedDevice
 from graphc.runtime.cuda.emulator.types import KernelFault
 
@@ -57,16 +64,50 @@ def test_vector_loads_and_stores_are_one_instruction_and_want_alignment():
     assert kernel.count("ld.global.v4.f32") == kernel.count("st.global.v4.f32") == 1
 
 
-def looked_up(table, k, out, n):
-    i = uint32(cuda.threadIdx.x)
-    out[i] = table[checked(k[i], n)]
+def test_ptx_is_the_same_whatever_was_compiled_before():
+    kinds = ("float32*", "float32*", "int64")
+    first = compile(neighbours, kinds, (9, 0))
+    again = compile(FunctionType(neighbours.__code__, neighbours.__globals__, "neighbours"), kinds, (9, 0))
+    assert first.text == again.text and (first.entry, first.cc) == ("neighbours", (9, 0))
+    assert ".entry neighbours(" in first.text and "shared_0[256]" in first.text and "_ZN" not in first.text and "NumbaEnv" not in first.text
+    assert not re.search(r"\t(add|sub|mul)\.f(32|64)", first.text)           # ptxas may fuse what does not say that it is rounded
+    assert "shared_0[512]" in compile(neighbours, kinds, (9, 0), {"THREADS": 128}).text
 
 
-def test_a_computed_index_outside_its_dim_is_an_index_error_as_on_the_cpu():
-    d, table, out = EmulatedDevice(), np.arange(7.0, dtype=np.float32), np.zeros(5, np.float32)
-    d.launch(looked_up, 1, 5, table, np.array([6, 0, 3, 3, 1]), out, 7)
-    np.testing.assert_array_equal(out, [6, 0, 3, 3, 1])
-    for wrong in (7, -1, 2**40):
-        with pytest.raises(IndexError, match="subscript is outside its dim"):
-            d.launch(looked_up, 1, 5, table, np.array([6, 0, wrong, wrong, 1]), out, 7)
-    d.launch(looked_up, 1, 5, table, np.array([6, 0, 3, 3, 1]), out, 7)
+def test_a_card_that_is_too_old_and_a_constant_that_is_not_read_are_errors():
+    with pytest.raises(TargetError, match="compute capability 8.0 and newer"):
+        compile(neighbours, ("float32*", "float32*", "int64"), (7, 5))
+    with pytest.raises(TypeError, match="neighbours reads no global name WIDTH"):
+        compile(neighbours, ("float32*", "float32*", "int64"), constants={"WIDTH": 4})
+
+
+@inlined
+def fused(a, b, c):
+    return a * b + c
+
+
+@njit(error_model="numpy", fastmath=False, forceinline=True)
+def rounded(a, b, c):
+    return a * b + c
+
+
+def both_ways(a, b, c, out):
+    i = cuda.threadIdx.x
+    out[i], out[32 + i] = fused(a[i], b[i], c[i]), rounded(a[i], b[i], c[i])
+
+
+def test_products_are_fused_where_a_function_allows_it_and_nowhere_else():
+    a, b = np.random.default_rng(3).normal(size=(2, 32))
+    out = np.zeros((2, 32))
+    EmulatedDevice().launch(both_ways, 1, 32, a, b, -(a * b), out)
+    exact = [float(Fraction(x) * Fraction(y) - Fraction(x * y)) for x, y in zip(a.tolist(), b.tolist(), strict=True)]
+    np.testing.assert_array_equal(out, [exact, np.zeros(32)])
+
+
+def test_half_precision_is_stored():
+    def halves(x, out):
+        i = cuda.threadIdx.x
+        out[i] = float16(float32(x[i]) * float32(2))
+    x, out = np.linspace(-3, 3, 32).astype(np.float16), np.zeros(32, np.float16)
+    EmulatedDevice().launch(halves, 1, 32, x, out)
+    np.testing.assert_array_equal(out, 2 * x)

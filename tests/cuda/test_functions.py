@@ -26,6 +26,7 @@ LOSES = {"digamma": 8}                      # total and shift cancel near 1
 EXEMPT = {                                  # where a point is beyond what a formula promises
     ("binade", 0): lambda x: abs(x) < 1e-37,                               # subnormal: the least scale whose inverse is finite
     ("erfcx", 1): lambda x: x > 1,                                          # 2 x erfcx(x) - 2/sqrt(pi)
+    ("power", 1): lambda x, p: np.isneginf(x),                             # p*power(-inf, 0.5) is inf as in C, and no real number
     ("lgamma", 0): np.isneginf, ("digamma", 1): np.isneginf,               # C's lgamma is inf, and polygamma is NaN
 }
 

@@ -329,6 +329,9 @@ def test_there_are_so_many_devices(loss, monkeypatch):
         with cp.cuda.Device(1):
             on_device = sent(cp, **HOST)
         right(f(**on_device))
+        step = gc.compile(loss, target="cuda", device=1, capture=True).bind(**on_device)
+        for _ in range(3):
+            right(step())                                      # the current device is another
         right(gc.compile(loss, target="cuda", device=0)(**HOST))
         with pytest.raises(gc.TargetError, match="device=2: this machine has 2 CUDA devices, counted from 0"):
             gc.compile(loss, target="cuda", device=2)(**HOST)

@@ -170,3 +170,11 @@ def test_the_lectures_script_with_the_target_changed_and_nothing_else(tmp_path, 
     assert printed == printed_too and "step 80" in printed
     np.testing.assert_allclose(on_cuda["losses"], on_cpu["losses"], rtol=1e-12)
     np.testing.assert_allclose(on_cuda["W_"], on_cpu["W_"], rtol=1e-11)
+
+
+def test_the_example_trains(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["softmax_on_a_gpu.py"])
+    found = runpy.run_path(str(ROOT / "examples" / "softmax_on_a_gpu.py"))
+    assert found["losses"][0] == pytest.approx(np.log(5)) and found["losses"][-1] < 0.7
+    on_cpu = gc.compile(found["L"])(X=found["X_"], t=found["t_"], W=np.zeros((3, 5)))
+    assert found["losses"][0] == pytest.approx(on_cpu[0], rel=1e-13) and "kernels: over_n" in capsys.readouterr().out

@@ -21,8 +21,11 @@ import numpy as np
 
 from graphc.codegen.cudalib.lowering import without_device
 from graphc.codegen.cudalib.toolkit import tool
+from graphc.errors import TargetError
 
 __all__ = ["Ptx", "compile", "argument_type"]
+
+LEAST = (8, 0)                  # the oldest compute capability
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,11 @@ def argument_type(value: Any) -> str:
 
 
 def compile(function: Callable[..., Any], arguments: Sequence[str], cc: tuple[int, int] = (8, 0), constants: Mapping[str, Any] | None = None) -> Ptx:
-    """The PTX of a kernel for a compute capability. TargetError where the tools are missing; Numba's own errors for a kernel that it cannot type."""
+    """The PTX of a kernel for a compute capability, (8, 0) or newer. TargetError for an older one, and where the tools are missing; Numba's own
+    errors for a kernel that it cannot type."""
+    if cc < LEAST:
+        raise TargetError(f"kernels are for cards of compute capability {LEAST[0]}.{LEAST[1]} and newer (Ampere, 2020), not {cc[0]}.{cc[1]}: "
+                          "older ones lack instructions, such as a maximum that keeps NaN. Choose another device, or target='cpu'")
     compiler, kinds = tool("compiler"), tool("types")
     kernel = _with_constants(function, constants or {})
     signature = tuple(_type(kinds, a) for a in arguments)

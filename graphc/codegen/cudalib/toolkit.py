@@ -17,7 +17,7 @@ from typing import Any
 
 from graphc.errors import TargetError
 
-__all__ = ["MEND", "Part", "parts", "require", "tool"]
+__all__ = ["MEND", "Part", "parts", "require", "tool", "cards"]
 
 MEND = "pip install 'graphc[cuda13]'"
 
@@ -57,11 +57,16 @@ def _ptxas() -> str:
     return found
 
 
+def _cupy() -> str:
+    return str(importlib.import_module("cupy").__version__)
+
+
 _PROBES: dict[str, tuple[str, Callable[[], str]]] = {
     "numba-cuda": ("compiles kernels", _numba_cuda),
     "NVVM": ("makes PTX of them", _nvvm),
     "nvJitLink": ("makes machine code of PTX", _nvjitlink),
     "ptxas": ("the same, where nvJitLink is missing", _ptxas),
+    "CuPy": ("holds arrays and runs kernels on a device", _cupy),
 }
 
 
@@ -92,3 +97,16 @@ def tool(name: str) -> Any:
     require(*(["nvJitLink"] if name.startswith("cuda.") else []))
     module: ModuleType = importlib.import_module(name if name.startswith("cuda.") else f"numba.cuda.{name}".rstrip("."))
     return module
+
+
+def cards() -> list[str]:
+    """The devices of this machine by name; TargetError where there is none, or no driver."""
+    require("CuPy")
+    runtime = importlib.import_module("cupy").cuda.runtime
+    try:
+        found = [runtime.getDeviceProperties(k) for k in range(runtime.getDeviceCount())]
+    except runtime.CUDARuntimeError as error:
+        raise TargetError(f"no device answers: {error}. Usually there is no NVIDIA card here, or no driver for it") from None
+    if not found:
+        raise TargetError("the driver finds no device")
+    return [f"{p['name'].decode()} (sm_{p['major']}{p['minor']})" for p in found]

@@ -34,11 +34,12 @@ NAMES = """exp expm1 log log1p log2 log10 log1mexp sin cos tan arctan arctan2 si
     square powi lgamma digamma polygamma checked plus times select""".split() + list(STABLE_NAMES)
 
 
-def library(real: Any, alone: bool = False) -> dict[str, Callable[..., Any]]:
-    """All functions of mathlib in the precision `real`; `alone` where float32 is to do without float64, which graphics cards have little of."""
+def library(real: Any, alone: bool = False, exp: Callable[..., Any] | None = None) -> dict[str, Callable[..., Any]]:
+    """All functions of mathlib in the precision `real`; `alone` where float32 is to do without float64, which graphics cards have little of;
+    with another `exp` where a machine has a better one."""
     jit = njit(error_model="numpy", inline="never", nogil=True)
     zero, one = real(0), real(1)
-    exp, expm1, log, log1p = exponential(real), exponential_minus_one(real), logarithm(real), logarithm_plus_one(real)
+    exp, expm1, log, log1p = exp or exponential(real), exponential_minus_one(real), logarithm(real), logarithm_plus_one(real)
     log1p_of_fraction = logarithm_plus_fraction(real)
     log1mexp = logarithm_of_one_minus_exponential(real)
     erfc, erfcx, logerfc = complementary_error_functions(real)

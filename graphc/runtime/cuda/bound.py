@@ -22,14 +22,23 @@ class BoundDeviceCall:
     def __init__(self, plan: DevicePlan, lane: Lane, arrays: Sequence[Any], inputs: int, structure: Structure,
                  refuse: Callable[[IndexError], NoReturn]):
         self._plan, self._lane, self._arrays, self._refuse = plan, lane, arrays, refuse
-        self._results, self._fill = arrays[inputs:], structure.fill
+        self._buffers, self._fill, self._device = arrays[inputs:], structure.fill, plan.device
+        self._results = self._handed() if plan.device.results_stay else None
 
     def __call__(self, stream: Any = None) -> Any:
-        device, plan = self._plan.device, self._plan
-        with device.lock, device.on(stream, ()):
+        lane = self._lane
+        replay = lane.recording.replay
+        if replay is None or lane.checks or stream is not None or not self._device.again(replay):
+            self._perform(stream)
+        return self._fill(self._results if self._results is not None else self._handed())
+
+    def _perform(self, stream: Any) -> None:
+        with self._device.lock, self._device.on(stream, ()):
             self._lane.arena.open()
             try:
-                plan.perform(self._lane, self._arrays)
+                self._plan.perform(self._lane, self._arrays)
             except IndexError as error:
                 self._refuse(error)
-            return self._fill([device.handed(b, shape) for b, (shape, _, _) in zip(self._results, plan.results, strict=True)])
+
+    def _handed(self) -> list[Any]:
+        return [self._device.handed(b, shape) for b, (shape, _, _) in zip(self._buffers, self._plan.results, strict=True)]

@@ -40,6 +40,7 @@ class Device(ABC):
     name: str
     cc: tuple[int, int]         # compute capability
     processors: int
+    results_stay = False        # whether what is handed to the user changes with the memory that kernels write
 
     def __init__(self) -> None:
         self.lock = threading.RLock()               # of what enqueues: the launches of two calls on one stream must not mix
@@ -73,6 +74,11 @@ class Device(ABC):
     @abstractmethod
     def record(self, work: Callable[[], None]) -> Callable[[], None]:
         """The launches and copies of `work`, as something that repeats them on the current stream, with the same addresses."""
+
+    def again(self, replay: Callable[[], None]) -> bool:
+        """Repeat a recording on the current stream, if that is one of this device; whether it is."""
+        replay()
+        return True
 
     # --- arrays
     @abstractmethod

@@ -7,8 +7,8 @@ it was. Some end the device's context: every later call of any library fails the
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from typing import Any
 
 from graphc.errors import DeviceError, GraphcError, TargetError
 
@@ -37,19 +37,25 @@ _LOST = {700: "an address that is not the program's", 702: "a kernel that ran to
          719: "a kernel that failed", 214: "an uncorrectable memory error"}
 
 
-@contextmanager
-def translated(device: str, release: Callable[[], None]) -> Iterator[None]:
+class translated:
     """Errors of the device inside, as TargetError (it cannot run this) or DeviceError (it failed). Without memory, scratch memory is released."""
-    try:
-        yield
-    except GraphcError:
-        raise
-    except Exception as error:
-        found = _translation(device, error)
+
+    __slots__ = ("device", "release")
+
+    def __init__(self, device: str, release: Callable[[], None]):
+        self.device, self.release = device, release
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if not isinstance(error, Exception) or isinstance(error, GraphcError):
+            return
+        found = _translation(self.device, error)
         if found is None:
-            raise
+            return
         if type(error).__name__ == "OutOfMemoryError":
-            release()
+            self.release()
         raise found from error
 
 

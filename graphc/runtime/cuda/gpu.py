@@ -75,6 +75,7 @@ class Gpu(Device):
         self.name = about["name"].decode()
         self.cc = (int(about["major"]), int(about["minor"]))
         self.processors = int(about["multiProcessorCount"])
+        self._translated = translated(self.name, self.release)
         self._kernels = Kernels(self.cc, self._load)
         self._streams: dict[int, Any] = {}
 
@@ -82,12 +83,19 @@ class Gpu(Device):
     @contextmanager
     def on(self, stream: Any, values: Sequence[Any]) -> Iterator[None]:
         handle = _torch_stream(values) if stream is None else stream_handle(stream)
-        with translated(self.name, self.release), self.cp.cuda.Device(self.index):
+        with self._translated, self.cp.cuda.Device(self.index):
             with nullcontext() if handle is None else self._stream(handle):
                 yield
 
     def stream(self) -> int:
         return int(self.cp.cuda.get_current_stream().ptr)
+
+    def again(self, replay: Callable[[], None]) -> bool:
+        if self.cp.cuda.runtime.getDevice() != self.index:
+            return False
+        with self._translated:
+            replay()
+        return True
 
     def _stream(self, handle: int) -> Any:
         if handle not in self._streams:
@@ -133,6 +141,8 @@ class Gpu(Device):
 
     def view(self, block: Any, start: int, shape: tuple[int, ...], dtype: np.dtype) -> Any:
         return self.cp.ndarray(shape, dtype, memptr=block.data + start)
+
+    results_stay = True
 
     def handed(self, array: Any, shape: tuple[int, ...]) -> Any:
         return array if shape else array.reshape(())

@@ -40,8 +40,11 @@ class Kernels:
 
 
 def ptx_of(kernel: Callable[..., Any], types: tuple[str, ...], cc: tuple[int, int], constants: Mapping[str, Any]) -> Ptx:
-    """The PTX of a kernel, from disk if it has been made before."""
-    module = Path(kernel.__code__.co_filename).read_bytes()
+    """The PTX of a kernel, from disk if it has been made before; a kernel that is in no file is not kept."""
+    file = Path(kernel.__code__.co_filename)
+    if not file.is_file():
+        return compile(kernel, types, cc, constants)
+    module = file.read_bytes()
     what = repr((kernel.__qualname__, types, cc, sorted(constants.items()))).encode()
     path = kept(f"{kernel.__name__}_{digest(module, what, _tools())}.ptx", lambda: compile(kernel, types, cc, constants).text)
     return Ptx(path.read_text(encoding="utf-8"), kernel.__name__, types, cc)

@@ -74,7 +74,7 @@ def _atomic(i: Instruction, o: Operands) -> Run:
     def run(m: Any, at: Any) -> None:
         width = size(kind)
         stretch, offset = m.memory.locate(space, address(m, at), width, at)
-        if stretch.space == "shared":
+        if stretch.races is not None:
             stretch.races.access(offset, width, at.lanes, True, atomic=True)
         given = [np.broadcast_to(read(m, at), at.count) for read in reads]
         view, old = stretch.view(dtype(kind)), np.empty(at.count, dtype(kind))

@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 
 from graphc.codegen.cudalib.compile import Ptx, argument_type, compile
-from graphc.codegen.cudalib.faults import FAULT
 from graphc.runtime.cuda.emulator.decode import Kernel
 from graphc.runtime.cuda.emulator.machine import launch
 
@@ -71,8 +70,7 @@ class EmulatedDevice:
         """Run a kernel of the module on so many blocks of so many threads (each up to three numbers).
 
         Arguments are arrays of the device (C-contiguous; a kernel sees a pointer to the first element), ints and NumPy scalars. Constants are
-        global names of the kernel: THREADS=256 compiles the kernel anew, as if the module said so. KernelFault if the kernel does what none may;
-        IndexError if it computed an index outside its dim.
+        global names of the kernel: THREADS=256 compiles the kernel anew, as if the module said so. KernelFault if the kernel does what none may.
         """
         ptx, compiled = self.kernel(kernel, *args, **constants)
         grid, block = (tuple(e) if isinstance(e, Sequence) else (int(e),) for e in (blocks, threads))
@@ -81,10 +79,6 @@ class EmulatedDevice:
         names = [f"{name}" for name in kernel.__code__.co_varnames[:kernel.__code__.co_argcount]]
         counts = launch(compiled, grid, block, args, names=names)
         self.launches.append(Launch(ptx.entry, grid, block, constants, counts))
-        fault = compiled.program.data.get(FAULT)
-        if fault is not None and fault.any():
-            fault[:] = 0
-            raise IndexError("a computed subscript is outside its dim")
 
     def kernel(self, kernel: Callable[..., Any], *args: Any, **constants: Any) -> tuple[Ptx, Kernel]:
         """The compiled kernel for these arguments and constants: its PTX, and decoded for the emulator."""

@@ -40,7 +40,7 @@ class Machine:
     """The state of a launch."""
 
     def __init__(self, kernel: Kernel, grid: Sequence[int], block: Sequence[int], dynamic_shared: int):
-        self.kernel, self.program_grain = kernel, kernel.grain
+        self.kernel = kernel
         self.grid, self.shape = ((*extent, 1, 1)[:3] for extent in (tuple(grid), tuple(block)))
         self.blocks, self.block_threads = int(np.prod(self.grid)), int(np.prod(self.shape))
         self.threads, self.dynamic_shared = self.blocks * self.block_threads, dynamic_shared

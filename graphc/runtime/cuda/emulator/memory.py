@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from graphc.runtime.cuda.emulator.races import GlobalRaces, SharedRaces
+from graphc.runtime.cuda.emulator.races import Races
 from graphc.runtime.cuda.emulator.types import KernelFault, dtype
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Stretch:
     name: str
     space: str
     bytes: np.ndarray
-    races: GlobalRaces | SharedRaces | None = None
+    races: Races | None = None
     views: dict[np.dtype, np.ndarray] = field(default_factory=dict)
 
     def view(self, kind: np.dtype) -> np.ndarray:
@@ -50,8 +50,8 @@ class Memory:
         self.arrays: list[Stretch] = []
         self._bound: dict[tuple[int, int], int] = {}
         self.shared_size, self.local_size = (-(-size // 16) * 16 for size in (shared, local))
-        races = SharedRaces(machine, self.shared_size)
-        self.shared = Stretch("shared memory", "shared", np.zeros(machine.blocks * self.shared_size, np.uint8), races)
+        size = machine.blocks * self.shared_size
+        self.shared = Stretch("shared memory", "shared", np.zeros(size, np.uint8), Races(machine, size, machine.kernel.grain, shared=True))
         self.local = Stretch("local memory", "local", np.zeros(machine.threads * self.local_size, np.uint8))
         self.symbols = {name: self.bind(array, name) for name, array in data.items()}
 
@@ -62,7 +62,7 @@ class Memory:
         key = (array.ctypes.data, array.nbytes)
         if key not in self._bound:
             self._bound[key] = GLOBAL_WINDOW + (len(self.arrays) << WINDOW_BITS)
-            self.arrays.append(Stretch(name, "global", array.reshape(-1).view(np.uint8), GlobalRaces(self.machine, array.nbytes)))
+            self.arrays.append(Stretch(name, "global", array.reshape(-1).view(np.uint8), Races(self.machine, array.nbytes)))
         return np.uint64(self._bound[key])
 
     # --- accesses

@@ -76,6 +76,16 @@ def directed(words: tuple[str, ...], exact: Any, kind: np.dtype) -> Any:
     return np.where(np.abs(back) > np.abs(exact), np.nextafter(near, one(0)), near)
 
 
+def _sum(words: tuple[str, ...], a: Any, b: Any) -> Any:
+    """a + b rounded down, up or toward zero, by the sign of what rounding to nearest lost (Knuth's two-sum)."""
+    near = np.asarray(a + b)
+    back, one = near - a, near.dtype.type
+    lost = (a - (near - back)) + (b - back)
+    target = one(-np.inf) if "rm" in words else one(np.inf) if "rp" in words else one(0)
+    away = lost < 0 if "rm" in words else lost > 0 if "rp" in words else lost * near < 0
+    return np.where(away, np.nextafter(near, target), near)
+
+
 def _function(name: str, words: tuple[str, ...], kind: np.dtype) -> Function:
     wide = np.dtype(np.longdouble) if kind == np.float64 else np.dtype(np.float64)
     if name in ("fma", "mad"):
@@ -87,7 +97,9 @@ def _function(name: str, words: tuple[str, ...], kind: np.dtype) -> Function:
     plain = FUNCTIONS[name]
     if name in ("max", "min") and "NaN" in words:
         return _propagating(plain)
-    if _is_directed(words) and name in ("add", "sub", "mul", "div"):
+    if _is_directed(words) and name in ("add", "sub"):
+        return lambda a, b: _sum(words, a, b if name == "add" else -b)
+    if _is_directed(words) and name in ("mul", "div"):
         return lambda a, b: directed(words, plain(a.astype(wide), b.astype(wide)), kind)
     return plain
 
