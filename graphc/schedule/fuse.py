@@ -124,7 +124,7 @@ class _Fusion:
         with the maps that it reads."""
         if not self.policy.axes_first or path:
             return [(True, pending), (False, pending)]
-        others = [n for n in pending if not isinstance(n, Scatter)]
+        others: list[Operation] = [n for n in pending if not isinstance(n, Scatter)]
         tried = [(True, others), (False, others)]
         for scatter in (n for n in pending if isinstance(n, Scatter)):
             cone = set(topological([scatter]))

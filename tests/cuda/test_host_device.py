@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import numpy as np
@@ -162,6 +163,19 @@ def test_tensors_of_torch_bring_their_stream(loss, cp, monkeypatch):
     f = gc.compile(loss, target="cuda")
     right(f(**{k: Tensor(a) for k, a in sent(cp, **HOST).items()}))
     assert {entry[-1] for entry in cp.log if entry[0] == "launch"} == {55}
+
+
+def test_threads_may_call_one_program(loss, cp):
+    f, on_device = gc.compile(loss, target="cuda"), sent(cp, **HOST)
+    with ThreadPoolExecutor(3) as pool:
+        for found in [pool.submit(f, **on_device) for _ in range(9)]:
+            right(found.result())
+
+
+def test_empty_arrays(cp):
+    x = gc.param("x", "n")
+    value, grads = gc.compile(gc.sum(x**2), target="cuda")(x=cp.ndarray((0,), np.float32))
+    assert value.host == 0 and grads["x"].shape == (0,)
 
 
 # --- layouts and dtypes

@@ -58,6 +58,17 @@ def test_layouts(program, expected, layout):
     same(program(**{k: layout(v) if np.ndim(v) else v for k, v in DATA.items()}), expected)
 
 
+def test_tensors_of_torch_on_the_processor(program, expected):
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    same(program(**{k: torch.tensor(v, requires_grad=True) if np.ndim(v) else v for k, v in DATA.items()}), expected)
+
+
+def test_empty_arrays(program):
+    value, grads = program(X=np.empty((0, 3)), Y=np.empty((0, 5)), W=DATA["W"], lam=1)
+    np.testing.assert_allclose(value, abs(DATA["W"]).sum(), rtol=1e-14)
+    np.testing.assert_array_equal(grads["W"], np.sign(DATA["W"]))
+
+
 def test_by_position_with_buffers_and_bound(program, expected):
     buffer = np.empty((3, 5))
     found = program(*(DATA[name] for name in program.inputs), out={"W": buffer})

@@ -12,8 +12,9 @@ import pytest
 
 pytest.importorskip("numba_cuda", reason="numba-cuda is not installed (cuda)")
 
-import graphc as gc
 from corpus import CORPUS
+
+import graphc as gc
 from graphc.codegen.cudalib import grids
 from graphc.runtime.cuda.program import device_of
 

@@ -14,7 +14,7 @@ from typing import Any
 from graphc.codegen.cudalib.names import cuda, inlined, int64, uint32
 from graphc.codegen.cudalib.vectors import load2, load4, store2, store4
 
-__all__ = ["lane", "group", "groups", "block", "blocks", "at", "barrier", "load_row", "save_row", "load_part", "save_part", "fold_sum", "fold_prod",
+__all__ = ["lane", "group", "groups", "block", "at", "barrier", "load_row", "save_row", "load_part", "save_part", "fold_sum", "fold_prod",
            "fold_max", "fold_min", "fold_argmax", "fold_argmin", "combined_sum", "combined_prod", "combined_max", "combined_min"]
 
 WARP = 32

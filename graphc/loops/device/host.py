@@ -46,9 +46,7 @@ class _Host:
         done: list[Any] = []
         for k, s in enumerate(body):
             after = later | set(uses_of(body[k + 1:], self.program.arrays).reads) | set(self.program.outputs)
-            if isinstance(s, Note):
-                self.scalar.append(s)
-            elif isinstance(s, Assign):
+            if isinstance(s, Assign):
                 self.assign(s)
             elif isinstance(s, Call):
                 reads = {n for n in s.kernel.scalars if n not in s.kernel.results}
@@ -63,7 +61,7 @@ class _Host:
                 self.mapper.tile = None
             elif isinstance(s, For):
                 done += self.call(self.mapper_kernel(s))
-            else:
+            elif not isinstance(s, Note):
                 done.append(s)
         return done
 
@@ -73,9 +71,9 @@ class _Host:
 
     def assign(self, s: Assign) -> None:
         """A scalar statement; the start of a total, and its end in the program's precision, are the kernel's and the finish's business."""
-        if s.value.kind == "wide" and s.value.op == "const" or s.value.op == "cast" and s.value.args[0].kind == "wide" and s.value.args[0].value == s.name:
-            return
-        self.scalar.append(s)
+        begins = s.value.kind == "wide" and s.value.op == "const"
+        ends = s.value.op == "cast" and s.value.args[0].kind == "wide" and s.value.args[0].value == s.name
+        self.scalar += [] if begins or ends else [s]
 
     def call(self, kernel: Kernel) -> list[Any]:
         done: list[Any] = []

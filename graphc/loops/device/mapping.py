@@ -20,14 +20,14 @@ import sympy as sp
 
 from graphc.ir.nodes import Size
 from graphc.loops.device.columns import halves
-from graphc.loops.device.group import Grouping
-from graphc.loops.device.independent import accesses, carried, independent, letter_of, position, private, statements
+from graphc.loops.device.group import Grouping, neutral_of
+from graphc.loops.device.independent import accesses, carried, independent, letter_of, position, private, statements, values
 from graphc.loops.device.registers import in_chunks, in_registers
 from graphc.loops.device.rowwise import in_variables
-from graphc.loops.device.scatter import dealt
-from graphc.loops.device.statements import GroupKernel, Launch, Segments, Total
-from graphc.loops.statements import Accumulate, Allocate, Assign, For, Kernel, Note, Statement, Store, Track
+from graphc.loops.device.scatter import apart, dealt
+from graphc.loops.device.statements import Barrier, GroupKernel, Launch, Load, Once, Over, Save, Segments, Total, When
 from graphc.loops.names import named
+from graphc.loops.statements import Accumulate, Allocate, Assign, For, Kernel, Note, Statement, Store, Track
 from graphc.loops.uses import uses_of
 from graphc.scalar.symbols import Extent
 from graphc.scalar.term import Term
@@ -74,13 +74,17 @@ class Mapper:
         adds = carried(nest)
         free = all(isinstance(s, Accumulate) for s in adds.values())
         if free and independent(nest, private(nest, own)):
-            totals = tuple(Total(n, s.op, self.kind(n), self.neutral(s, n), n in kernel.scalars) for n, s in adds.items())   # type: ignore[union-attr]
+            totals = tuple(Total(n, s.op, self.kind(n), neutral_of(s.op, s.target.kind), n in kernel.scalars)
+                           for n, s in adds.items() if isinstance(s, Accumulate))
             return self.rows(kernel, nest, totals, scratch)
         buckets = Extent("#buckets")
         if (found := dealt(nest, ("BUCKETS", buckets), self.own, self.size_term)) is not None:
             self.rows_of[buckets] = "BUCKETS"
             rows, body, array = found
             return [self.signed(GroupKernel(kernel.name, (), (), (), rows, body, (), kernel.meaning, deals=array), scratch)]
+        if not scratch and (two := apart(nest)) is not None:
+            return [x for half, name in zip(two, "xy", strict=True)
+                    for x in self.nest(replace(kernel, name=self.own(f"{kernel.name}_{name}")), half, begun, notes, ())]
         return [self.signed(self.alone(kernel, [*notes, *begun, nest], tuple(adds)), scratch)]
 
     def size_term(self, array: str, axis: int) -> Term:
@@ -88,11 +92,6 @@ class Mapper:
 
     def kind(self, name: str) -> str:
         return "wide" if name in self.wide else self.scalars[name]
-
-    @staticmethod
-    def neutral(s: Any, name: str) -> Any:
-        from graphc.loops.device.group import neutral_of
-        return neutral_of(s.op, s.target.kind)
 
     # --- independent rows
     def rows(self, kernel: Kernel, nest: For, totals: tuple[Total, ...], scratch: Sequence[Allocate],
@@ -195,7 +194,6 @@ class Mapper:
 
 def _plain(body: Sequence[Any]) -> Any:
     """The statements that a device's statements hold."""
-    from graphc.loops.device.statements import Barrier, Load, Once, Over, Save, When
     for s in body:
         if isinstance(s, Over):
             yield from _plain([s.loop])
@@ -221,32 +219,24 @@ def _only(loop: For) -> For | None:
     return body[0] if len(body) == 1 and isinstance(body[0], For) else None
 
 
-def _outside_loads(s: Statement) -> Any:
+def _outside_loads(s: Statement) -> list[list[Term]]:
     """The terms of a statement as lists of their parts, without the places of loads."""
-    from graphc.loops.device.independent import values
-    def parts(t: Any) -> Any:
-        yield t
-        if t.op != "load":
-            for a in t.args:
-                yield from parts(a)
-    if isinstance(s, Store):
-        return [list(parts(s.value))]
-    if isinstance(s, Accumulate | Track):
-        return [list(parts(s.value))]
-    return [list(parts(v)) for v in values(s)]
+    def parts(t: Term) -> list[Term]:
+        return [t, *(x for a in t.args for x in parts(a))] if t.op != "load" else [t]
+    return [parts(s.value)] if isinstance(s, Store | Accumulate | Track) else [parts(v) for v in values(s)]
 
 
 def _along_rows(row: For) -> bool:
     """Whether what a row reads lies along the rows: neighbouring threads, each with a row, read neighbouring elements."""
     inner = {s.index for s in statements(row.body) if isinstance(s, For)}
-    both = [a for a in accesses(row.body) if a.index and any(letter_of(x) == row.index for x in a.index) and any(letter_of(x) in inner for x in a.index)]
-    along = [a for a in both if letter_of(a.index[-1]) == row.index]
+    letters = [[letter_of(x) for x in a.index] for a in accesses(row.body)]
+    both = [at for at in letters if row.index in at and inner & set(at)]
+    along = [at for at in both if at[-1] == row.index]
     return bool(along) and len(along) == len(both)
 
 
 def _width(body: Sequence[Any]) -> Size | None:
     """The extent that a group shares out: of the first loop of its kind."""
-    from graphc.loops.device.statements import Over
     for s in body:
         if isinstance(s, Over):
             return s.loop.extent

@@ -13,9 +13,9 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
-from graphc.loops.device.independent import accesses, letter_of, statements
+from graphc.loops.device.independent import accesses, letter_of, statements, values
 from graphc.loops.statements import Assign, For, Statement, Store, var
-from graphc.scalar.term import Term
+from graphc.scalar.term import Term, walk
 
 __all__ = ["in_variables"]
 
@@ -26,7 +26,7 @@ def in_variables(body: Sequence[Statement], rows: Collection[str], own: Callable
     written = {a.name for a in found if a.write}
     stores = Counter(a.name for a in found if a.write)
     done: list[Statement] = []
-    values: dict[Term, Term] = {}
+    variables: dict[Term, Term] = {}
 
     def at_row(index: Sequence[Term]) -> bool:
         return bool(index) and all(letter_of(x) in rows and x.op == "var" for x in index)
@@ -38,24 +38,22 @@ def in_variables(body: Sequence[Statement], rows: Collection[str], own: Callable
     for a in inner:
         if a.name not in written and at_row(a.index):
             t = next(x for s in statements(body) for x in _loads(s) if x.value == a.name and x.args == a.index)
-            if t not in values:
-                values[t] = variable(t)
-                done.append(Assign(values[t].value, t))
+            if t not in variables:
+                variables[t] = variable(t)
+                done.append(Assign(variables[t].value, t))
     for s in body:
-        s = _replaced(s, values)
+        s = _replaced(s, variables)
         if isinstance(s, Store) and at_row(s.index) and stores[s.name] == 1:
             t = Term("load", s.index, s.name, s.value.kind)
-            if any(x.op == "load" and x == t for other in body for inner_s in statements([other]) for x in _loads(inner_s)):
-                values[t] = variable(t)
-                done += [Assign(values[t].value, s.value), replace(s, value=values[t])]
+            if any(x == t for other in statements(body) for x in _loads(other)):
+                variables[t] = variable(t)
+                done += [Assign(variables[t].value, s.value), replace(s, value=variables[t])]
                 continue
         done.append(s)
     return tuple(done)
 
 
 def _loads(s: Statement) -> list[Term]:
-    from graphc.loops.device.independent import values
-    from graphc.scalar.term import walk
     return [x for v in values(s) for x in walk(v) if x.op == "load"]
 
 
@@ -68,7 +66,8 @@ def _replaced(x: Any, values: dict[Term, Term]) -> Any:
             return values[x]
         return replace(x, args=_replaced(x.args, values)) if x.args else x
     if isinstance(x, Statement):
-        changed = {f.name: _replaced(v, values) for f in fields(x) if isinstance(v := getattr(x, f.name), Term | tuple) and f.name not in ("target", "best")}
+        parts = {f.name: getattr(x, f.name) for f in fields(x) if f.name not in ("target", "best")}
+        changed = {name: _replaced(v, values) for name, v in parts.items() if isinstance(v, Term | tuple)}
         for place in ("target", "best"):
             if isinstance(t := getattr(x, place, None), Term):
                 changed[place] = replace(t, args=_replaced(t.args, values))

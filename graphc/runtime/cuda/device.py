@@ -29,7 +29,7 @@ import numpy as np
 from graphc.errors import BindingTypeError
 from graphc.runtime.cuda.arena import Arena
 
-__all__ = ["Device", "Lane", "Recording", "stream_handle"]
+__all__ = ["Device", "Lane", "Recording", "is_torch", "stream_handle"]
 
 _MOST_NUMBERS, _MOST_LANES = 256, 16
 
@@ -184,6 +184,10 @@ class Recording:
     replay: Callable[[], None] | None = None
     addresses: list[int] = field(default_factory=list)
     moving: set[int] = field(default_factory=set)
+
+
+def is_torch(value: Any) -> bool:
+    return type(value).__module__.split(".")[0] == "torch" and hasattr(value, "detach")
 
 
 def stream_handle(stream: Any) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from graphc.runtime.cuda.device import Device
+from graphc.runtime.cuda.device import Device, is_torch
 from graphc.runtime.cuda.emulator.decode import Kernel
 from graphc.runtime.cuda.emulator.device import EmulatedDevice
 from graphc.runtime.cuda.kernels import Kernels
@@ -70,7 +70,7 @@ class Emulated(Device):
 
     # --- arrays
     def adopt(self, value: Any) -> Any:
-        return value
+        return value.detach().cpu() if is_torch(value) else value
 
     def is_array(self, value: Any) -> bool:
         return type(value) is np.ndarray

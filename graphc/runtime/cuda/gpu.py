@@ -15,7 +15,7 @@ import numpy as np
 
 from graphc.codegen.cudalib.toolkit import MEND
 from graphc.errors import BindingError, TargetError
-from graphc.runtime.cuda.device import Device, stream_handle
+from graphc.runtime.cuda.device import Device, is_torch, stream_handle
 from graphc.runtime.cuda.errors import translated
 from graphc.runtime.cuda.kernels import Kernels, Ptx, machine_code
 
@@ -116,7 +116,7 @@ class Gpu(Device):
     def adopt(self, value: Any) -> Any:
         if isinstance(value, self.cp.ndarray | np.ndarray | np.generic | float | int | list | tuple):
             return value
-        if type(value).__module__.split(".")[0] == "torch":
+        if is_torch(value):
             value = value.detach()
         if hasattr(value, "__dlpack_device__"):
             return self.cp.from_dlpack(value) if value.__dlpack_device__()[0] in (_CUDA, _MANAGED) else value
@@ -192,7 +192,7 @@ def _three(count: Any) -> tuple[int, ...]:
 def _torch_stream(values: Sequence[Any]) -> int | None:
     """The current stream of PyTorch, where a tensor of it on a device is given."""
     for v in values:
-        if type(v).__module__.split(".")[0] == "torch" and getattr(v, "is_cuda", False):
+        if is_torch(v) and getattr(v, "is_cuda", False):
             torch = importlib.import_module("torch")
             return int(torch.cuda.current_stream(v.device).cuda_stream)
     return None

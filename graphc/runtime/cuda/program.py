@@ -131,7 +131,7 @@ class CudaProgram(Program):
             kind = type(v)
             if kind in NUMBERS or kind is int and v.bit_length() < 64:
                 found.append(kind)
-            elif hasattr(v, "dtype") and hasattr(v, "flags") and v.dtype != np.uint64:
+            elif _has_dtype(v) and hasattr(v, "flags") and v.dtype != np.uint64:
                 found += kind, v.dtype, v.shape, v.flags.c_contiguous
             else:
                 return None
@@ -153,7 +153,7 @@ class CudaProgram(Program):
         run, _ = load(source.text)
         arrays = [v for i, v in zip(self._inputs, values, strict=True) if i.dims]
         to_host = bool(arrays) and not any(map(device.is_array, arrays))
-        halves = {v.dtype for i, v in zip(self._inputs, values, strict=True) if i.dtype == "float" and hasattr(v, "dtype")}
+        halves = {v.dtype for i, v in zip(self._inputs, values, strict=True) if i.dtype == "float" and _has_dtype(v)}
         half = halves.pop() if len(halves) == 1 else None
         results = tuple((shape, made, half if half is not None and half.name in _HALVES and shape and made.kind == "f" else made)
                         for shape, made in self._results(bound, dtype))
@@ -164,13 +164,11 @@ class CudaProgram(Program):
     def _seen(self, i: Input, value: Any) -> Any:
         """What binding looks at."""
         device = device_of(self._which)
-        if not hasattr(value, "dtype") or not hasattr(value, "shape") or not value.shape and not device.is_array(value):
+        if not device.is_array(value) and not (isinstance(value, np.ndarray) and value.dtype.name in _HALVES):
             return convert(i, value)
         if device.is_array(value) and (i in self._on_the_host or value.dtype == np.uint64):
             return convert(i, device.download(value))
         kind = np.dtype(np.float32) if i.dtype == "float" and value.dtype.name in _HALVES else value.dtype.newbyteorder("=")
-        if not device.is_array(value) and kind == value.dtype:
-            return convert(i, value)
         check_kind(i, kind)
         return _Seen(tuple(value.shape), kind if i.dtype == "float" else KINDS[i.dtype])
 
@@ -190,6 +188,11 @@ class _Seen:
 
     def astype(self, dtype: np.dtype, copy: bool = False) -> _Seen:
         return self
+
+
+def _has_dtype(value: Any) -> bool:
+    """Whether this is an array, or a number, whose dtype is NumPy's."""
+    return isinstance(getattr(value, "dtype", None), np.dtype)
 
 
 def _wide(a: np.ndarray) -> np.ndarray:
