@@ -24,7 +24,7 @@ from graphc.loops.device.group import Grouping, neutral_of
 from graphc.loops.device.independent import accesses, carried, independent, letter_of, position, private, statements, values
 from graphc.loops.device.registers import in_chunks, in_registers
 from graphc.loops.device.rowwise import in_variables
-from graphc.loops.device.scatter import dealt
+from graphc.loops.device.scatter import apart, dealt
 from graphc.loops.device.statements import Barrier, GroupKernel, Launch, Load, Once, Over, Save, Segments, Total, When
 from graphc.loops.names import named
 from graphc.loops.statements import Accumulate, Allocate, Assign, For, Kernel, Note, Statement, Store, Track
@@ -82,6 +82,9 @@ class Mapper:
             self.rows_of[buckets] = "BUCKETS"
             rows, body, array = found
             return [self.signed(GroupKernel(kernel.name, (), (), (), rows, body, (), kernel.meaning, deals=array), scratch)]
+        if not scratch and (two := apart(nest)) is not None:
+            return [x for half, name in zip(two, "xy", strict=True)
+                    for x in self.nest(replace(kernel, name=self.own(f"{kernel.name}_{name}")), half, begun, notes, ())]
         return [self.signed(self.alone(kernel, [*notes, *begun, nest], tuple(adds)), scratch)]
 
     def size_term(self, array: str, axis: int) -> Term:

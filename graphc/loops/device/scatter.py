@@ -15,19 +15,17 @@ from typing import Any
 from graphc.ir.nodes import Size
 from graphc.loops.device.independent import accesses, carried, letter_of, position
 from graphc.loops.device.statements import When
-from graphc.loops.statements import Accumulate, Assign, For, Note, Statement, var
+from graphc.loops.statements import Accumulate, Assign, For, Note, Statement, Store, var
 from graphc.scalar.term import Term, walk
 
-__all__ = ["dealt"]
+__all__ = ["dealt", "apart"]
 
 
 def dealt(nest: For, buckets: tuple[str, Size], own: Callable[[str], str],
           size_term: Callable[[str, int], Term]) -> tuple[tuple[For, ...], tuple[Any, ...], str] | None:
     """The loops that threads share out, what each does, and the array; None where the nest is not one scatter. `buckets` are the variable of their
     number and its size; `size_term` is an extent of an array."""
-    chain = [nest]
-    while len(body := [s for s in chain[-1].body if not isinstance(s, Note)]) == 1 and isinstance(body[0], For):
-        chain.append(body[0])
+    chain = _chain(nest)
     core = [s for s in chain[-1].body if not isinstance(s, Note)]
     adds = [s for s in core if isinstance(s, Accumulate) and s.target.op == "load"]
     if len(adds) != 1 or not all(isinstance(s, Assign) or s is adds[0] for s in core) or carried(nest) or any(x.first is not None for x in chain):
@@ -48,6 +46,33 @@ def dealt(nest: For, buckets: tuple[str, Size], own: Callable[[str], str],
     at = own("bucket")
     here = Term("eq", (Term("mod", (key, var(buckets[0], "int")), None, "int"), var(at, "int")), None, "bool")
     return (For(at, buckets[1], ()), *(replace(loop, body=()) for loop in outer)), _guarded(inner, core, here), target.value
+
+
+def apart(nest: For) -> tuple[For, For] | None:
+    """A nest that stores values besides the one place that it adds to, as two: what it stores, then the scatter, which reads that from memory."""
+    chain = _chain(nest)
+    core = chain[-1].body
+    adds = [s for s in core if isinstance(s, Accumulate) and s.target.op == "load"]
+    if len(adds) != 1 or not any(isinstance(s, Store) for s in core) or not all(isinstance(s, Assign | Store | Note) or s is adds[0] for s in core) \
+            or sum(a.name == adds[0].target.value for a in accesses(core)) != 1:
+        return None
+    first, second = (_within(chain, [s for s in core if keep(s)]) for keep in (lambda s: s is not adds[0], lambda s: not isinstance(s, Store)))
+    return first, second
+
+
+def _chain(nest: For) -> list[For]:
+    """A nest's loops, each all that there is in the one before."""
+    chain = [nest]
+    while len(body := [s for s in chain[-1].body if not isinstance(s, Note)]) == 1 and isinstance(body[0], For):
+        chain.append(body[0])
+    return chain
+
+
+def _within(chain: Sequence[For], core: Sequence[Statement]) -> For:
+    body = tuple(core)
+    for loop in reversed(chain):
+        body = (replace(loop, body=body),)
+    return body[0]                                                         # type: ignore[return-value]
 
 
 def _guarded(loops: Sequence[For], core: Sequence[Statement], here: Term) -> tuple[Any, ...]:
