@@ -47,7 +47,7 @@ from graphc.scalar.term import Term, freeze
 from graphc.schedule.library import matrix_product
 from graphc.schedule.memory import kept_axes
 from graphc.schedule.plan import Compute, Item, Library, Loop, Tiles, walk_computes
-from graphc.schedule.policy import CPU, GPU, Policy
+from graphc.schedule.policy import CPU, GPU
 from graphc.schedule.scan import Scan, along_symbol
 from graphc.schedule.tile import tile_axes
 
@@ -58,10 +58,10 @@ INT_NEUTRAL = {"sum": 0, "prod": 1, "max": -(2**63), "min": 2**63 - 1, "argmax":
 
 
 def lower(items: Sequence[Item], inputs: Sequence[Input], roots: Sequence[Node], names: Mapping[Node, str],
-          meaning: Mapping[Node, str], checked: frozenset[Input] = frozenset(), kernels: str = "over_", policy: Policy = CPU) -> HostProgram:
+          meaning: Mapping[Node, str], checked: frozenset[Input] = frozenset(), kernels: str = "over_") -> HostProgram:
     """`meaning` is the line of index notation for each node; `checked` are index inputs verified when the program is called; `kernels`
     begins the names of kernels."""
-    return _Lowering(items, inputs, roots, names, meaning, checked, kernels, policy).program()
+    return _Lowering(items, inputs, roots, names, meaning, checked, kernels, CPU).program()
 
 
 def lower_for_device(items: Sequence[Item], inputs: Sequence[Input], roots: Sequence[Node], names: Mapping[Node, str], meaning: Mapping[Node, str],

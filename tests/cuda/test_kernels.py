@@ -151,6 +151,18 @@ def test_pairs():
     agrees(L, {"X": rng.normal(size=(37, 3)), "Z": rng.normal(size=(41, 3))})
 
 
+def test_equal_layers_share_their_kernels():
+    X, Y = gc.tensor("X", "n d"), gc.tensor("Y", "n d")
+    layers = [(gc.param(f"W{k}", "d d"), gc.param(f"b{k}", "d")) for k in range(4)]
+    h = X
+    for W, b in layers:
+        h = gc.tanh(h @ W + b)
+    rng = np.random.default_rng(10)
+    data = {x.name: 0.5 * rng.normal(size={"n": (13, 5), "d": (5, 5)}[str(x.sizes[0])][:x.ndim]) for x in (X, Y, *(x for layer in layers for x in layer))}
+    launches = agrees(gc.mean((h - Y) ** 2), data, [x.name for layer in layers for x in layer])
+    assert len({x.kernel for x in launches}) < len(launches) / 2
+
+
 def test_a_hessian():
     W, X = gc.param("W", "d"), gc.tensor("X", "n d")
     H = gc.hessian(gc.sum(gc.softplus(X @ W)), W)

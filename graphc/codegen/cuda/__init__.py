@@ -18,7 +18,9 @@ from typing import Any
 from graphc.codegen.cuda.context import LabelCheck
 from graphc.codegen.cuda.host import Host
 from graphc.codegen.cuda.kernels import Kernels
+from graphc.codegen.cuda.same import firsts
 from graphc.codegen.defined import defined
+from graphc.errors import InternalError
 from graphc.loops.device.statements import DeviceProgram, Finish, Launch
 from graphc.loops.statements import ForTiles, HostProgram
 
@@ -31,11 +33,16 @@ def emit(program: HostProgram, mapped: DeviceProgram, title: str, dtype: str, la
 
 
 class _Module(Kernels, Host):
+    """A module: its kernels, then `run`."""
+
     def text(self, title: str) -> str:
         found = self.kernels(self.mapped.body)
+        if len({k.name for k in found}) < len(found):
+            raise InternalError(f"two kernels have one name among {', '.join(k.name for k in found)}")
         texts = {k.name: self.kernel(k) for k in found if not isinstance(k, Finish)}
+        self.same = firsts(texts, {*self.library, *self.print.functions, *self.print.defined})
         run = self.run()
-        kernels = [self.finish(k) if isinstance(k, Finish) else texts[k.name] for k in found]
+        kernels = [self.finish(k) if isinstance(k, Finish) else texts[k.name] for k in found if self.same.get(k.name, k.name) == k.name]
         own = [defined(self.print.defined[name], self.dtype, self.print) for name in sorted(self.print.defined)]
         parts = [*own, *kernels, run]
         return "\n\n\n".join([self.header(title, "\n".join(parts)), *parts]) + "\n"

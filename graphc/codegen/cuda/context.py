@@ -66,6 +66,7 @@ class Context:
         self.sizes = program.sizes | program.rows
         self.wrong = own("wrong")                          # the flag of indices that are computed and run past what they index
         self.print = _Printer(program.arrays, self.sizes, self.wrong)
+        self.same: dict[str, str] = {}                     # kernel -> the first that is equal but for names
         self.indexing: set[str] = set()                    # the kernels that are given it
         self.e, self.here = own("e"), own("here")
         self.library: set[str] = set()

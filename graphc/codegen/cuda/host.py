@@ -124,7 +124,7 @@ class Host(Context):
         wanted = {"THREADS": self.has_team(k), "WIDTH": bool(k.registers), "VECTOR": bool(k.registers) or k.flat, "BLOCK": bool(k.totals)}
         given = ["device.wrong"] * (k.name in self.indexing) + ["BUCKETS=BUCKETS"] * bool(k.deals)
         given += [f"{c}={v}" for c, v in constants.items() if wanted[c]]
-        return f"device.launch({', '.join([k.name, f'{grid}.blocks', f'{grid}.threads', *arguments, *given])})"
+        return f"device.launch({', '.join([self.same[k.name], f'{grid}.blocks', f'{grid}.threads', *arguments, *given])})"
 
     def launch_finish(self, f: Finish) -> list[str]:
         counts = dict.fromkeys(self.parts[t.name] for t in f.totals)

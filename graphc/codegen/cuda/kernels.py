@@ -42,8 +42,9 @@ class Kernels(Statements):
         for a in k.scratch:
             if self.in_memory(k, a) and a.name not in k.shared:
                 size = self.print.size(sp.Mul(*a.sizes), self.sizes)
-                lines.append(f"{a.name}_at = {self.use('group', threads)}*{atom(size)}")
-                self.print.offset[a.name] = f"{a.name}_at"
+                at = self.own(f"{a.name}_at")
+                lines.append(f"{at} = {self.use('group', threads)}*{atom(size)}")
+                self.print.offset[a.name] = at
         lines += [f"{t.name} = {self.neutral(t)}" for t in k.totals]
         lines += self.flat(k) if k.flat else self.rows(k, threads)
         for t in k.totals:

@@ -37,6 +37,7 @@ class _Host:
     scalar: list[Statement] = field(default_factory=list)
     made: dict[str, None] = field(default_factory=dict)           # scalars that an array of one element holds
     finishes: int = 0
+    begins: int = 0
 
     def run(self) -> list[Any]:
         done = self.block(self.program.body, set())
@@ -67,7 +68,8 @@ class _Host:
 
     def mapper_kernel(self, nest: For) -> Kernel:
         """A nest of the host program, such as the start of a sum over tiles, as a kernel."""
-        return Kernel(self.own("begin"), (), (), (), (nest,), ())
+        self.begins += 1
+        return Kernel(self.own("begin" if self.begins == 1 else f"begin_{self.begins}"), (), (), (), (nest,), ())
 
     def assign(self, s: Assign) -> None:
         """A scalar statement; the start of a total, and its end in the program's precision, are the kernel's and the finish's business."""

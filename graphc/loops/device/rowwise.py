@@ -47,7 +47,7 @@ def in_variables(body: Sequence[Statement], rows: Collection[str], own: Callable
             t = Term("load", s.index, s.name, s.value.kind)
             if any(x == t for other in statements(body) for x in _loads(other)):
                 variables[t] = variable(t)
-                done += [Assign(variables[t].value, s.value), replace(s, value=variables[t])]
+                done += [*([Assign(variables[t].value, s.value)] if s.value != variables[t] else []), replace(s, value=variables[t])]
                 continue
         done.append(s)
     return tuple(done)
