@@ -15,6 +15,7 @@ from graphc.compiler import Program, compile
 from graphc.errors import (
     BindingError,
     CacheError,
+    DeviceError,
     DifferentiationError,
     DimError,
     DtypeError,
@@ -71,7 +72,7 @@ from graphc.render import render
 __version__ = "0.1.0"
 __all__ = [
     *_functions,
-    "BindingError", "CacheError", "Dim", "DifferentiationError", "DimError", "DtypeError", "FormulaError", "GraphcError", "Index",
+    "BindingError", "CacheError", "DeviceError", "Dim", "DifferentiationError", "DimError", "DtypeError", "FormulaError", "GraphcError", "Index",
     "InternalError", "Max", "Mean", "Min", "Prod", "Program", "RenderError", "Sum", "TargetError", "Tensor", "arange", "argmax", "argmin",
     "array", "broadcast_to", "check", "compile", "concatenate", "cumprod", "cumsum", "dims", "dot", "einsum", "evaluate", "expand_dims", "eye",
     "formula", "grad", "hessian", "hvp", "indices", "jacobian", "jvp", "kinks", "labels", "latex", "log_softmax", "logsumexp", "losses", "matmul",

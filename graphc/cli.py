@@ -6,6 +6,7 @@
              |  explain   every stage of the pipeline as text      check      its values and gradients against mathematics
              |  range     which node can overflow, underflow, be NaN or lose its digits
              |  demo      the lecture's losses, through all of the above
+             |  doctor    what works on this machine, and what mends the rest
     target  ::= a formula, with a declaration for each of its tensors: X=n,d W=d,c t=n,int,below,c lam=
              |  FILE.py or FILE.py:NAME, a Python file, which is run as any script; NAME is a tensor or a program in it
 
@@ -57,6 +58,9 @@ EXAMPLES = {
     "demo": """examples:
   graphc demo
   graphc demo -o out""",
+    "doctor": """examples:
+  graphc doctor
+  graphc doctor cuda gpu""",
 }
 
 
@@ -145,6 +149,9 @@ def _parser() -> argparse.ArgumentParser:
 
     demo = _command(commands, "demo", _demo, "the lecture's losses: kernels, gradients, pictures", target=False)
     demo.add_argument("-o", "--output", metavar="FOLDER", default="out", help="where pictures and sources go (default out)")
+
+    doctor = _command(commands, "doctor", _doctor, "what works on this machine, and what mends the rest", target=False)
+    doctor.add_argument("parts", metavar="PART", nargs="*", help="what must work: cpu, threads, cache (default), pictures, cuda, gpu")
     return parser
 
 
@@ -260,3 +267,13 @@ def _range(args: argparse.Namespace) -> int:
 def _demo(args: argparse.Namespace) -> int:
     from graphc.demo import demo
     return OK if demo(args.output) else FAILED
+
+
+def _doctor(args: argparse.Namespace) -> int:
+    from graphc.doctor import NEEDED, PARTS, examine, report
+    from graphc.target import UsageError
+    if unknown := [part for part in args.parts if part not in PARTS]:
+        raise UsageError(f"there is no part {', '.join(unknown)}; choose among {', '.join(PARTS)}")
+    findings = examine()
+    print(report(findings))
+    return FAILED if any(f.problem and f.part in (args.parts or NEEDED) for f in findings) else OK

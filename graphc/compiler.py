@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import Any
 
 from graphc.codegen.cpu import emit, is_compiled
+from graphc.codegen.cuda import emit as emit_cuda
 from graphc.errors import DifferentiationError, DimError, FormulaError, TargetError
 from graphc.frontend.derivatives import find_wrt, grad, parameters_of
 from graphc.frontend.elementwise import as_tensor, located
@@ -28,7 +29,8 @@ from graphc.ir.show import meaning_of, show
 from graphc.ir.verify import verify
 from graphc.ir.walk import inputs_of, topological
 from graphc.loops.cost import show_cost
-from graphc.loops.lower import lower
+from graphc.loops.device.statements import DeviceProgram
+from graphc.loops.lower import lower, lower_for_device
 from graphc.loops.names import RESERVED
 from graphc.loops.statements import Call, HostProgram
 from graphc.passes.canonical import canonicalise
@@ -36,11 +38,13 @@ from graphc.passes.cse import share
 from graphc.passes.simplify import simplify
 from graphc.passes.squeeze import squeeze
 from graphc.passes.stable import stabilise
+from graphc.runtime.cpu import CpuProgram
 from graphc.runtime.program import Program, Source, Structure
 from graphc.scalar.symbols import axis_index
 from graphc.schedule.fuse import features, fuse
 from graphc.schedule.memory import recompute
 from graphc.schedule.plan import Item, show_plan
+from graphc.schedule.policy import CPU, GPU, Policy
 from graphc.schedule.scan import Scan, find_scans
 from graphc.schedule.tile import tile
 
@@ -106,8 +110,8 @@ class Compilation:
         """Where the program has a second way for few features (see graphc.schedule.fuse.features)."""
         return features(self.graph)
 
-    def planned(self, across: bool = False) -> list[Item]:
-        return tile(recompute(fuse(self.graph, across), self.graph), self.graph)
+    def planned(self, across: bool = False, policy: Policy = CPU) -> list[Item]:
+        return tile(recompute(fuse(self.graph, across, policy), self.graph, policy), self.graph, policy)
 
     @cached_property
     def loops(self) -> HostProgram:
@@ -118,6 +122,30 @@ class Compilation:
         return self.lowered(self.planned(across=True), "across_") if self.few and is_compiled(self.loops) else None
 
     def lowered(self, schedule: list[Item], kernels: str = "over_") -> HostProgram:
+        return lower(schedule, self.inputs, self.graph, self.node_names, *self.notes(), kernels)
+
+    @cached_property
+    def on_device(self) -> tuple[HostProgram, DeviceProgram, Callable[[str], str]]:
+        """The loop program for a GPU, its mapping, and what makes names for it."""
+        return lower_for_device(self.planned(policy=GPU), self.inputs, self.graph, self.node_names, *self.notes(), list(self.few))
+
+    def device_source(self, dtype: str) -> Source:
+        """The module for CUDA and what is to know for calling it."""
+        return Source(self.cuda_source(dtype), self.unseen(self.on_device[0]), {}, (), False)
+
+    def unseen(self, program: HostProgram) -> tuple[str, ...]:
+        """The extents that no input shows."""
+        shown = {s for i in self.inputs for s in i.dims}
+        return tuple(s.name for s in program.sizes if s not in shown)
+
+    def cuda_source(self, dtype: str) -> str:
+        """The text of the module for CUDA (see graphc.codegen.cuda)."""
+        program, device, own = self.on_device
+        labels = [(self.node_names[x.input], x.below, x.others) for x in label_bounds(self.inputs, self.graph) if x.compiled]
+        return emit_cuda(program, device, self.title(), dtype, labels, own)
+
+    def notes(self) -> tuple[dict[Node, str], frozenset[Input]]:
+        """The line of index notation of each node, and the labels that are checked when a program is called."""
         compared = known_labels(self.graph)
         checked = frozenset(i for i in self.inputs if i.below is not None and not i.ignore and not compared.get(i))
         order = topological(self.graph)
@@ -125,18 +153,16 @@ class Compilation:
         names = self.node_names | {m: self.node_names[n] for m, n in as_written.items()}
         meaning = meaning_of([*order, *as_written], names)
         meaning |= {n: meaning[m] for m, n in as_written.items()}
-        return lower(schedule, self.inputs, self.graph, self.node_names, meaning, checked, kernels)
+        return meaning, checked
 
     def source(self, dtype: str) -> Source:
         """The module's text and what is to know for calling it."""
-        shown = {s for i in self.inputs for s in i.dims}
         labels = [(self.node_names[x.input], x.below, x.others) for x in label_bounds(self.inputs, self.graph) if x.compiled]
         ways = [p for p in (self.loops, self.across) if p is not None]
         calls = [s for p in ways for s in p.body if isinstance(s, Call) and s.split is not None]
         kernels = {s.kernel.name: s.kernel.split for s in calls}
-        extents = tuple(s.name for s in self.loops.sizes if s not in shown)
         text = emit(self.loops, self.title(), dtype, labels, self.across, self.few)
-        return Source(text, extents, kernels, tuple(s.split for s in calls), is_compiled(self.loops))   # type: ignore[arg-type, misc]
+        return Source(text, self.unseen(self.loops), kernels, tuple(s.split for s in calls), is_compiled(self.loops))   # type: ignore[arg-type, misc]
 
     def title(self) -> str:
         """The formulas and declarations that open the module."""
@@ -153,13 +179,22 @@ class Compilation:
 
     def explain(self) -> str:
         """Every stage as text."""
-        parts = [f"== {stage} ==\n{show(graph)}" for stage, graph in self.graphs.items()]
+        parts = self.stages()
         parts.append(f"== schedule ==\n{show_plan(self.schedule, self.node_names)}")
         if self.across is not None:
             parts.append(f"== schedule for few features ==\n{show_plan(self.planned(across=True), self.node_names)}")
         parts.append(f"== cost ==\n{show_cost(self.loops, self.schedule, self.node_names)}")
         parts.append(f"== source ==\n{self.source('float64').text}")
         return "\n\n".join(parts)
+
+    def explain_cuda(self) -> str:
+        """The same for CUDA."""
+        plan = show_plan(self.planned(policy=GPU), self.node_names)
+        return "\n\n".join([*self.stages(), f"== schedule ==\n{plan}", f"== source ==\n{self.cuda_source('float32')}"])
+
+    def stages(self) -> list[str]:
+        """The graph after each pass."""
+        return [f"== {stage} ==\n{show(graph)}" for stage, graph in self.graphs.items()]
 
 
 def _copy(node: Node) -> Node:
@@ -168,13 +203,18 @@ def _copy(node: Node) -> Node:
     return Comprehension(node.dims, (), None, X0, (Read(node, index),), node.dtype, Origin("copy", node.origin.file, node.origin.line))
 
 
-def compile(outputs: Any, wrt: Any = None, *, dtype: str | None = None, target: str = "cpu") -> Program:
+def compile(outputs: Any, wrt: Any = None, *, dtype: str | None = None, target: str = "cpu", device: int | str | None = None,
+            capture: bool = False) -> Program:
     """Compile tensors to a Program.
 
     `compile(L)` of a scalar L gives (value, gradients by name) with respect to all parameters; `wrt` chooses tensors or names, and
     `wrt=()` none. Without parameters, and for a tensor that is not a scalar, the value alone. `compile([L, g])` and
     `compile({"loss": L, "H": H})` give their values in the same structure, and with `wrt` the first one's gradients beside them.
     `dtype` fixes float32 or float64; without it a program takes the precision of the arrays.
+
+    `target="cuda"` compiles for a CUDA device, number `device` (0 unless said), or "emulator", which executes the same kernels on the processor;
+    `capture=True` makes a CUDA graph of each call (docs/cuda.md). It needs the extra `graphc[cuda13]` or `graphc[cuda12]`; TargetError says what
+    is missing.
 
     >>> import graphc as gc
     >>> W = gc.param("W", "d")
@@ -183,8 +223,10 @@ def compile(outputs: Any, wrt: Any = None, *, dtype: str | None = None, target: 
     >>> float(loss), grads["W"]
     (25.0, array([6., 8.]))
     """
-    if target != "cpu":
-        raise located(TargetError(f"target {target!r} is not one of: cpu"))
+    if target not in ("cpu", "cuda"):
+        raise located(TargetError(f"target {target!r} is not one of: cpu, cuda"))
+    if target == "cpu" and (device is not None or capture):
+        raise located(TargetError("device= and capture= belong to target='cuda'"))
     if dtype not in (None, "float32", "float64"):
         raise located(TargetError(f"dtype {dtype!r} is not float32 or float64"))
     shape, tensors, names = _flatten(outputs)
@@ -202,7 +244,19 @@ def compile(outputs: Any, wrt: Any = None, *, dtype: str | None = None, target: 
         tensors = [*tensors, *gradients]
         names = [*names, *(f"{label}_bar" for label in labels)]
     compilation = Compilation([t.node for t in tensors], names, gradient_of)
-    return Program(compilation.inputs, compilation.graph, tensors, Structure(shape), compilation.source, compilation.explain, dtype)
+    given = compilation.inputs, compilation.graph, tensors, Structure(shape)
+    if target == "cuda":
+        return _for_cuda(compilation, given, dtype, device, capture)
+    return CpuProgram(*given, compilation.source, compilation.explain, dtype)
+
+
+def _for_cuda(compilation: Compilation, given: tuple[Any, ...], dtype: str | None, device: int | str | None, capture: bool) -> Program:
+    from graphc.runtime.cuda.program import CudaProgram
+    names = [compilation.node_names[r] for r in compilation.graph]
+    try:
+        return CudaProgram(*given, compilation.device_source, compilation.explain_cuda, dtype, names=names, device=device, capture=capture)
+    except TargetError as error:
+        raise located(error) from None
 
 
 def _is_empty(wrt: Any) -> bool:

@@ -6,7 +6,7 @@ A message says what is wrong and where, why it usually happens, and the way out.
 from __future__ import annotations
 
 __all__ = ["GraphcError", "FormulaError", "DimError", "DtypeError", "BindingError", "BindingTypeError",
-           "DifferentiationError", "TargetError", "RenderError", "CacheError", "InternalError"]
+           "DifferentiationError", "TargetError", "DeviceError", "RenderError", "CacheError", "InternalError"]
 
 
 class GraphcError(Exception):
@@ -39,6 +39,10 @@ class DifferentiationError(GraphcError, ValueError):
 
 class TargetError(GraphcError, ValueError):
     """A target or dtype to compile for that graphc does not have, or that this machine cannot run."""
+
+
+class DeviceError(GraphcError, RuntimeError):
+    """A device failed while it ran a Program: it is out of memory, or its context is lost."""
 
 
 class RenderError(GraphcError, RuntimeError):

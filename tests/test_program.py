@@ -220,3 +220,11 @@ def test_nan_and_infinity_are_not_hidden():
         assert np.isnan(result["sum"]) and np.isnan(result["max"]) and np.isnan(result["min"])
         assert result["argmax"] == place
     assert f(x=np.full(7, -np.inf))["max"] == -np.inf
+
+
+def test_cuda_without_its_tools_says_what_is_missing_and_how_to_get_it(loss, monkeypatch):
+    from graphc.codegen.cudalib import toolkit
+    missing = {name: toolkit.Part(name, "compiles kernels", problem="No module named 'numba_cuda'") for name in ("numba-cuda", "NVVM")}
+    monkeypatch.setattr(toolkit, "parts", lambda: missing)
+    with pytest.raises(gc.TargetError, match=r"needs numba-cuda.*No module named 'numba_cuda'.*pip install 'graphc\[cuda13\]'(.|\n)*test_program.py:"):
+        compile(loss, target="cuda")

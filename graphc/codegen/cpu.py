@@ -15,6 +15,7 @@ from graphc.codegen.defined import defined
 from graphc.codegen.text import Printer
 from graphc.ir.nodes import Size
 from graphc.loops.chunks import chunk_sums
+from graphc.loops.names import named
 from graphc.loops.split import in_python
 from graphc.loops.statements import (
     Accumulate,
@@ -116,7 +117,7 @@ class _Module:
     def choice(self, few: Mapping[Size, Size]) -> list[str]:
         """Few features and many points: inner loops run across points; else along features."""
         arguments = ", ".join(name for part in self.parameters() for name in part)
-        sizes = [[self.print(t, outer=60) for t in (self.print.named(d, self.sizes), self.print.named(m, self.sizes))] for d, m in few.items()]
+        sizes = [[self.print(t, outer=60) for t in (named(d, self.sizes), named(m, self.sizes))] for d, m in few.items()]
         test = " and ".join(f"{d}*({m} + 256) < 200*{m}" for d, m in sizes)
         return [f"if {test}:  # few features, many points", f"    across({arguments})", "else:", f"    along({arguments})"]
 

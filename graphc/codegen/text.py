@@ -8,8 +8,9 @@ from typing import Any
 import mpmath
 import sympy as sp
 
+from graphc.loops.names import named
 from graphc.scalar.table import ROWS
-from graphc.scalar.term import Term, divides_twice, freeze
+from graphc.scalar.term import Term, divides_twice
 
 __all__ = ["Printer"]
 
@@ -17,6 +18,7 @@ _ADD, _MUL, _NEG, _ATOM, _COMPARE, _NOT, _AND, _OR, _CHOICE = 50, 60, 70, 100, 4
 _INFIX = {"add": ("+", _ADD), "sub": ("-", _ADD), "mul": ("*", _MUL), "div": ("/", _MUL), "floordiv": ("//", _MUL), "mod": ("%", _MUL),
           "lt": ("<", _COMPARE), "le": ("<=", _COMPARE), "gt": (">", _COMPARE), "ge": (">=", _COMPARE), "eq": ("==", _COMPARE),
           "ne": ("!=", _COMPARE), "and_": ("and", _AND), "or_": ("or", _OR)}
+_WHOLE = ("floordiv", "mod")             # of which a*(b // c) and -(a // b) are not a*b // c and -a // b
 
 
 class Printer:
@@ -44,7 +46,7 @@ class Printer:
             return f"{self(t.args[0], _MUL)}/{once}/{once}", _MUL
         if t.op in _INFIX:
             sign, level = _INFIX[t.op]
-            right = level + (t.op in ("sub", "div", "floordiv", "mod") or level == _COMPARE)
+            right = level + (t.op in ("sub", "div", "floordiv", "mod") or level == _COMPARE or t.args[1].op in _WHOLE)
             left = level + (level == _COMPARE)
             return f"{self(t.args[0], left)} {sign} {self(t.args[1], right)}" if level != _MUL else \
                 f"{self(t.args[0], left)}{sign if sign in '*/' else f' {sign} '}{self(t.args[1], right)}", level
@@ -54,7 +56,7 @@ class Printer:
         args = t.args
         match t.op:
             case "neg":
-                return f"-{self(args[0], _MUL)}", _NEG - 15
+                return f"-{self(args[0], _MUL + (args[0].op in _WHOLE))}", _NEG - 15
             case "not_":
                 return f"not {self(args[0], _NOT)}", _NOT
             case "where":
@@ -114,15 +116,4 @@ class Printer:
 
     def size(self, size: sp.Expr, names: dict[sp.Symbol, str]) -> str:
         """A size as a Python expression over the variables of extents."""
-        return self(self.named(size, names))
-
-    @staticmethod
-    def named(size: sp.Expr, names: dict[sp.Symbol, str]) -> Term:
-        """A size as a term over the variables of extents."""
-        return _named(freeze(size, ()), names)
-
-
-def _named(t: Term, names: dict[sp.Symbol, str]) -> Term:
-    if t.op == "extent":
-        return Term("var", (), names[t.value], "int")
-    return Term(t.op, tuple(_named(a, names) for a in t.args), t.value, t.kind)
+        return self(named(size, names))                                                          # type: ignore[arg-type]

@@ -9,7 +9,7 @@ A symbolic dim gets its extent from the first array that has it, and every other
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,12 +72,13 @@ class Binder:
         self.needed = [n for n in used if n not in mentioned]
         self.allowed = {*used, *bounds_} - shown
 
-    def bind(self, given: Mapping[str, Any], labels: bool = True) -> Bound:
-        """Check and convert data for all inputs. Without `labels`, those that generated code checks are left to it."""
+    def bind(self, given: Mapping[str, Any], labels: bool = True, converted_by: Callable[[Input, Any], Any] | None = None) -> Bound:
+        """Check and convert data for all inputs. Without `labels`, those that generated code checks are left to it. `converted_by` stands for
+        `convert` where data may be other than NumPy's."""
         extents = {n: _size(n, given[n]) for n in self.allowed if n in given}
         owner = {n: "the call" for n in extents}
         check_names(self.inputs, {k: v for k, v in given.items() if k not in extents}, [n for n in self.needed if n not in given])
-        converted = {i: convert(i, given[i.name]) for i in self.inputs}
+        converted = {i: (converted_by or convert)(i, given[i.name]) for i in self.inputs}
         dtype = common_dtype(self.inputs, converted)
         arrays = {}
         for i in self.inputs:
@@ -136,30 +137,38 @@ def convert(i: Input, value: Any) -> np.ndarray:
     if not a.dtype.isnative:
         a = a.astype(a.dtype.newbyteorder("="))
     weak = not hasattr(value, "dtype")
+    if weak and a.dtype.kind in "iu" and i.dtype == "float":
+        a = a.astype(np.float64)
+    if not (weak and not a.size and i.dtype == "int"):
+        check_kind(i, a.dtype, weak)
     if i.dtype == "float":
-        return _float(i, a, weak)
+        return a.astype(i.precision) if i.precision else _Weak(a) if weak else a
     if i.dtype == "int":
-        if a.dtype.kind not in "iu" and not (weak and a.size == 0):
-            raise BindingTypeError(f"{signature(i)} needs integers, given {a.dtype}; convert with .astype(int) if the values are whole\n  "
-                                   f"declared at {i.origin}")
         if a.dtype == np.uint64 and a.size and a.max() > np.iinfo(np.int64).max:
             raise BindingError(f"{signature(i)} has a value above 2**63 - 1")
         return a.astype(np.int64, copy=False)
-    if a.dtype != np.bool_:
-        raise BindingTypeError(f"{signature(i)} needs bool values, given {a.dtype}; compare first, as in x > 0\n  declared at {i.origin}")
     return a
 
 
-def _float(i: Input, a: np.ndarray, weak: bool) -> np.ndarray:
-    if a.dtype.kind in "iu" and weak:
-        a = a.astype(np.float64)
-    if a.dtype not in (np.float32, np.float64):
-        way = "integer data: convert with .astype(float), or declare it with gc.labels" if a.dtype.kind in "iu" else \
-            "a ragged or non-numeric list" if a.dtype == object else "use float32 or float64"
-        raise BindingTypeError(f"{signature(i)} needs float32 or float64, given {a.dtype} ({way})\n  declared at {i.origin}")
-    if i.precision and not weak and a.dtype != i.precision:
-        raise BindingTypeError(f"{signature(i)} is declared {i.precision}, given {a.dtype}\n  declared at {i.origin}")
-    return a.astype(i.precision) if i.precision else _Weak(a) if weak else a
+def check_kind(i: Input, given: np.dtype, weak: bool = False) -> None:
+    """Data of this dtype are of an input's kind; `weak` are Python's numbers, which have no precision of their own."""
+    problem = None
+    if i.dtype == "float" and given not in (np.float32, np.float64):
+        problem = f"float32 or float64, given {given} ({_float_way(given)})"
+    elif i.dtype == "int" and given.kind not in "iu":
+        problem = f"integers, given {given}; convert with .astype(int) if the values are whole"
+    elif i.dtype == "bool" and given != np.bool_:
+        problem = f"bool values, given {given}; compare first, as in x > 0"
+    if problem:
+        raise BindingTypeError(f"{signature(i)} needs {problem}\n  declared at {i.origin}")
+    if i.precision and not weak and given != i.precision:
+        raise BindingTypeError(f"{signature(i)} is declared {i.precision}, given {given}\n  declared at {i.origin}")
+
+
+def _float_way(given: np.dtype) -> str:
+    if given.kind in "iu":
+        return "integer data: convert with .astype(float), or declare it with gc.labels"
+    return "a ragged or non-numeric list" if given == np.dtype(object) else "use float32 or float64"
 
 
 class _Weak(np.ndarray):

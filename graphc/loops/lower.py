@@ -7,7 +7,7 @@ the host where several kernels use it, scratch of the kernel otherwise.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from operator import itemgetter
 from typing import Any
@@ -17,6 +17,8 @@ import sympy as sp
 from graphc.ir.access import same_size
 from graphc.ir.nodes import Comprehension, Input, Node, Operation, Read, Scatter, Size
 from graphc.loops.chunks import chunked
+from graphc.loops.device.host import mapped
+from graphc.loops.device.statements import DeviceProgram
 from graphc.loops.host import Scope, assemble
 from graphc.loops.names import RESERVED, Letters, size_names
 from graphc.loops.pack import packed
@@ -44,10 +46,11 @@ from graphc.scalar.symbols import Extent, axis_index
 from graphc.scalar.term import Term, freeze
 from graphc.schedule.memory import kept_axes
 from graphc.schedule.plan import Compute, Item, Library, Loop, Tiles, walk_computes
+from graphc.schedule.policy import CPU, GPU
 from graphc.schedule.scan import Scan, along_symbol
 from graphc.schedule.tile import tile_axes
 
-__all__ = ["lower"]
+__all__ = ["lower", "lower_for_device"]
 
 NEUTRAL = {"sum": 0, "prod": 1, "max": float("-inf"), "min": float("inf"), "argmax": float("-inf"), "argmin": float("inf")}
 INT_NEUTRAL = {"sum": 0, "prod": 1, "max": -(2**63), "min": 2**63 - 1, "argmax": -(2**63), "argmin": 2**63 - 1}
@@ -57,13 +60,21 @@ def lower(items: Sequence[Item], inputs: Sequence[Input], roots: Sequence[Node],
           meaning: Mapping[Node, str], checked: frozenset[Input] = frozenset(), kernels: str = "over_") -> HostProgram:
     """`meaning` is the line of index notation for each node; `checked` are index inputs verified when the program is called; `kernels`
     begins the names of kernels."""
-    return _Lowering(items, inputs, roots, names, meaning, checked, kernels).program()
+    return _Lowering(items, inputs, roots, names, meaning, checked, kernels, CPU).program()
+
+
+def lower_for_device(items: Sequence[Item], inputs: Sequence[Input], roots: Sequence[Node], names: Mapping[Node, str], meaning: Mapping[Node, str],
+                     checked: frozenset[Input], few: Sequence[Size]) -> tuple[HostProgram, DeviceProgram, Callable[[str], str]]:
+    """The loop program for a GPU, its mapping, and what makes names beside those of both. `few` are extents that are short."""
+    lowering = _Lowering(items, inputs, roots, names, meaning, checked, "over_", GPU)
+    program = lowering.program()
+    return program, mapped(program, lowering.bounds, few, lowering.own), lowering.own
 
 
 class _Lowering:
-    def __init__(self, items, inputs, roots, names, meaning, checked, kernels):                  # type: ignore[no-untyped-def]
+    def __init__(self, items, inputs, roots, names, meaning, checked, kernels, policy):          # type: ignore[no-untyped-def]
         self.items, self.inputs, self.roots, self.names, self.meaning, self.checked = items, inputs, roots, names, meaning, checked
-        self.kernels = kernels
+        self.kernels, self.policy = kernels, policy
         self.kept = kept_axes(items, roots)
         self.repeated = _repeated(items)
         self.size_names = size_names(names.values(), items, inputs)
@@ -104,13 +115,14 @@ class _Lowering:
             else:
                 body += self.initialise(item) + self.compute(item)
         inputs, outputs = tuple(self.names[i] for i in self.inputs), tuple(self.names[r] for r in self.roots)
-        body = share_storage(body, self.arrays, frozenset(inputs), frozenset(outputs), self.own)
+        if self.policy.tuned:
+            body = share_storage(body, self.arrays, frozenset(inputs), frozenset(outputs), self.own)
         given, found = frozenset((*inputs, *outputs)), frozenset(outputs)
         body = assemble(body, Scope(self.arrays, self.scalars, self.size_names, given, found, self.bounds))
         results = {o: self.own(f"{o}_out") for o in outputs if o in self.scalars}
         whole = HostProgram(inputs, outputs, results, self.arrays, self.scalars, tuple(body), self.size_names, tuple(self.letters.pool),
                             self.row_names)
-        return share_kernels(split_rows(whole))
+        return share_kernels(split_rows(whole)) if self.policy.tuned else whole
 
     def own(self, name: str) -> str:
         """A name of lowering's own for something beside a node: kept apart from the user's names by trailing underscores."""
@@ -160,8 +172,9 @@ class _Lowering:
         body = self.loop(loop)
         meaning = tuple(dict.fromkeys(self.meaning[c.node] for c in walk_computes([loop]) if not c.again))
         wide = tuple(dict.fromkeys(self.names[c.node] for c in walk_computes([loop]) if self.is_wide(c)))
-        whole = chunked(packed(body, self.arrays, self.own, self.letters.pool), wide, self.own)
-        return Kernel(name, (), (), (), whole, (), meaning, () if loop.tiles else wide)
+        if self.policy.tuned:
+            body = list(chunked(packed(body, self.arrays, self.own, self.letters.pool), wide, self.own))
+        return Kernel(name, (), (), (), tuple(body), (), meaning, () if loop.tiles else wide)
 
     def block(self, items: Sequence[Item]) -> list[Statement]:
         out: list[Statement] = []
@@ -186,7 +199,8 @@ class _Lowering:
         letter = self.letters.of(loop, computes.path.index(loop), computes.path)
         first, last = (var(b, "int") for b in self.bounds) if loop.tiles else (None, None)
         whole = For(letter, loop.extent, tuple(self.block(loop.items)), loop.reverse, first, last)
-        return [*before, *peel(whole, self.term(freeze(loop.extent, ()), {}, [])), *after]
+        peeled = peel(whole, self.term(freeze(loop.extent, ()), {}, [])) if self.policy.peel else [whole]
+        return [*before, *peeled, *after]
 
     # --- one node
     def inside(self, c: Compute) -> list[tuple[int, Loop]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from keyword import iskeyword
 
 import sympy as sp
@@ -10,13 +10,16 @@ import sympy as sp
 from graphc.ir.nodes import Input, Size
 from graphc.scalar.symbols import Extent
 from graphc.scalar.table import ROWS
+from graphc.scalar.term import Term, freeze
 from graphc.schedule.plan import Item, Loop, Tiles, walk_computes, walk_libraries
 
-__all__ = ["Letters", "size_names", "RESERVED"]
+__all__ = ["Letters", "named", "size_names", "RESERVED"]
 
 RESERVED = frozenset("""math np real int64 range kernel njit run FLAGS inf nan checked abs round min max sum where plus times select inlined rint
     square powi int_sign int_maximum int_minimum int_relu check_labels value rows_kernel first last matmul tile_rows at CHUNK add_part
-    settled along across boolean float32 float64""".split()) | {
+    settled along across boolean float32 float64 device grids lane group groups block barrier load_row save_row load_part save_part
+    registers inlined BUCKETS THREADS WIDTH VECTOR BLOCK float fold_sum fold_prod fold_max fold_min fold_argmax fold_argmin combined_sum combined_prod
+    combined_max combined_min uint32 int32 cuda""".split()) | {
     name for row in ROWS.values() if (name := row.jit.rpartition(".")[2]).isidentifier() and not iskeyword(name)}   # functions that kernels import
 _LETTERS = "ijklpqruvw"
 
@@ -36,6 +39,13 @@ class Letters:
 
     def fresh(self, number: int) -> list[str]:
         return self.pool[:number]
+
+
+def named(size: Size, names: Mapping[Extent, str]) -> Term:
+    """A size as a term over the variables of extents."""
+    def visit(t: Term) -> Term:
+        return Term("var", (), names[t.value], "int") if t.op == "extent" else Term(t.op, tuple(map(visit, t.args)), t.value, t.kind)
+    return visit(freeze(size, ()))
 
 
 def size_names(taken: Iterable[str], items: Sequence[Item], inputs: Sequence[Input]) -> dict[Extent, str]:

@@ -13,11 +13,12 @@ import os
 import platform
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from graphc.errors import CacheError
 
-__all__ = ["cache_folder", "module_file"]
+__all__ = ["cache_folder", "digest", "kept", "module_file"]
 
 
 def cache_folder() -> Path:
@@ -59,15 +60,24 @@ def _surroundings() -> bytes:
 
 def module_file(source: str) -> Path:
     """The file that holds a module's source, written if it is not there."""
-    digest = hashlib.sha256(source.encode() + _surroundings()).hexdigest()[:24]
-    path = cache_folder() / f"kernels_{digest}.py"
+    return kept(f"kernels_{digest(source.encode(), _surroundings())}.py", lambda: source)
+
+
+def digest(*parts: bytes) -> str:
+    return hashlib.sha256(b"".join(parts)).hexdigest()[:24]
+
+
+def kept(name: str, make: Callable[[], str]) -> Path:
+    """The file of this name in the folder; if it is not there, made and written."""
+    path = cache_folder() / name
     if path.exists():
         return path
+    text = make()
     try:
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}", suffix=".tmp")
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(source)
+                file.write(text)
             os.replace(temporary, path)
         except BaseException:
             os.unlink(temporary)

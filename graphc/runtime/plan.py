@@ -16,9 +16,9 @@ from numpy.lib.array_utils import byte_bounds
 
 from graphc.errors import BindingError, BindingTypeError
 
-__all__ = ["Plan", "signature_of"]
+__all__ = ["Plan", "NUMBERS", "signature_of", "keep_blocks_apart"]
 
-_NUMBERS = frozenset((float, bool, np.float32, np.float64, np.int64, np.bool_))
+NUMBERS = frozenset((float, bool, np.float32, np.float64, np.int64, np.bool_))
 _FEW = 32
 
 
@@ -29,7 +29,7 @@ def signature_of(values: Iterable[Any]) -> tuple[Any, ...] | None:
         kind = type(v)
         if kind is np.ndarray and v.flags.carray:
             found += v.dtype, v.shape
-        elif kind in _NUMBERS or kind is int and v.bit_length() < 64:
+        elif kind in NUMBERS or kind is int and v.bit_length() < 64:
             found.append(kind)
         else:
             return None
@@ -110,16 +110,25 @@ def _keep_apart(buffers: Sequence[np.ndarray], values: Sequence[Any]) -> None:
             for other in buffers[:k]:
                 with_other |= may_share_memory(b, other)
     else:
-        with_input, with_other = _overlaps(buffers, arrays)
+        with_input, with_other = _overlaps([byte_bounds(b) for b in buffers if b.size], [byte_bounds(a) for a in arrays if a.size])
+    _refuse_shared(with_input, with_other)
+
+
+def keep_blocks_apart(buffers: Sequence[tuple[int, int]], inputs: Sequence[tuple[int, int]]) -> None:
+    """The same of blocks of memory, each given by its first address and the one after its last."""
+    _refuse_shared(*_overlaps(buffers, inputs))
+
+
+def _refuse_shared(with_input: bool, with_other: bool) -> None:
     if with_input:
         raise BindingError("a buffer of out= shares memory with an input; inputs are never modified, so give a buffer of its own")
     if with_other:
         raise BindingError("two buffers of out= share memory; give each result its own")
 
 
-def _overlaps(buffers: Sequence[np.ndarray], inputs: Sequence[np.ndarray]) -> tuple[bool, bool]:
+def _overlaps(buffers: Sequence[tuple[int, int]], inputs: Sequence[tuple[int, int]]) -> tuple[bool, bool]:
     """Whether a buffer overlaps an input, and another buffer, by one walk over all blocks in the order of their addresses."""
-    blocks = sorted((*byte_bounds(a), mine) for arrays, mine in ((inputs, False), (buffers, True)) for a in arrays if a.size)
+    blocks = sorted((*block, mine) for blocks, mine in ((inputs, False), (buffers, True)) for block in blocks)
     end = {False: 0, True: 0}
     found = {False: False, True: False}
     for low, high, mine in blocks:

@@ -20,14 +20,15 @@ from graphc.ir.walk import consumers, operands, topological
 from graphc.schedule.library import matrix_product
 from graphc.schedule.memory import is_cheap
 from graphc.schedule.plan import Compute, Item, Library, Loop
+from graphc.schedule.policy import CPU, Policy
 from graphc.schedule.scan import Scan, along_symbol
 
 __all__ = ["fuse"]
 
 
-def fuse(roots: Sequence[Node], across: bool = False) -> list[Item]:
+def fuse(roots: Sequence[Node], across: bool = False, policy: Policy = CPU) -> list[Item]:
     """The loop tree that computes the roots. With `across`, inside a row, sums over features go round the loops over what is summed for."""
-    return _Fusion(roots, across).run()
+    return _Fusion(roots, across, policy).run()
 
 
 def features(roots: Sequence[Node]) -> dict[Size, Size]:
@@ -40,8 +41,9 @@ def features(roots: Sequence[Node]) -> dict[Size, Size]:
 
 
 class _Fusion:
-    def __init__(self, roots: Sequence[Node], across: bool):
+    def __init__(self, roots: Sequence[Node], across: bool, policy: Policy):
         order = topological(roots)
+        self.policy = policy
         self.features = set(features(roots)) if across else set()
         self.roots = set(roots)
         self.users = consumers(order)
@@ -99,19 +101,33 @@ class _Fusion:
                    for n in pending if n not in self.library}
         extents = dict.fromkeys((e, isinstance(n, Scan) and n.reverse) for n, own in unbound.items() for e in own)
         best: tuple[tuple[bool, bool, int, int], Loop, dict[Operation, sp.Symbol]] | None = None
-        for strict in (True, False):
+        for strict, together in self.attempts(pending, path):
             for rank, (extent, reverse) in enumerate(extents):
                 outside = bool(path) and extent in self.features
                 equal = {e for e, _ in extents if same_size(e, extent)}
-                willing = [n for n, own in unbound.items() if not equal.isdisjoint(own) and (outside or not path or not self.has_feature(n))]
+                willing = [n for n in together if not equal.isdisjoint(unbound.get(n, ())) and (outside or not path or not self.has_feature(n))]
                 able = self.join(willing, extent, strict and not outside, reverse)
                 needed = self.needed(able)
                 score = (bool(needed), outside, len(needed or able), -rank)
                 if able and (best is None or score > best[0]):
                     best = (score, Loop(extent, reverse), needed or able)
-            if best is not None:
+            if best is not None and (best[0][0] or not self.policy.axes_first):
                 return best[1], best[2]
+        if best is not None:
+            return best[1], best[2]
         raise InternalError(f"schedule: nothing can be computed of {[repr(n) for n in pending[:5]]}")
+
+    def attempts(self, pending: list[Operation], path: tuple[Loop, ...]) -> list[tuple[bool, list[Operation]]]:
+        """(strict, who may share a loop), in order. Where rows must be independent, a scatter, which makes them meet, has loops of its own
+        with the maps that it reads."""
+        if not self.policy.axes_first or path:
+            return [(True, pending), (False, pending)]
+        others: list[Operation] = [n for n in pending if not isinstance(n, Scatter)]
+        tried = [(True, others), (False, others)]
+        for scatter in (n for n in pending if isinstance(n, Scatter)):
+            cone = set(topological([scatter]))
+            tried.append((False, [n for n in pending if n in cone]))
+        return tried
 
     def has_feature(self, node: Operation) -> bool:
         """Whether a loop over features must go round the others that the node still needs."""
@@ -167,7 +183,8 @@ class _Fusion:
                 free.remove(along_symbol(node))
             elif reverse is not None and node.reverse != reverse:
                 return []
-        return free
+        axes = [s for s in free if s.name[0] == "i"] if self.policy.axes_first else []
+        return axes or free
 
     def leading(self, node: Operation) -> sp.Symbol:
         """The index, of those still to bind, that strides farthest through memory."""

@@ -22,6 +22,7 @@ from graphc.ir.nodes import Node, Operation, Read, Scatter, Size, reads_in
 from graphc.ir.walk import operands
 from graphc.scalar.symbols import axis_index
 from graphc.schedule.plan import Compute, Item, Library, Loop, Tiles, walk_computes, walk_libraries
+from graphc.schedule.policy import CPU, Policy
 from graphc.schedule.scan import Scan, along_symbol
 
 __all__ = ["tile", "tile_axes"]
@@ -29,18 +30,18 @@ __all__ = ["tile", "tile_axes"]
 Rows = dict[Node, sp.Symbol]       # the index of a node that runs over the rows of the tiles
 
 
-def tile(items: Sequence[Item], roots: Sequence[Node]) -> list[Item]:
+def tile(items: Sequence[Item], roots: Sequence[Node], policy: Policy = CPU) -> list[Item]:
     """The plan with tiles around products and the loops between them, where that saves keeping a whole array."""
     best: tuple[int, Size, list[Item], list[Item], list[Item], Rows] | None = None
     for extent, loops_first in itertools.product(_extents(items), (True, False)):
-        before, group, after, rows = _group(items, extent, loops_first)
+        before, group, after, rows = _group(items, extent, loops_first, policy)
         saved = len(_local(rows, group, [*before, *after], roots))
         if saved and any(isinstance(i, Library) for i in group) and (best is None or saved > best[0]):
             best = saved, extent, before, group, after, rows
     if best is None:
         return list(items)
     _, extent, before, group, after, rows = best
-    return [*tile(before, roots), _tiles(extent, group, rows), *tile(after, roots)]
+    return [*tile(before, roots, policy), _tiles(extent, group, rows), *tile(after, roots, policy)]
 
 
 def tile_axes(items: Sequence[Item], roots: Sequence[Node]) -> dict[Node, tuple[int, Tiles]]:
@@ -64,7 +65,7 @@ def _nodes(item: Item) -> list[Operation]:
     return [c.node for c in walk_computes([item])] if not isinstance(item, Library) else [item.node]
 
 
-def _group(items: Sequence[Item], extent: Size, loops_first: bool) -> tuple[list[Item], list[Item], list[Item], Rows]:
+def _group(items: Sequence[Item], extent: Size, loops_first: bool, policy: Policy) -> tuple[list[Item], list[Item], list[Item], Rows]:
     """(before, group, after): the items that can share the tiles, and those that can or must stand before and after them. `loops_first`:
     whether loops that read nothing of the tiles belong to them, as what later products take row by row does."""
     before: list[Item] = []
@@ -76,7 +77,7 @@ def _group(items: Sequence[Item], extent: Size, loops_first: bool) -> tuple[list
         nodes = _nodes(item)
         needs = {o for n in nodes for o in operands(n)} - set(nodes)
         can = not needs & late and (loops_first or isinstance(item, Library) or bool(needs & set(rows)))
-        joined = _rows_of(item, extent, rows) if can else None
+        joined = _rows_of(item, extent, rows, policy) if can else None
         if joined is not None:
             group.append(item)
             rows |= joined
@@ -88,7 +89,7 @@ def _group(items: Sequence[Item], extent: Size, loops_first: bool) -> tuple[list
     return before, group, after, rows
 
 
-def _rows_of(item: Item, extent: Size, rows: Rows) -> Rows | None:
+def _rows_of(item: Item, extent: Size, rows: Rows, policy: Policy) -> Rows | None:
     """The row index of each node of an item, if it can run over the rows of tiles."""
     if isinstance(item, Library):
         symbols = _product_symbols(item, extent)
@@ -97,17 +98,29 @@ def _rows_of(item: Item, extent: Size, rows: Rows) -> Rows | None:
         if not fitting or fitting[0].name[0] == "j" and not any(r.operand in rows for r in item.node.reads):
             return None
         return {item.node: fitting[0]}
-    if isinstance(item, Tiles) or not isinstance(item, Loop) or item.reverse or not same_size(item.extent, extent):
+    if isinstance(item, Tiles) or not isinstance(item, Loop):
+        return None
+    over = _row_loop(item, extent, policy)
+    if over is None or over.reverse:
         return None
     own: Rows = {}
     for c in walk_computes([item]):
-        symbol = next((s for s, loop in c.bound.items() if loop is item), None)
-        if symbol is None or isinstance(c.node, Scan) and symbol == along_symbol(c.node) or not _reads_own_row(c, item, rows):
+        symbol = next((s for s, loop in c.bound.items() if loop is over), None)
+        if symbol is None or isinstance(c.node, Scan) and symbol == along_symbol(c.node) or not _reads_own_row(c, over, rows):
             return None
         if not c.again:
             own[c.node] = symbol
     linked = any(o in rows for n in own for o in operands(n))
     return own if linked or not any(s.name[0] == "j" for s in own.values()) else None             # a sum that tiles need stands before them
+
+
+def _row_loop(item: Loop, extent: Size, policy: Policy) -> Loop | None:
+    """The loop of an item that runs over the rows: itself, or where axes come first, the only one in loops over columns."""
+    if same_size(item.extent, extent):
+        return item
+    if policy.axes_first and len(item.items) == 1 and isinstance(item.items[0], Loop):
+        return _row_loop(item.items[0], extent, policy)
+    return None
 
 
 def _product_symbols(item: Library, extent: Size) -> list[sp.Symbol]:
@@ -174,7 +187,8 @@ def _tiles(extent: Size, group: list[Item], rows: Rows) -> Tiles:
             tiles.items.append(Library(item.node, rows[item.node], tiles))
             continue
         assert isinstance(item, Loop)
-        item.tiles = tiles
+        over = next(loop for c in walk_computes([item]) for s, loop in c.bound.items() if rows.get(c.node) == s)
+        over.tiles = tiles
         for c in walk_computes([item]):
             c.path = (tiles, *c.path)
         tiles.items.append(item)

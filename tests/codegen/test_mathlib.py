@@ -185,11 +185,11 @@ def _erf_far(w):
 
 
 @pytest.mark.parametrize("real", (float32, float64), ids=str)
-@pytest.mark.parametrize(("table", "function"), [("LOG", _log), ("ARCTAN", _arctan), ("CBRT", _cbrt), ("TANH", _tanh), ("ERF_NEAR", _erf_near), ("ERF_FAR", _erf_far), ("ERFCX", _erfcx)])
+@pytest.mark.parametrize(("table", "function"), [("LOG", _log), ("LOG_PAIR", _log_pair), ("ARCTAN", _arctan), ("CBRT", _cbrt), ("TANH", _tanh), ("ERF_NEAR", _erf_near), ("ERF_FAR", _erf_far), ("ERFCX", _erfcx)])
 def test_coefficients_are_those_of_the_interpolant_at_chebyshev_nodes(table, function, real):
     end = coefficients.ERF_END[real]
     with mpmath.workdps(50):
-        interval = {"LOG": [0, ((mpmath.sqrt(2) - 1) / (mpmath.sqrt(2) + 1))**2],
+        interval = {**dict.fromkeys(("LOG", "LOG_PAIR"), [0, ((mpmath.sqrt(2) - 1) / (mpmath.sqrt(2) + 1))**2]),
                     "CBRT": [1 / mpmath.sqrt(2) - 1, mpmath.sqrt(2) - 1], "ERFCX": [-1, 1],
                     "ERF_FAR": [-mpmath.mpf(1) / 2, (mpmath.mpf(end) - 3) / (end + 3)]}.get(table, [0, 1])
         stored = getattr(coefficients, table)[real]
@@ -199,10 +199,25 @@ def test_coefficients_are_those_of_the_interpolant_at_chebyshev_nodes(table, fun
 
 def test_coefficients_of_float64_alone():
     with mpmath.workdps(50):
-        end = ((mpmath.sqrt(2) - 1) / (mpmath.sqrt(2) + 1))**2
         quarter = mpmath.mpf(1) / 4
-        for stored, function, interval in ((coefficients.LOG_PAIR[float64], _log_pair, [0, end]),
-                                           (coefficients.DIGAMMA_NEAR, _digamma, [-quarter, quarter])):
-            fit = mpmath.chebyfit(function, interval, len(stored))
-            np.testing.assert_allclose(stored, [float(c) for c in reversed(fit)], 1e-14)
+        fit = mpmath.chebyfit(_digamma, [-quarter, quarter], len(coefficients.DIGAMMA_NEAR))
+        np.testing.assert_allclose(coefficients.DIGAMMA_NEAR, [float(c) for c in reversed(fit)], 1e-14)
         assert sum(map(mpmath.mpf, coefficients.DIGAMMA_ZERO)) == pytest.approx(mpmath.findroot(lambda x: mpmath.psi(0, x), 1.4616), abs=1e-32)
+
+
+@pytest.mark.parametrize("k", range(6))
+def test_derivatives_of_digamma_on_both_sides_of_zero(k):
+    polygamma = importlib.import_module("graphc.codegen.mathlib.float64").polygamma
+
+    @njit(error_model="numpy")
+    def over_points(k, x, out):
+        for i in range(x.size):
+            out[i] = polygamma(k, x[i])
+    x = np.array([1e-5, 0.02, 0.3, 1.7, 14.9, 40.0, 1e6, -1e-20, -0.3, -0.7, -1 - 1e-10, -2.6, -17.2, -1e6 - 0.25])
+    found = np.empty_like(x)
+    over_points(k, x, found)
+    with mpmath.workdps(30):
+        np.testing.assert_allclose(found, [float(mpmath.psi(k, mpmath.mpf(a))) for a in x], rtol=5e-14)
+    special = np.array([np.nan, np.inf, -np.inf, -3.0])
+    over_points(k, special, special)
+    np.testing.assert_array_equal(special, [np.nan, np.inf if k == 0 else 0.0, np.nan, np.inf if k % 2 else np.nan])

@@ -3,7 +3,7 @@ r"""x^p, cbrt and hypot without branches and calls, so that loops over them vect
     |x| = 2^n (1 + f),  s = f/(2 + f):   log |x| = n ln 2 + 2s + (2/3) s^3 + s^5 R(s^2)  as a pair,   |x|^p = exp(p log |x|)
 
 exp magnifies the error of its argument by up to 745, so the logarithm has 2^-65 of relative error: s, s^3 and 2/3 are pairs.
-float32 is computed in float64, where the plain logarithm and exponential have digits enough. Signs, zeros, infinities and NaN as IEEE's pow.
+float32 may be computed in float64, where the plain logarithm and exponential have digits enough. Signs, zeros, infinities and NaN as IEEE's pow.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from graphc.codegen.mathlib.pairs import fast_two_sum, fused
 __all__ = ["power_function", "cube_root", "hypotenuse"]
 
 
-def _magnitude32() -> Callable[..., Any]:
+def _magnitude_in_float64() -> Callable[..., Any]:
     exp, log = exponential(float64), logarithm(float64)
 
     @strict
@@ -35,17 +35,17 @@ def _magnitude32() -> Callable[..., Any]:
     return magnitude
 
 
-def _magnitude64() -> Callable[..., Any]:
+def _magnitude(real: Any) -> Callable[..., Any]:
     """a^p for a >= 0; where p log a is not a number, any."""
-    form = FORMATS[float64]
-    zero, one, two, large = 0.0, 1.0, 2.0, 1e4
-    normal, up, exponent = 2.0**(1 - form.bias), 2.0**(form.mantissa + 2), float(form.mantissa + 2)
+    form = FORMATS[real]
+    zero, one, two, three, large, inf = map(real, (0.0, 1.0, 2.0, 3.0, 1e4, math.inf))
+    normal, up, exponent = map(real, (2.0**(1 - form.bias), 2.0**(form.mantissa + 2), form.mantissa + 2))
     with mpmath.workprec(200):
-        third, third_low = form.pair(mpmath.mpf(2) / 3)
-    split, _ = logarithm_pieces(float64)
-    reduced, scaled = exponential_pieces(float64)
-    fma, series, inf = fused(float64), polynomial(float64, LOG_PAIR[float64]), math.inf
-    ln2, ln2_low = form.ln2_high, form.ln2_low
+        third, third_low = map(real, form.pair(mpmath.mpf(2) / 3))
+    split, _ = logarithm_pieces(real)
+    reduced, scaled = exponential_pieces(real)
+    fma, series = fused(real), polynomial(real, LOG_PAIR[real])
+    ln2, ln2_low = real(form.ln2_high), real(form.ln2_low)
 
     @strict
     def magnitude(a, p):                                                   # type: ignore[no-untyped-def]
@@ -58,7 +58,7 @@ def _magnitude64() -> Callable[..., Any]:
         s_low = (fma(-s, d, f) - s * d_low) / d
         z = s * s
         cube = z * s
-        cube_low = fma(z, s, -cube) + s * fma(s, s, -z) + 3.0 * z * s_low
+        cube_low = fma(z, s, -cube) + s * fma(s, s, -z) + three * z * s_low
         term = cube * third
         term_low = fma(cube, third, -term) + (cube * third_low + cube_low * third) + cube * (z * series(z))
         h, low = fast_two_sum(two * s, term)
@@ -74,10 +74,10 @@ def _magnitude64() -> Callable[..., Any]:
     return magnitude
 
 
-def power_function(real: Any) -> Callable[..., Any]:
-    """x**p in the precision `real`."""
+def power_function(real: Any, alone: bool = False) -> Callable[..., Any]:
+    """x**p in the precision `real`; float32 in float64, unless it is `alone`."""
     zero, one, half, inf, nan = map(real, (0.0, 1.0, 0.5, math.inf, math.nan))
-    magnitude = _magnitude32() if real is float32 else _magnitude64()
+    magnitude = _magnitude_in_float64() if real is float32 and not alone else _magnitude(real)
     rint, copysign = llvm(real, "rint", 1), llvm(real, "copysign", 2)
 
     @strict

@@ -4,7 +4,7 @@ r"""sin, cos and tan without branches and calls, so that loops over them vectori
 
 T[e] is 2^e 2/pi without the bits that become multiples of 4, as four numbers from a table (Payne and Hanek, SIGNUM 18, 1983; by exponents, as in
 Shibata's SLEEF): so an argument of 10^300 costs what 10 costs. The closest that a float64 comes to a multiple of pi/2 is 2^-61: f and r are
-pairs with all their digits there, too. float32 needs no pairs: it is computed in float64. |x| < pi/4 is its own r. Then, with z = r^2,
+pairs with all their digits there, too. float32 needs no pairs where it is computed in float64. |x| < pi/4 is its own r. Then, with z = r^2,
 
     sin(r) = r + r^3 S(z),   cos(r) = 1 - z/2 + z^2 C(z),   tan = sin/cos or -cos/sin;   S and C from the Taylor series.
 """
@@ -121,14 +121,16 @@ def _half_pi(form: Any) -> tuple[float, float]:
         return form.pair(mpmath.pi / 2)                                    # type: ignore[no-any-return]
 
 
-def sine_cosine_tangent(real: Any) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]:
-    """sin, cos and tan in the precision `real`."""
+def sine_cosine_tangent(real: Any, alone: bool = False) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]:
+    """sin, cos and tan in the precision `real`; float32 in float64, unless it is `alone`."""
     narrow = real is float32
-    inf, sign = real(math.inf), llvm(real, "copysign", 2)
-    none, one_bit, two_bit = int64(0), int64(1), int64(2)
-    reduced, fma, terms, half, one, unit = _reduction32() if narrow else _reduction(real), fused(float64), 5 if narrow else 8, 0.5, 1.0, real(1)
-    sine = polynomial(float64, [(-1)**(k + 1) / math.factorial(2 * k + 3) for k in range(terms)])
-    cosine = polynomial(float64, [(-1)**k / math.factorial(2 * k + 4) for k in range(terms)])
+    work = real if alone else float64
+    integer = FORMATS[work].integer
+    inf, unit, sign = real(math.inf), real(1), llvm(real, "copysign", 2)
+    none, one_bit, two_bit = map(integer, (0, 1, 2))
+    reduced, fma, terms, half, one = _reduction32() if narrow and not alone else _reduction(real), fused(work), 5 if narrow else 8, work(0.5), work(1)
+    sine = polynomial(work, [(-1)**(k + 1) / math.factorial(2 * k + 3) for k in range(terms)])
+    cosine = polynomial(work, [(-1)**k / math.factorial(2 * k + 4) for k in range(terms)])
 
     @strict
     def pairs(y):                                                          # q; sin(r) and cos(r) as pairs

@@ -1,0 +1,160 @@
+"""The text of `run`, the host program: scratch, grids, launches and matrix products."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import sympy as sp
+
+from graphc.codegen.cuda.context import Context
+from graphc.ir.nodes import Size
+from graphc.loops.device.statements import Finish, GroupKernel, Launch, Segments
+from graphc.loops.statements import Allocate, ForTiles, Height, Product
+from graphc.scalar.symbols import Extent
+
+__all__ = ["Host"]
+
+
+class Host(Context):
+    """`run`: what it allocates and calls, in order."""
+
+    def run(self) -> str:
+        p = self.program
+        shaped = {self.sizes[s] for name in p.inputs if name in p.arrays for s in p.arrays[name][0] if isinstance(s, Extent)}
+        extra = [s for s in p.sizes.values() if s not in shaped]
+        body = [*self.checks(), *self.host(self.mapped.body)]
+        made = [s for s in self.mapped.scalars if s not in p.results]
+        body = [*(f"{s} = device.empty((1,), {self.array(p.scalars[s])})" for s in made), *body]
+        outputs = [p.results.get(o, o) for o in p.outputs]
+        lines = [f"def run({', '.join(('device', *p.inputs, *outputs, *extra))}):"]
+        return "\n".join([*lines, *("    " + x for x in (*self.shapes(p.inputs, body), *body))])
+
+    def checks(self) -> list[str]:
+        return [f"{name} = device.check_labels({name!r}, {name}, {self.print.size(below, self.sizes)}, {others})"
+                for name, below, others in self.labels]
+
+    def shapes(self, arrays: Sequence[str], body: Sequence[str]) -> list[str]:
+        """n, d = X.shape for the first of some arrays that shows each extent, of those that the body names."""
+        used = set(re.findall(r"\w+", "\n".join(body)))
+        known: set[str] = set()
+        lines = []
+        for name in (a for a in arrays if a in self.program.arrays):
+            new: list[str] = []
+            for size in self.program.arrays[name][0]:
+                x = self.program.sizes.get(size, "_")                                            # type: ignore[arg-type]
+                new.append("_" if x in known or x in new or x not in used else x)
+            if any(x != "_" for x in new):
+                known |= set(new) - {"_"}
+                lines.append(f"{', '.join(new)}{',' * (len(new) == 1)} = {name}.shape")
+        return lines
+
+    def host(self, body: Iterable[Any]) -> list[str]:
+        lines: list[str] = []
+        p = self.print
+        p.offset = {}
+        for s in body:
+            match s:
+                case Allocate(name, sizes, kind):
+                    lines.append(f"{name} = device.empty(({self.shape(sizes)}), {self.array(kind)})")
+                case Launch():
+                    lines += self.launch(s)
+                case Segments(name, columns, length):
+                    lines.append(f"{name} = grids.segments({p.size(columns, self.sizes)}, {p.size(length, self.sizes)})")
+                case Finish():
+                    lines += self.launch_finish(s)
+                case Product():
+                    lines += self.product(s)
+                case ForTiles(extent, rows, start, stop, _, inner):
+                    size, height = p.size(extent, self.sizes), self.sizes[rows]
+                    loop = [f"{stop} = min({start} + {height}, {size})", *self.host(inner)]
+                    before = [x for x in loop if re.match(r"\w+ = device\.empty|\w+ = grids\.", x)]
+                    lines += [*before, f"for {start} in range(0, max({size}, 1), {height}):", *("    " + x for x in loop if x not in before)]
+                case Height(rows, extent, held):
+                    lines.append(f"{self.sizes[rows]} = grids.tile_rows({p.size(extent, self.sizes)}, {p.size(held, self.sizes)})")
+                case _:
+                    raise TypeError(f"no text for {type(s).__name__}")
+        return lines
+
+    def shape(self, sizes: Sequence[Size]) -> str:
+        return ", ".join(self.print.size(x, self.sizes) for x in sizes) + "," * (len(sizes) == 1)
+
+    def launch(self, s: Launch) -> list[str]:
+        k, p = s.kernel, self.print
+        self.grids += 1
+        grid = self.own("grid" if self.grids == 1 else f"grid_{self.grids}")
+        lines = [f"{grid} = {self.grid(k)}"]
+        if k.deals:
+            columns = sp.Mul(*(loop.extent for loop in k.rows[1:]))
+            lines.insert(0, f"BUCKETS = grids.buckets({p.size(columns, self.sizes)}, {p.size(sp.Mul(*p.arrays[k.deals][0]), self.sizes)})")
+        for t in k.totals:
+            self.parts[t.name] = grid
+            lines.append(f"{self.part(t)} = device.empty(({grid}.blocks,), {self.array(t.kind)})")
+        memory = [a for a in (s.long or k).scratch if self.in_memory(s.long or k, a)]
+        for a in memory:
+            group = [] if a.name in k.shared else [f"{grid}.blocks*{grid}.threads//{grid}.lanes"]
+            shape = ", ".join([*group, *(self.print.size(x, self.sizes) for x in a.sizes)])
+            new = f"device.empty(({shape}{',' * (len(a.sizes) + len(group) == 1)}), {self.array(a.kind)})"
+            only_long = not any(self.in_memory(k, b) for b in k.scratch if b.name == a.name)
+            lines.append(f"{a.name} = {new}{f' if not {grid}.fits else None' if only_long else ''}")
+        if s.long is None:
+            return [*lines, self.call(k, grid)]
+        return [*lines, f"if {grid}.fits:", f"    {self.call(k, grid)}", "else:", f"    {self.call(s.long, grid)}"]
+
+    def grid(self, k: GroupKernel) -> str:
+        p = self.print
+        extents = [k.tile if loop.first is not None and k.tile is not None else loop.extent for loop in k.rows]
+        number = p.size(sp.Mul(*extents), self.sizes)
+        size = "4" if self.dtype == "float32" else "8"
+        if k.alone:
+            return f"grids.alone({p.size(k.width, self.sizes) if k.width is not None else 1})"
+        if k.flat:
+            return f"grids.elements({number}, {size})"
+        if k.width is None:
+            return f"grids.points({number})"
+        return f"grids.rows({number}, {p.size(k.width, self.sizes)}, {k.held}, {size}, {k.work})"
+
+    def call(self, k: GroupKernel, grid: str) -> str:
+        p = self.program
+        scratch = [a.name for a in k.scratch if self.in_memory(k, a)]
+        size = [*([self.print.size(sp.Mul(*(loop.extent for loop in k.rows)), self.sizes)] if k.flat else []), *k.sizes]
+        arguments = [*k.arrays, *k.scalars, *(self.part(t) for t in k.totals), *(p.results.get(r, r) for r in k.results), *scratch, *size]
+        constants = {"THREADS": f"{grid}.lanes", "WIDTH": f"{grid}.width", "VECTOR": f"{grid}.vector", "BLOCK": f"{grid}.threads"}
+        wanted = {"THREADS": self.has_team(k), "WIDTH": bool(k.registers), "VECTOR": bool(k.registers) or k.flat, "BLOCK": bool(k.totals)}
+        given = ["device.wrong"] * (k.name in self.indexing) + ["BUCKETS=BUCKETS"] * bool(k.deals)
+        given += [f"{c}={v}" for c, v in constants.items() if wanted[c]]
+        return f"device.launch({', '.join([self.same[k.name], f'{grid}.blocks', f'{grid}.threads', *arguments, *given])})"
+
+    def launch_finish(self, f: Finish) -> list[str]:
+        counts = dict.fromkeys(self.parts[t.name] for t in f.totals)
+        arguments = [*(self.part(t) for t in f.totals), *f.scalars, *(self.program.results.get(r, r) for r in f.results),
+                     *(f"{g}.blocks" for g in counts), *f.sizes]
+        threads = "256" if f.totals else "1"
+        return [f"device.launch({', '.join([f.name, '1', threads, *arguments, *(['BLOCK=256'] if f.totals else [])])})"]
+
+    def product(self, s: Product) -> list[str]:
+        """A product of two-dimensional views; a loop over the batch."""
+        shape = s.shape
+        letters = self.program.letters[:len(shape.batch)]
+        at = f"[{', '.join(letters)}]" if letters else ""
+        start, stop = s.tile or ("", "")
+        cut = {"all": "", "rows": f"[{start}:{stop}]", "tile": f"[:{stop} - {start}]"}
+
+        def matrix(name: str, part: str, first: tuple[Size, ...], second: tuple[Size, ...], transposed: bool) -> str:
+            if transposed:
+                first, second = second, first
+            sizes = [self.print.size(sp.Mul(*group), self.sizes) for group in (first, second)]
+            if part != "all":
+                sizes[0] = f"{stop} - {start}"
+            text = name + at + cut[part]
+            if len(first) != 1 or len(second) != 1:
+                text += f".reshape(({', '.join(sizes)}))"
+            return text + (".T" if transposed else "")
+        out, a, b = s.parts
+        operands = [matrix(s.a, a, shape.rows, shape.inner, shape.transpose_a), matrix(s.b, b, shape.inner, shape.columns, shape.transpose_b),
+                    matrix(s.out, out, shape.rows, shape.columns, False), *([f"{start} > 0"] if s.add else [])]
+        lines = [f"device.matmul({', '.join(operands)})"]
+        for k, letter in reversed(list(enumerate(letters))):
+            lines = [f"for {letter} in range({self.print.size(shape.batch[k], self.sizes)}):", *("    " + x for x in lines)]
+        return lines

@@ -1,0 +1,112 @@
+"""The text of a kernel's statements."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from graphc.codegen.cuda.context import SIGN, TYPES, Context
+from graphc.loops.device.statements import Barrier, Fold, GroupKernel, Load, Once, Over, Row, Save, When
+from graphc.loops.statements import Accumulate, Assign, For, Note, Store, Track
+from graphc.scalar.term import Term
+
+__all__ = ["Statements"]
+
+
+class Statements(Context):
+    """Loops, sums and stores of a kernel."""
+
+    group: GroupKernel                                     # the kernel whose statements these are
+
+    def block(self, statements: Sequence[Any]) -> list[str]:
+        lines: list[str] = []
+        note = ""
+        for s in statements:
+            if isinstance(s, Note):
+                note = s.text
+                continue
+            new = self.statement(s)
+            if note:
+                if len(new) == 1 and len(new[0]) + len(note) < 100:
+                    new[0] = f"{new[0]:<40}  # {note}"
+                else:
+                    new.insert(0, f"# {note}")
+                note = ""
+            lines += new
+        return lines
+
+    def statement(self, s: Any) -> list[str]:
+        p = self.print
+        match s:
+            case Assign(name, value):
+                return [f"{name} = {p(value)}"]
+            case Store(name, index, value):
+                return [f"{name}[{p.place(name, index)}] = {p(value)}"]
+            case Accumulate(op, target, value):
+                if op in SIGN:
+                    return [f"{p(target)} {SIGN[op]}= {p(value, 61 if op == 'prod' else 0)}"]
+                return [f"{p(target)} = {p(Term({'max': 'maximum', 'min': 'minimum'}[op], (target, value), None, target.kind))}"]
+            case Track(op, target, best, value, position):
+                sign = ">" if op == "argmax" else "<"
+                return [f"value = {p(value)}", f"if value {sign} {p(best)} or (value != value and {p(best)} == {p(best)}):",
+                        f"    {p(best)} = value", f"    {p(target)} = {p(position)}"]
+            case For(index, extent, body, reverse, first, last):
+                start, stop = "0" if first is None else p(first), p.size(extent, self.sizes) if last is None else p(last)
+                ends = f"{stop} - 1, -1, -1" if reverse else stop if start == "0" else f"{start}, {stop}"
+                return [f"for {index} in range({ends}):", *("    " + x for x in self.block(body))]
+            case Over():
+                return self.over(s)
+            case Once(body):
+                return [f"if {self.here} == 0:", *("    " + x for x in self.block(body))]
+            case When(condition, body):
+                return [f"if {p(condition)}:", *("    " + x for x in self.block(body))]
+            case Barrier():
+                return [self.use("barrier", "THREADS")]
+            case Load(row):
+                return [self.use("load_row", row.name, row.array, *self.ends(row))]
+            case Save(row):
+                return [self.use("save_row", row.name, row.array, *self.ends(row))]
+        raise TypeError(f"no text for {type(s).__name__}")
+
+    def ends(self, row: Row) -> tuple[str, ...]:
+        """Where a row begins, its size, and how threads share it out."""
+        assert row.first is not None and self.group.width is not None
+        return (self.print.place(row.array, row.first.args), self.print.size(self.group.width, self.sizes), self.here, "THREADS", "WIDTH", "VECTOR")
+
+    def over(self, s: Over) -> list[str]:
+        """A loop that the group shares out, and its folds."""
+        loop, lines = s.loop, []
+        for f in s.folds:
+            if f.part:
+                lines.append(f"{f.part} = {self.print(f.neutral)}")                              # type: ignore[arg-type]
+        first = "0" if loop.first is None else self.print(loop.first)
+        stop = self.print.size(loop.extent, self.sizes) if loop.last is None else self.print(loop.last)
+        body = self.block(loop.body)
+        if s.staged:
+            place = self.use("at", self.e, self.here, "THREADS", "VECTOR")
+            begin = f"{s.chunk} + " if s.chunk else ""
+            inner = [f"for {self.e} in range(WIDTH):", f"    {loop.index} = {begin}{place}", f"    if {loop.index} < {stop}:"]
+            lines += self.chunks(s, stop, [*inner, *("        " + x for x in body)]) if s.chunk else [*inner, *("        " + x for x in body)]
+        else:
+            start = self.here if first == "0" else f"{first} + {self.here}"
+            lines += [f"{loop.index} = {start}", f"while {loop.index} < {stop}:", *("    " + x for x in (*body, f"{loop.index} += THREADS"))]
+        for f in s.folds:
+            lines += self.fold(f)
+        return lines
+
+    def chunks(self, s: Over, stop: str, inner: list[str]) -> list[str]:
+        """A loop over parts of a row: loaded, worked on, saved."""
+        def rows(function: str, found: Sequence[Row]) -> list[str]:
+            return [self.use(function, r.name, r.array, f"{self.print.place(r.array, r.first.args)} + {s.chunk}", f"{stop} - {s.chunk}",   # type: ignore[union-attr]
+                             self.here, "THREADS", "WIDTH", "VECTOR") for r in found]
+        body = [*rows("load_row", s.loads), *inner, *rows("save_row", s.saves), f"{s.chunk} += THREADS*WIDTH"]
+        return [f"{s.chunk} = 0", f"while {s.chunk} < {stop}:", *("    " + x for x in body)]
+
+    def fold(self, f: Fold) -> list[str]:
+        kind = TYPES[f.kind]
+        if f.best:
+            return [f"{f.best}, {f.name} = {self.use(f'fold_{f.op}', f.best, f.name, kind, 'THREADS')}"]
+        if f.own:
+            return [f"{f.name} = {self.combine(f.op, f.name, f.part, f.kind)}"] if f.part else []
+        found = self.use(f"fold_{f.op}", f.part or f.name, kind, "THREADS")
+        return [f"{f.name} = {self.combine(f.op, f.name, found, f.kind) if f.part else found}"]

@@ -1,0 +1,99 @@
+r"""Grids: how many blocks, threads in a block, threads a row and elements a thread, from extents alone.
+
+    rows       a row of `width` elements is taken by `lanes` threads, each with `width / lanes` elements, in registers where `fits`
+    elements   a thread takes 128 bits of each array at a time
+    points     a thread takes a row
+    alone      one block takes everything
+
+A grid depends on extents and on nothing of the device: the parts of a sum are the same on every one, and so are its bits. What is more than a grid
+takes at once, it takes in strides.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Grid", "rows", "elements", "points", "alone", "tile_rows", "segments", "buckets"]
+
+MOST_BLOCKS = 2048          # some ten for each multiprocessor of a large device
+BLOCK = 256
+BUSY = 1 << 16              # threads that keep a device busy
+REGISTERS = 64              # of a thread, for rows
+WIDEST = 16                 # elements of a row that a thread holds: NVVM unrolls loops over more no longer
+LINES = 1500                # instructions of a loop that it unrolls
+MOST_LANES = 256            # with up to 255 registers a thread
+LONG = 512                  # threads for a row that does not fit
+RESIDENT = 1 << 17          # threads for such rows: what blocks of them read again is still in the second-level cache
+TILE = 1 << 24              # elements of a tile: 64 MB in float32
+
+
+@dataclass(frozen=True)
+class Grid:
+    """`blocks` of `threads`; `lanes` threads take a row, each `width` elements of it, `vector` at a time."""
+
+    blocks: int
+    threads: int
+    lanes: int = 1
+    width: int = 1
+    vector: int = 1
+    fits: bool = True
+
+
+def _power(least: int) -> int:
+    """The least power of two that is not less."""
+    return 1 << max(least - 1, 0).bit_length()
+
+
+def _floor(most: int) -> int:
+    """The greatest power of two that is not more."""
+    return 1 << max(most, 1).bit_length() - 1
+
+
+def _blocks(threads: int, block: int) -> int:
+    return max(min(-(-threads // block), MOST_BLOCKS), 1)
+
+
+def rows(number: int, width: int, held: int, size: int, work: int) -> Grid:
+    """For `number` rows of `width` elements of `size` bytes, of which a group holds `held` rows in registers, with loops of at most `work`
+    instructions an element. Rows that do not fit are taken in parts."""
+    vector = 16 // size
+    while width % vector:
+        vector //= 2
+    most = max(min(_floor(REGISTERS * 4 // size // max(held, 1)), _floor(LINES // max(work, 1)), WIDEST * 4 // size), vector)
+    lanes = _power(-(-width // most))
+    if lanes > MOST_LANES:
+        return Grid(_blocks(min(number * LONG, RESIDENT), LONG), LONG, LONG, vector, vector, False)
+    while lanes < MOST_LANES and lanes * vector < width and (number * lanes < BUSY or lanes < 32):
+        lanes *= 2
+    threads = lanes if lanes > 32 else 128              # a group of several warps is a block
+    return Grid(_blocks(number * lanes, threads), threads, lanes, max(_power(-(-width // lanes)), vector), vector)
+
+
+def elements(number: int, size: int) -> Grid:
+    """For `number` elements of arrays whose largest have `size` bytes each."""
+    vector = 16 // size
+    return Grid(_blocks(-(-number // vector), BLOCK), BLOCK, vector=vector)
+
+
+def points(number: int) -> Grid:
+    return Grid(_blocks(number, 128), 128)
+
+
+def alone(width: int) -> Grid:
+    lanes = min(max(_power(width), 32), LONG)
+    return Grid(1, lanes, lanes)
+
+
+def tile_rows(number: int, row: int) -> int:
+    """The rows of a tile of `number` rows, of each of which tiles hold `row` elements; a multiple of 8, so that tiles begin at aligned places."""
+    return max(min(TILE // max(row, 1), number) + 7 & ~7, 8)
+
+
+def segments(columns: int, length: int) -> int:
+    """Into how many segments the `length` rows of so many columns are cut."""
+    return max(min(BUSY // max(columns, 1), length // 32, 1024), 1)
+
+
+def buckets(columns: int, places: int) -> int:
+    """To how many threads, for each of so many columns, the places of an array are dealt: a power of two."""
+    return _power(max(min(BUSY // max(columns, 1), places // max(columns, 1)), 1))

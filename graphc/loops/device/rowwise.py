@@ -1,0 +1,75 @@
+r"""What is the same along a row is read once, into a variable.
+
+    for j: ... t[i] == j ...                     t_i = t[i];  for j: ... t_i == j ...
+    b[i] = f(m);  for j: ... x[i, j]/b[i]        b_i = f(m);  b[i] = b_i;  for j: ... x[i, j]/b_i
+
+The threads of a group need not wait for one that stores, and no compiler has to see that what a loop stores leaves it alone.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import fields, replace
+from typing import Any
+
+from graphc.loops.device.independent import accesses, letter_of, statements, values
+from graphc.loops.statements import Assign, For, Statement, Store, var
+from graphc.scalar.term import Term, walk
+
+__all__ = ["in_variables"]
+
+
+def in_variables(body: Sequence[Statement], rows: Collection[str], own: Callable[[str], str]) -> tuple[Statement, ...]:
+    """The statements of a row with variables for elements at the row's own point; `rows` are the loops' variables."""
+    found = list(accesses(body))
+    written = {a.name for a in found if a.write}
+    stores = Counter(a.name for a in found if a.write)
+    done: list[Statement] = []
+    variables: dict[Term, Term] = {}
+
+    def at_row(index: Sequence[Term]) -> bool:
+        return bool(index) and all(letter_of(x) in rows and x.op == "var" for x in index)
+
+    def variable(t: Term) -> Term:
+        return var(own(f"{t.value}_{''.join(x.value for x in t.args)}"), t.kind)
+
+    inner = [a for s in body if isinstance(s, For) for a in accesses([s])]
+    for a in inner:
+        if a.name not in written and at_row(a.index):
+            t = next(x for s in statements(body) for x in _loads(s) if x.value == a.name and x.args == a.index)
+            if t not in variables:
+                variables[t] = variable(t)
+                done.append(Assign(variables[t].value, t))
+    for s in body:
+        s = _replaced(s, variables)
+        if isinstance(s, Store) and at_row(s.index) and stores[s.name] == 1:
+            t = Term("load", s.index, s.name, s.value.kind)
+            if any(x == t for other in statements(body) for x in _loads(other)):
+                variables[t] = variable(t)
+                done += [*([Assign(variables[t].value, s.value)] if s.value != variables[t] else []), replace(s, value=variables[t])]
+                continue
+        done.append(s)
+    return tuple(done)
+
+
+def _loads(s: Statement) -> list[Term]:
+    return [x for v in values(s) for x in walk(v) if x.op == "load"]
+
+
+def _replaced(x: Any, values: dict[Term, Term]) -> Any:
+    """Statements and terms with variables in place of loads; what is stored to stays."""
+    if isinstance(x, tuple):
+        return tuple(_replaced(part, values) for part in x)
+    if isinstance(x, Term):
+        if x in values:
+            return values[x]
+        return replace(x, args=_replaced(x.args, values)) if x.args else x
+    if isinstance(x, Statement):
+        parts = {f.name: getattr(x, f.name) for f in fields(x) if f.name not in ("target", "best")}
+        changed = {name: _replaced(v, values) for name, v in parts.items() if isinstance(v, Term | tuple)}
+        for place in ("target", "best"):
+            if isinstance(t := getattr(x, place, None), Term):
+                changed[place] = replace(t, args=_replaced(t.args, values))
+        return replace(x, **changed)
+    return x

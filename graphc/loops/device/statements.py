@@ -1,0 +1,159 @@
+"""The statements of a kernel for a GPU, besides those of graphc.loops.statements.
+
+    kernel ::= rows, statements, totals          a group of threads takes a row after another; rows are independent of one another
+    Over       a loop whose points the threads of a group share out; what it reduces, they fold
+    Once       what one thread of the group does for all
+    Barrier    what was stored before is read after
+
+Every other statement is done by all threads of the group alike, so that scalars of a row are the same in each.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from graphc.ir.nodes import Size
+from graphc.loops.statements import Allocate, For, Statement
+from graphc.scalar.symbols import Extent
+from graphc.scalar.term import Term
+
+__all__ = ["Fold", "Over", "Once", "When", "Barrier", "Load", "Save", "Total", "Row", "GroupKernel", "Launch", "Segments", "Finish", "DeviceProgram"]
+
+
+@dataclass(frozen=True)
+class Fold:
+    """After a loop: name = name op (what the threads found). With `part`, threads begin with the neutral element, in a variable of that name;
+    else in `name` itself. `best` is the variable of the greatest value, where a position is looked for."""
+
+    name: str
+    op: str
+    kind: str
+    part: str = ""
+    best: str = ""
+    neutral: Term | None = None
+    own: bool = False           # a total of the kernel: each thread keeps its own
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of an array in registers: the variable, the array, the place of its first element (None: nothing but registers)."""
+
+    name: str
+    array: str
+    first: Term | None
+    kind: str = "float"
+
+
+@dataclass(frozen=True)
+class Over:
+    """A loop whose points threads share out. `staged`: over points that each thread holds in registers; with `chunk`, the variable of where a part
+    of the row begins that registers hold, for which they load rows before and save rows after."""
+
+    loop: For
+    folds: tuple[Fold, ...]
+    staged: bool = False
+    chunk: str = ""
+    loads: tuple[Row, ...] = ()
+    saves: tuple[Row, ...] = ()
+
+
+@dataclass(frozen=True)
+class Once:
+    body: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class When:
+    """What is done where a condition holds."""
+
+    condition: Term
+    body: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Barrier:
+    pass
+
+
+@dataclass(frozen=True)
+class Load:
+    row: Row
+
+
+@dataclass(frozen=True)
+class Save:
+    row: Row
+
+
+@dataclass(frozen=True)
+class Total:
+    """A result that all rows add to. Each block stores its part, which `finish` combines in order."""
+
+    name: str
+    op: str
+    kind: str
+    neutral: Term
+    carried: bool = False
+
+
+@dataclass(frozen=True)
+class GroupKernel:
+    """`rows` are the loops over which groups share out points, `width` the extent along a row that sets the number of threads in a group: None
+    for one thread. A `flat` kernel has whole arrays as one row of elements. `alone`: one group does everything, and stores the `results`.
+    `registers`: rows held, for which there is a variant of the kernel."""
+
+    name: str
+    arrays: tuple[str, ...]
+    scalars: tuple[str, ...]
+    sizes: tuple[str, ...]
+    rows: tuple[For, ...]
+    body: tuple[Any, ...]
+    totals: tuple[Total, ...] = ()
+    meaning: tuple[str, ...] = ()
+    width: Size | None = None
+    flat: bool = False
+    alone: bool = False
+    results: tuple[str, ...] = ()
+    scratch: tuple[Allocate, ...] = ()
+    shared: tuple[str, ...] = ()           # scratch with a place for each row; of any other, each group has its own
+    registers: tuple[Row, ...] = ()
+    held: int = 0
+    work: int = 1                          # instructions of a loop's point, for how many of them are unrolled
+    tile: Extent | None = None             # rows are those of a tile of this height
+    deals: str = ""                        # an array whose places are dealt to threads, BUCKETS of them
+
+
+@dataclass(frozen=True)
+class Launch:
+    kernel: GroupKernel
+    long: GroupKernel | None = None        # for rows that do not fit in registers
+
+
+@dataclass(frozen=True)
+class Segments:
+    """The number of segments in which `length` rows of `columns` are added up."""
+
+    name: str
+    columns: Size
+    length: Size
+
+
+@dataclass(frozen=True)
+class Finish:
+    """One block: the parts of totals, in order, then scalar statements by one thread. `results` are stored to arrays of one element."""
+
+    name: str
+    totals: tuple[Total, ...]
+    body: tuple[Statement, ...]
+    scalars: tuple[str, ...]
+    sizes: tuple[str, ...]
+    results: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class DeviceProgram:
+    """`body`: Launch, Finish, Product, Allocate, ForTiles, Height. `scalars` are those that arrays of one element hold."""
+
+    body: tuple[Any, ...]
+    scalars: tuple[str, ...]

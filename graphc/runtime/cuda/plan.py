@@ -1,0 +1,159 @@
+"""Plans: what a call with one signature comes to on a device. A signature is the library, dtype and shape of each array, and the type of each number.
+
+    take        each input as an array of the device: as it is; converted or sent from the host, into scratch memory; a number sent once
+    buffers     each result's array: the user's, a new one, or scratch memory, if it is then converted, or goes to the host
+    perform     the launches of `run`; captured, their recording
+    hand back   arrays of the device, or of NumPy if all that was given was
+
+A captured program runs launch by launch in the first call, is recorded in the second, and repeated from then on. A recording holds addresses. An
+array that comes at another address in a later call is from then on copied, into or out of scratch memory of the program's own; one that
+stays where it is (a parameter updated in place, a buffer of out=) is used in place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from graphc.errors import BindingTypeError
+from graphc.ir.nodes import Input
+from graphc.runtime.cuda.arena import VECTOR
+from graphc.runtime.cuda.device import Device, Lane
+from graphc.runtime.plan import keep_blocks_apart
+from graphc.runtime.program import KINDS
+
+__all__ = ["DevicePlan", "Take", "taker"]
+
+Take = Callable[[Lane, Any], Any]
+
+
+@dataclass
+class DevicePlan:
+    """`results` are the shape of each output, the dtype that kernels make, and the dtype that is handed back. With `to_host` results go to NumPy."""
+
+    device: Device
+    run: Callable[..., Any]
+    dtype: str
+    takes: tuple[Take, ...]
+    results: tuple[tuple[tuple[int, ...], np.dtype, np.dtype], ...]
+    extra: tuple[int, ...]
+    to_host: bool
+    capture: bool
+    lanes: dict[int, Lane] = field(default_factory=dict)         # one for each stream, where a recording needs them
+
+    def execute(self, values: Sequence[Any], given: dict[int, Any]) -> list[Any]:
+        """Run on the current stream."""
+        lane = self.device.lane() if not self.capture else self.lanes.setdefault(self.device.stream(), Lane(self.device))
+        arrays = self.arrays(lane, values, given)
+        if self.capture and lane.recording.replay and lane.recording.addresses != self.addresses(arrays):
+            now = self.addresses(arrays)
+            lane.recording.moving |= {k for k, (a, b) in enumerate(zip(lane.recording.addresses, now, strict=True)) if a != b}
+            lane.recording.replay, lane.recording.warm = None, False
+            arrays = self.arrays(lane, values, given)
+        self.perform(lane, arrays)
+        return self.hand_back(arrays[len(values):], given)
+
+    def arrays(self, lane: Lane, values: Sequence[Any], given: dict[int, Any]) -> list[Any]:
+        """What `run` is called with: inputs and buffers."""
+        lane.arena.open()
+        arrays = [take(lane, v) for take, v in zip(self.takes, values, strict=True)]
+        theirs = {k: self.checked(k, b) for k, b in given.items() if b is not None}
+        if theirs:
+            block = lambda a: (self.device.address(a), self.device.address(a) + a.nbytes)
+            keep_blocks_apart([block(b) for b in theirs.values() if b.size and self.device.is_array(b)], [block(a) for a in arrays if a.size])
+        arrays += [self.buffer(lane, k, theirs.get(k)) for k in range(len(self.results))]
+        for k in sorted(lane.recording.moving):
+            inside = lane.empty(arrays[k].shape, arrays[k].dtype)
+            if k < len(values):
+                self.device.copy(arrays[k], inside)
+            arrays[k] = inside
+        return arrays
+
+    def buffer(self, lane: Lane, k: int, theirs: Any) -> Any:
+        """The array that kernels write a result into; a number's has one element."""
+        shape, made, handed = self.results[k]
+        if theirs is not None and made == handed and self.device.is_array(theirs) and self.device.address(theirs) % VECTOR == 0:
+            return theirs if shape else theirs.reshape(1)
+        if self.to_host or made != handed or self.capture:
+            return lane.empty(shape or (1,), made)
+        return self.device.new(shape or (1,), made)
+
+    def checked(self, k: int, buffer: Any) -> Any:
+        """A buffer of out=."""
+        shape, _, handed = self.results[k]
+        buffer = self.device.adopt(buffer)
+        ours = self.device.is_array(buffer) or self.to_host and isinstance(buffer, np.ndarray) and buffer.flags.writeable
+        if not ours or buffer.shape != shape or buffer.dtype != handed or not buffer.flags.c_contiguous:
+            kind = f"{buffer.dtype} {buffer.shape}" if hasattr(buffer, "dtype") and hasattr(buffer, "shape") else type(buffer).__name__
+            where = "of NumPy or the device" if self.to_host else "of the device"
+            raise BindingTypeError(f"a buffer of out= must be a writable C-contiguous {handed} array {where} of shape {shape}, given {kind}")
+        return buffer
+
+    def addresses(self, arrays: Sequence[Any]) -> list[int]:
+        return [self.device.address(a) for a in arrays]
+
+    def perform(self, lane: Lane, arrays: Sequence[Any]) -> None:
+        """Run the kernels, or repeat their recording. IndexError if a label was outside its bound."""
+        recording = lane.recording
+        work = lambda: self.run(lane, *arrays, *self.extra)
+        if self.capture and recording.warm and recording.replay is None:
+            recording.replay, recording.addresses = self.device.record(work), self.addresses(arrays)
+        if recording.replay is not None:
+            recording.replay()
+        else:
+            lane.checks = False
+            work()
+            lane.arena.close()
+            recording.warm = True
+        if lane.refused():
+            raise IndexError("a label or an index is outside its bound")
+
+    def hand_back(self, buffers: Sequence[Any], given: dict[int, Any]) -> list[Any]:
+        """The results: the user's buffers, arrays of the device, or arrays and numbers of NumPy."""
+        return [self.result(k, b, given.get(k)) for k, b in enumerate(buffers)]
+
+    def result(self, k: int, made: Any, theirs: Any) -> Any:
+        shape, _, handed = self.results[k]
+        if self.to_host:
+            found = self.device.download(made).astype(handed, copy=False).reshape(shape)
+            if theirs is None:
+                return found[()]
+            self.into(theirs, found)
+        elif theirs is not None:
+            ours = self.device.adopt(theirs)
+            if self.device.address(ours) != self.device.address(made):
+                self.device.copy(made, ours)
+        elif made.dtype != handed or self.capture:
+            theirs = self.device.new(shape or (1,), handed)
+            self.device.copy(made, theirs)
+            return self.device.handed(theirs, shape)
+        else:
+            return self.device.handed(made, shape)
+        return theirs
+
+    def into(self, buffer: Any, found: np.ndarray) -> None:
+        if isinstance(buffer, np.ndarray):
+            np.copyto(buffer, found)
+        else:
+            self.device.copy(found, self.device.adopt(buffer))
+
+
+def taker(device: Device, i: Input, value: Any, dtype: str, checked: bool) -> Take:
+    """How values of this kind become an array that kernels read. Labels that are `checked` may be of any width: kernels read what the check makes."""
+    kind = KINDS[dtype if i.dtype == "float" else i.dtype]
+    if not i.dims and not device.is_array(value):
+        return lambda lane, v: device.number(v, kind)
+
+    def convert(lane: Lane, v: Any) -> Any:
+        given = v if device.is_array(v) else np.asarray(v)
+        inside = lane.empty(given.shape or (1,), kind)
+        device.copy(given, inside)
+        return inside
+
+    def take(lane: Lane, v: Any) -> Any:
+        return (v if i.dims else v.reshape(1)) if device.address(v) % VECTOR == 0 else convert(lane, v)
+    as_it_is = device.is_array(value) and value.flags.c_contiguous and (value.dtype == kind or checked and value.dtype.isnative)
+    return take if as_it_is else convert

@@ -1,0 +1,203 @@
+"""Programs for CUDA: arrays of the device in and out, by kernels of numba-cuda and matrix products of cuBLAS."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from graphc.codegen.cudalib.toolkit import require
+from graphc.errors import BindingError, BindingTypeError, TargetError
+from graphc.ir.bind import Bound, check_kind, convert, signature
+from graphc.ir.nodes import Input
+from graphc.runtime.cuda.bound import BoundDeviceCall
+from graphc.runtime.cuda.device import Device, Lane
+from graphc.runtime.cuda.listing import Listing
+from graphc.runtime.cuda.plan import DevicePlan, taker
+from graphc.runtime.cuda.save import ARCHITECTURES
+from graphc.runtime.load import load
+from graphc.runtime.plan import NUMBERS
+from graphc.runtime.program import KINDS, Program
+
+__all__ = ["CudaProgram", "EMULATOR"]
+
+EMULATOR = "emulator"
+_HALVES = ("float16", "bfloat16")
+
+
+@functools.cache
+def device_of(which: int | str | None) -> Device:
+    """The device, made once for all programs."""
+    if which == EMULATOR:
+        from graphc.runtime.cuda.emulated import Emulated
+        return Emulated()
+    from graphc.runtime.cuda.gpu import Gpu
+    return Gpu(int(which or 0))
+
+
+class CudaProgram(Program):
+    """A Program on a CUDA device: `loss, grads = f(X=X_, W=W_)`.
+
+    Inputs are arrays of CuPy, PyTorch, Numba, JAX or any library with `__cuda_array_interface__` or DLPack, which are used where they are; or
+    arrays of NumPy, numbers and lists, which are sent. Results are CuPy arrays on the device; NumPy's, if every array given is NumPy's. float32 or
+    float64 as the arrays are; float16 and bfloat16 arrays are read, computed in float32, and the results rounded, but numbers. `out=` takes
+    C-contiguous arrays to write into.
+
+    Work goes to `stream=` (of CuPy, PyTorch or Numba, or its address), else to the current stream of PyTorch, if a tensor of it is given, else of
+    CuPy. A call returns when its work is enqueued; it waits for the device only if it checks labels, whose error must be raised, or if
+    results go to NumPy. With `capture=True` the whole call is a CUDA graph (see graphc.runtime.cuda.plan).
+
+    Raises BindingError where data do not fit, TargetError where there is no device or it cannot run this, DeviceError if it fails.
+    """
+
+    def __init__(self, *given: Any, names: Sequence[str], device: int | str | None = None, capture: bool = False):
+        super().__init__(*given)
+        if not (device is None or device == EMULATOR or isinstance(device, int) and not isinstance(device, bool) and device >= 0):
+            raise TargetError(f"device= is the number of a CUDA device, or {EMULATOR!r}, given {device!r}")
+        require("numba-cuda", "NVVM")
+        self._which, self._capture = device, capture
+        self._listing = Listing(self._inputs, self._roots, names, self._source_of)
+        self._on_the_host = [x.input for x in self._binder.labels if not x.compiled]
+
+    @property
+    def path(self) -> Path:
+        """The file of the generated module."""
+        return load(self.source)[1]
+
+    def __call__(self, *args: Any, out: Any = None, stream: Any = None, **inputs: Any) -> Any:
+        device = device_of(self._which)
+        with device.lock, device.on(stream, [*args, *inputs.values()]):
+            return super().__call__(*map(device.adopt, args), out=out, **{k: device.adopt(v) for k, v in inputs.items()})
+
+    def bind(self, *args: Any, out: Any = None, **inputs: Any) -> BoundDeviceCall:
+        """A call without arguments: it computes from what these arrays then hold, into the same arrays each time: those of `out=`, and its own
+        for the rest. With `capture=True` from the third call on it is one launch.
+
+        The arrays must be such that kernels take them as they are: on the device, C-contiguous, all floats of one dtype, integers int64. Numbers
+        stay what they are. BindingTypeError names one that would have to be copied. Two threads or streams need two bound calls.
+        """
+        device = device_of(self._which)
+        with device.lock, device.on(None, [*args, *inputs.values()]):
+            named = {k: device.adopt(v) for k, v in self._named(args, inputs).items()}
+            plan, values = self._check(named)
+            arrays = plan.arrays(Lane(device), values, self._structure.flatten(out))               # in memory of their own
+            for i, v, a in zip(self._inputs, values, arrays, strict=False):
+                if i.dims and a.size and not (device.is_array(v) and device.address(a) == device.address(v)):
+                    raise BindingTypeError(f"bind takes arrays that kernels read in place, and {signature(i)} would be copied: give a C-contiguous "
+                                           f"{a.dtype} array on the device\n  declared at {i.origin}")
+            return BoundDeviceCall(plan, Lane(device), arrays, len(values), self._structure, lambda error: self._refuse(args, inputs, error))
+
+    # --- kernels, without a device
+    @property
+    def ptx(self) -> str:
+        """The kernels as PTX, for the dtype and the sizes of the last call: one module after another. See `ptx_for`."""
+        return self.ptx_for()
+
+    def ptx_for(self, cc: tuple[int, int] | None = None, **sizes: int) -> str:
+        """The kernels as PTX, for a compute capability and for sizes: how many threads take a row, and how, depends on them.
+
+        Without `cc` that of the device, and (8, 0) without one; a size that is not given is that of the last call, and 1024 before the first.
+
+        >>> import graphc as gc
+        >>> f = gc.compile(gc.sum(gc.param("x", "n")**2), target="cuda")                    # doctest: +SKIP
+        >>> print(f.ptx_for((9, 0), n=4096))                                                # doctest: +SKIP
+        """
+        return self._listing.ptx(self._last, cc or self._capability(), sizes)
+
+    def save(self, path: str | Path, sizes: Mapping[str, int] | Sequence[Mapping[str, int]] = (),
+             architectures: Sequence[tuple[int, int]] = ARCHITECTURES) -> Path:
+        """Write a folder with source, PTX and machine code, that is a Python package: it runs where CuPy is, without graphc.
+
+        `sizes` are those to save kernels for: {"n": 128, "c": 1000}, or several such; without them those of all calls so far. The dtype is
+        that of the last call. It needs no device. TargetError where no sizes are known, or nvJitLink is missing.
+        """
+        self._listing.save(Path(path), self._last, [sizes] if isinstance(sizes, Mapping) else sizes, architectures)
+        return Path(path)
+
+    def _capability(self) -> tuple[int, int]:
+        try:
+            return device_of(self._which).cc
+        except TargetError:
+            return ARCHITECTURES[0]
+
+    def _signature(self, values: Sequence[Any]) -> Any:                                          # type: ignore[override]
+        """None where something has to be looked at each time: a list, or integers that may not fit."""
+        found: list[Any] = []
+        for v in values:
+            kind = type(v)
+            if kind in NUMBERS or kind is int and v.bit_length() < 64:
+                found.append(kind)
+            elif _has_dtype(v) and hasattr(v, "flags") and v.dtype != np.uint64:
+                found += kind, v.dtype, v.shape, v.flags.c_contiguous, getattr(getattr(v, "device", None), "id", None)
+            else:
+                return None
+        return tuple(found)
+
+    def _check(self, named: Mapping[str, Any], values: Sequence[Any] = ()) -> tuple[DevicePlan, Sequence[Any]]:
+        device = device_of(self._which)
+        bound = self._binder.bind(named, labels=False, converted_by=self._seen)
+        dtype = self._dtype or bound.dtype.name
+        self._listing.note(dtype, bound.extents)
+        key, values = self._signature(values), [named[i.name] for i in self._inputs]
+        plan = self._planned(device, bound, dtype, values)
+        if key:
+            self._keep(key, plan)
+        return plan, values
+
+    def _planned(self, device: Device, bound: Bound, dtype: str, values: Sequence[Any]) -> DevicePlan:
+        source = self._source_of(dtype)
+        run, _ = load(source.text)
+        arrays = [v for i, v in zip(self._inputs, values, strict=True) if i.dims]
+        to_host = bool(arrays) and not any(map(device.is_array, arrays))
+        halves = {v.dtype for i, v in zip(self._inputs, values, strict=True) if i.dtype == "float" and _has_dtype(v)}
+        half = halves.pop() if len(halves) == 1 else None
+        results = tuple((shape, made, half if half is not None and half.name in _HALVES and shape and made.kind == "f" else made)
+                        for shape, made in self._results(bound, dtype))
+        checked = {x.input for x in self._binder.labels if x.compiled}
+        takes = tuple(taker(device, i, v, dtype, i in checked) for i, v in zip(self._inputs, values, strict=True))
+        return DevicePlan(device, run, dtype, takes, results, tuple(bound.extents[name] for name in source.extents), to_host, self._capture)
+
+    def _seen(self, i: Input, value: Any) -> Any:
+        """What binding looks at."""
+        device = device_of(self._which)
+        try:
+            device.is_array(value)
+        except BindingError as error:                # it is on another device
+            raise BindingError(f"{signature(i)}: {error}\n  declared at {i.origin}") from None
+        if not device.is_array(value) and not (isinstance(value, np.ndarray) and value.dtype.name in _HALVES):
+            return convert(i, value)
+        if device.is_array(value) and (i in self._on_the_host or value.dtype == np.uint64):
+            return convert(i, device.download(value))
+        kind = np.dtype(np.float32) if i.dtype == "float" and value.dtype.name in _HALVES else value.dtype.newbyteorder("=")
+        check_kind(i, kind)
+        return _Seen(tuple(value.shape), kind if i.dtype == "float" else KINDS[i.dtype])
+
+    def _on_host(self, named: Mapping[str, Any]) -> Mapping[str, Any]:
+        device = device_of(self._which)
+        with device.lock, device.on(None, list(named.values())):
+            ours = {k: device.adopt(v) for k, v in named.items()}
+            return {k: _wide(device.download(v)) if device.is_array(v) else v for k, v in ours.items()}
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """An array on the device, as binding sees it."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+
+    def astype(self, dtype: np.dtype, copy: bool = False) -> _Seen:
+        return self
+
+
+def _has_dtype(value: Any) -> bool:
+    """Whether this is an array, or a number, whose dtype is NumPy's."""
+    return isinstance(getattr(value, "dtype", None), np.dtype)
+
+
+def _wide(a: np.ndarray) -> np.ndarray:
+    return a.astype(np.float32) if a.dtype.name in _HALVES else a

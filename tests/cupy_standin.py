@@ -1,0 +1,261 @@
+"""A stand-in for CuPy on a machine without a GPU: what graphc.runtime.cuda asks of CuPy, on the memory of this process.
+
+Memory has addresses, a kernel gets the words that `cuModule`'s launch would be given, and the emulator executes its PTX on what lies at these
+addresses. Streams keep what is enqueued in order; a stream that captures runs nothing. `log` has what a test wants to see: allocations, copies,
+launches, products, waits. It says nothing of CuPy itself or of a card.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from graphc.runtime.cuda.emulator.decode import Kernel
+from graphc.runtime.cuda.emulator.machine import launch
+
+ALIGNED = 512
+
+
+class CUDARuntimeError(RuntimeError):
+    def __init__(self, status: int, text: str):
+        super().__init__(text)
+        self.status = status
+
+
+class OutOfMemoryError(MemoryError):
+    pass
+
+
+class Cupy(ModuleType):
+    """`sys.modules["cupy"] = Cupy(devices=1)`; `limit` bytes of memory a device."""
+
+    def __init__(self, devices: int = 1, capability: tuple[int, int] = (9, 0), limit: int = 1 << 30):
+        super().__init__("cupy")
+        self.log: list[tuple[Any, ...]] = []
+        self.blocks: list[np.ndarray] = []
+        self.limit, self.capability = limit, capability
+        self.device, self.broken = 0, None
+        self.ndarray, self.uint64, self.int64 = _array_of(self), np.uint64, np.int64
+        self.null = self.current = Stream(self, 0)
+        stream = type("Stream", (Stream,), {"__init__": lambda s, non_blocking=False: Stream.__init__(s, self, 7), "null": self.null,
+                                            "from_external": lambda other: Stream(self, other.__cuda_stream__()[1])})
+        about = {"name": b"Stand-in", "major": capability[0], "minor": capability[1], "multiProcessorCount": 132}
+        self.cuda = SimpleNamespace(
+            Stream=stream, Device=lambda index=None: _Device(self, self.device if index is None else index),
+            get_current_stream=lambda: self.current, function=SimpleNamespace(Module=lambda: Module(self)),
+            runtime=SimpleNamespace(getDeviceCount=lambda: devices, getDevice=lambda: self.device, getDeviceProperties=lambda index: about))
+        self.cublas = SimpleNamespace(gemm=self.gemm)
+
+    def do(self, step: Any, *note: Any) -> None:
+        """Enqueue."""
+        if self.broken is not None:
+            raise CUDARuntimeError(self.broken, "cudaErrorIllegalAddress: an illegal memory access was encountered")
+        self.log.append((*note, self.current.ptr))
+        step() if self.current.tape is None else self.current.tape.append((step, note))
+
+    def counted(self, what: str) -> int:
+        return sum(entry[0] == what for entry in self.log)
+
+    def get_default_memory_pool(self) -> Any:
+        return SimpleNamespace(free_all_blocks=lambda: self.log.append(("free all",)))
+
+    def from_dlpack(self, value: Any) -> Any:
+        self.log.append(("dlpack", self.current.ptr))
+        return value.ours
+
+    def asarray(self, value: Any, dtype: Any = None) -> Any:
+        interface = getattr(value, "__cuda_array_interface__", None)
+        if interface is not None:
+            a = self.ndarray(interface["shape"], np.dtype(interface["typestr"]), memptr=Pointer(self, interface["data"][0]))
+            a.kept = value
+            return a
+        if isinstance(value, self.ndarray):
+            return value if dtype is None or value.dtype == dtype else self.asarray(value.host.astype(dtype))
+        host = np.asarray(value, dtype)
+        a = self.ndarray(host.shape, host.dtype)
+        a.set(host)
+        return a
+
+    def ascontiguousarray(self, a: Any) -> Any:
+        return a if a.flags.c_contiguous else self.asarray(np.ascontiguousarray(a.host))
+
+    def asnumpy(self, a: Any) -> np.ndarray:
+        if self.current.tape is not None:
+            raise CUDARuntimeError(900, "cudaErrorStreamCaptureUnsupported")
+        self.do(lambda: None, "wait")
+        return a.host.copy()
+
+    def gemm(self, transa: str, transb: str, a: Any, b: Any, out: Any, alpha: float, beta: float) -> None:
+        assert (transa, transb, alpha) == ("N", "N", 1.0) and out.flags.c_contiguous and out.dtype == a.dtype == b.dtype
+        for x in (a, b):
+            assert x.flags.c_contiguous or x.host.flags.f_contiguous, "CuPy's gemm copies what is neither"
+
+        def step() -> None:
+            out.host[...] = a.host @ b.host + (beta * out.host if beta else 0)
+        self.do(step, "gemm", a.shape, b.shape)
+
+
+def _array_of(cp: Cupy) -> type:
+    """cupy.ndarray: `host` is its memory as NumPy sees it."""
+    class ndarray:
+        def __init__(self, shape: Any, dtype: Any = float, memptr: Any = None):
+            shape, dtype = (shape,) if isinstance(shape, int) else tuple(shape), np.dtype(dtype)
+            size = int(np.prod(shape)) * dtype.itemsize
+            self.data = memptr if memptr is not None else cp_memory(cp, size)
+            self.host = np.ndarray(shape, dtype, _bytes(cp, self.data.ptr)[:max(size, 0)]) if size else np.empty(shape, dtype)
+            self.device = SimpleNamespace(id=cp.device)
+
+        @classmethod
+        def of(cls, host: np.ndarray) -> Any:
+            made = cls.__new__(cls)
+            made.host, made.data, made.device = host, Pointer(cp, host.ctypes.data), SimpleNamespace(id=cp.device)
+            return made
+        shape = property(lambda a: a.host.shape)
+        dtype = property(lambda a: a.host.dtype)
+        size = property(lambda a: a.host.size)
+        nbytes = property(lambda a: a.host.nbytes)
+        flags = property(lambda a: a.host.flags)
+        T = property(lambda a: cls_of(a).of(a.host.T))
+
+        def reshape(self, *shape: Any) -> Any:
+            made = self.host.reshape(*shape)
+            assert not made.size or np.shares_memory(made, self.host), "a reshape that copies"
+            return ndarray.of(made)
+
+        def copy(self) -> Any:
+            return cp.asarray(self.host.copy())
+
+        def get(self) -> np.ndarray:
+            return cp.asnumpy(self)
+
+        def __getitem__(self, key: Any) -> Any:
+            return ndarray.of(self.host[key])
+
+        def __setitem__(self, key: Any, value: Any) -> None:
+            source = value.host
+            cp.do(lambda: np.copyto(self.host[key], source, casting="unsafe"), "copy", source.nbytes)
+
+        def set(self, host: np.ndarray) -> None:
+            assert host.flags.c_contiguous and host.shape == self.shape and host.dtype == self.dtype
+            kept = host.copy()
+            cp.do(lambda: np.copyto(self.host, kept), "send", host.nbytes)
+    cls_of = type
+    return ndarray
+
+
+class Pointer:
+    def __init__(self, cp: Cupy, ptr: int):
+        self.cp, self.ptr = cp, ptr
+
+    def __add__(self, offset: int) -> Pointer:
+        return Pointer(self.cp, self.ptr + offset)
+
+    def copy_from_device_async(self, source: Pointer, size: int) -> None:
+        self.cp.do(lambda: np.copyto(_bytes(self.cp, self.ptr)[:size], _bytes(self.cp, source.ptr)[:size]), "copy", size)
+
+    def memset_async(self, value: int, size: int) -> None:
+        self.cp.do(lambda: _bytes(self.cp, self.ptr)[:size].fill(value), "memset", size)
+
+
+def cp_memory(cp: Cupy, size: int) -> Pointer:
+    """A block of poisoned memory at an aligned address."""
+    if size > cp.limit:
+        raise OutOfMemoryError(f"Out of memory allocating {size} bytes")
+    if size:
+        cp.log.append(("allocate", size))
+    raw = np.full(size + ALIGNED, 0xFF, np.uint8)
+    start = -raw.ctypes.data % ALIGNED
+    cp.blocks.append(raw[start:start + max(size, 1)])
+    return Pointer(cp, cp.blocks[-1].ctypes.data)
+
+
+def _bytes(cp: Cupy, ptr: int) -> np.ndarray:
+    """The memory from an address to the end of its block."""
+    for block in reversed(cp.blocks):
+        if 0 <= ptr - block.ctypes.data < block.size:
+            return block[ptr - block.ctypes.data:]
+    raise CUDARuntimeError(700, f"cudaErrorIllegalAddress: {ptr:#x} is nobody's")
+
+
+class Stream:
+    def __init__(self, cp: Cupy, ptr: int):
+        self.cp, self.ptr, self.tape = cp, ptr, None
+        self.outer: list[Any] = []
+
+    def __enter__(self) -> Stream:
+        self.outer.append(self.cp.current)
+        self.cp.current = self
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.cp.current = self.outer.pop()
+
+    def record(self) -> Any:
+        self.cp.log.append(("event", self.ptr))
+        return ("event", self.ptr)
+
+    def wait_event(self, event: Any) -> None:
+        self.cp.log.append(("wait event", event[1], self.ptr))
+
+    def begin_capture(self) -> None:
+        self.tape = []
+
+    def end_capture(self) -> Any:
+        tape, self.tape = self.tape, None
+
+        def replay() -> None:
+            self.cp.log.append(("graph", self.cp.current.ptr))
+            for step, _ in tape:
+                step()
+        return SimpleNamespace(launch=replay, tape=tape)
+
+
+class _Device:
+    def __init__(self, cp: Cupy, index: int):
+        self.cp, self.id = cp, index
+        self.compute_capability = f"{cp.capability[0]}{cp.capability[1]}"
+
+    def __enter__(self) -> None:
+        self.before, self.cp.device = self.cp.device, self.id
+
+    def __exit__(self, *_: Any) -> None:
+        self.cp.device = self.before
+
+
+class Module:
+    """Machine code is PTX here."""
+
+    def __init__(self, cp: Cupy):
+        self.cp = cp
+
+    def load(self, code: bytes) -> None:
+        if b".entry" not in code:
+            raise CUDARuntimeError(209, "CUDA_ERROR_NO_BINARY_FOR_GPU: no kernel image is available for execution on the device")
+        self.text = code.decode()
+
+    def get_function(self, entry: str) -> Any:
+        kernel = Kernel(self.text, entry)
+
+        def start(grid: tuple[int, ...], block: tuple[int, ...], words: tuple[Any, ...]) -> None:
+            assert all(isinstance(w, np.generic) for w in words) and 0 not in grid
+            self.cp.do(lambda: launch(kernel, grid, block, [_bytes(self.cp, int(w)) if isinstance(w, np.uint64) else w for w in words]),
+                       "launch", entry, tuple(map(int, words)))
+        return start
+
+
+@contextlib.contextmanager
+def standing_in(monkeypatch: Any, **about: Any) -> Any:
+    """CuPy's place is taken, and machine code is PTX."""
+    from graphc.runtime.cuda import gpu, program
+    cp = Cupy(**about)
+    monkeypatch.setitem(sys.modules, "cupy", cp)
+    monkeypatch.setattr(gpu, "machine_code", lambda ptx: ptx.text.encode())
+    program.device_of.cache_clear()
+    try:
+        yield cp
+    finally:
+        program.device_of.cache_clear()
