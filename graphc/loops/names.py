@@ -15,7 +15,7 @@ from graphc.schedule.plan import Item, Loop, Tiles, walk_computes, walk_librarie
 __all__ = ["Letters", "size_names", "RESERVED"]
 
 RESERVED = frozenset("""math np real int64 range kernel njit run FLAGS inf nan checked abs round min max sum where plus times select inlined rint
-    square powi int_sign int_maximum int_minimum int_relu check_labels value rows_kernel first last matmul tile_rows at CHUNK add_part
+    square powi int_powi int_sign int_maximum int_minimum int_relu check_labels value rows_kernel first last matmul tile_rows at CHUNK add_part
     settled along across boolean float32 float64""".split()) | {
     name for row in ROWS.values() if (name := row.jit.rpartition(".")[2]).isidentifier() and not iskeyword(name)}   # functions that kernels import
 _LETTERS = "ijklpqruvw"
