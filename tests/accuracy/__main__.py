@@ -56,7 +56,7 @@ def main() -> None:
                 start = time.perf_counter()
                 (error, at), how = measure(name, dtype, kind, given.samples, given.spot, given.stride if kind == "jit" else max(given.stride, ORACLE_STRIDE))
                 known = json.loads(FILE.read_text(encoding="utf-8")) if FILE.exists() else {}
-                known.setdefault(name, {})[f"{dtype} {kind}"] = {"ulp": round(error, 3), "at": at, "how": how, "date": datetime.date.today().isoformat()}
+                known.setdefault(name, {})[f"{dtype} {kind}"] = {"ulp": round(error, 4), "at": at, "how": how, "date": datetime.date.today().isoformat()}
                 FILE.write_text(written({n: explained(n, found) for n, found in known.items()}), encoding="utf-8")
                 print(f"{name:12} {dtype} {kind:5} {error:9.4g} at {at}  {time.perf_counter() - start:.1f} s", flush=True)
 
