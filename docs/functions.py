@@ -76,15 +76,26 @@ def accuracy() -> Iterator[str]:
     """The table of measured errors."""
     known = json.loads(MEASURED.read_text(encoding="utf-8"))
     yield "## Accuracy\n"
-    yield ("The greatest error found, in units in the last place (ULP) of the exact value: of the generated code, and of the NumPy or SciPy "
-           "function by which `gc.evaluate` defines the meaning. float32: every value, or each so many-th, against float64; float64: samples "
-           "where trouble is to be expected, against 80-bit arithmetic and mpmath. Measured by `python -m tests.accuracy`. NumPy's vector "
-           "functions have up to 4 ULP, SciPy's more near zeros; generated code does not use them.\n")
-    yield "| function | float32, generated | NumPy | float64, generated | NumPy | float32; float64 | date | above 2 ULP, since |\n|" + " --- |" * 8
+    yield "The greatest error found, in units in the last place (ULP) of the exact value, and where: of the generated code, and of what"
+    yield "`gc.evaluate` computes, which defines the meaning (NumPy, SciPy and the C library; float32 through float64). float32 of one argument:"
+    yield "every value, or each so many-th, against generated code in float64, whose own error is beside it; of more arguments a grid of corners, all"
+    yield "combinations. float64: samples where trouble is to be expected, near zeros, poles, powers of two and switches of method, against 80-bit"
+    yield "arithmetic, or mpmath where that lacks the function; some of all against mpmath. Measured by `python -m tests.accuracy`, which also"
+    yield "compares zeros, subnormal numbers, infinities and NaN.\n"
+    yield "| function | float32, generated | evaluated | float64, generated | evaluated | how: float32; float64 | above 2 ULP, since |"
+    yield "|" + " --- |" * 7
     for name, found in known.items():
-        errors = " | ".join(f"{found[d][kind]['ulp']:.4g}" for d in ("float32", "float64") for kind in ("jit", "numpy"))
-        yield f"| `{name}` | {errors} | {found['float32']['how']}; {found['float64']['how']} | {found['date']} | {found['reason']} |"
+        label = f"`{name.removesuffix('.part')}`" + f" for {found['within']}" * bool(found["within"])
+        errors = [error(found[f"{d} {kind}"]) for d in ("float32", "float64") for kind in ("jit", "numpy")]
+        how = "; ".join(found[f"{d} jit"]["how"] for d in ("float32", "float64"))
+        yield f"| {' | '.join(map(cell, (label, *errors, how, found['reason'])))} |"
     yield ""
+
+
+def error(found: dict[str, Any]) -> str:
+    """An error and its arguments."""
+    where = ", ".join(f"{x:.9g}" for x in found["at"])
+    return f"{found['ulp']:.3g}" + (f" at {where}" if found["ulp"] else "")
 
 
 def summary(function: Any) -> str:

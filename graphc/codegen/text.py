@@ -96,8 +96,7 @@ class Printer:
             return f"{text}*{text}", _MUL
         if n == 2:
             return self.call("square", (base,))
-        self.functions.add("powi")
-        return f"powi({self(base)}, {n})", _ATOM
+        return self.apply("int_powi" if kind == "int" else "powi", [self(base), str(n)]), _ATOM
 
     def constant(self, t: Term) -> tuple[str, int]:
         if t.kind == "bool":

@@ -70,8 +70,11 @@ class Arithmetic:
         if row.definition is not None:
             precision = "float32" if self.dtype == np.float32 else "float64"
             return self.term(freeze(row.definition.body(precision), ("float",)), lambda t: args[0])
+        function = resolve(row.numpy)
         with np.errstate(all="ignore"):
-            return resolve(row.numpy)(*args)
+            if self.dtype == np.float32 and row.result == "float" and name != "binade":        # whose value is of the format
+                return np.asarray(function(*(_widened(a) for a in args))).astype(np.float32)
+            return function(*args)
 
     def term(self, t: Term, leaf: Callable[[Term], Any]) -> Any:
         """The value of a term; `leaf` gives that of reads, indices and extents."""
@@ -101,6 +104,12 @@ class Arithmetic:
             case "where":
                 return np.where(*args)
         return self.apply(t.op, *args)
+
+
+def _widened(a: Any) -> Any:
+    """float32 as float64: NumPy's own functions in float32 have up to 4 units in the last place; rounded, those in float64 have 1/2."""
+    a = np.asarray(a)
+    return a.astype(np.float64) if a.dtype == np.float32 else a
 
 
 def _real(rule: Any, reduced: bool) -> Any:

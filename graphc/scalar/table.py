@@ -199,7 +199,8 @@ _row("logsigmoid", lambda x, y: _("sigmoid", -x), numpy="scipy.special.log_expit
      latex=r"\ln\sigma", mpmath=lambda mp, x: -mp.log1p(mp.exp(-x)) if x >= 0 else x - mp.log1p(mp.exp(x)))
 _row("softplus", lambda x, y: _("sigmoid", x), numpy="graphc.scalar.oracle.softplus", jit="softplus",
      mpmath=lambda mp, x: x + mp.log1p(mp.exp(-x)) if x >= 0 else mp.log1p(mp.exp(x)))
-_row("logaddexp", lambda a, b, y: _("sigmoid", a - b), lambda a, b, y: _("sigmoid", b - a), jit="logaddexp",
+_row("logaddexp", lambda a, b, y: _("sigmoid", a - b), lambda a, b, y: _("sigmoid", b - a),
+     numpy="graphc.scalar.oracle.logaddexp", jit="logaddexp",
      mpmath=lambda mp, a, b: max(a, b) if a == b and mp.isinf(a) else max(a, b) + mp.log1p(mp.exp(-abs(a - b))))
 _row("xlogy", lambda x, z, y: _("log", z),
      lambda x, z, y: where(_("and_", _("eq", x, sp.Integer(0)), _("eq", z, sp.Integer(0))), 0, x / z), numpy="scipy.special.xlogy", jit="xlogy",
@@ -232,7 +233,8 @@ _row("scaled", lambda x, b, y: 1 / b, None, plain=lambda x, b: x / b, numpy="num
 _row("exp_sum", lambda a, b, y: y, lambda a, b, y: y, plain=lambda a, b: _("exp", a + b),
      numpy="graphc.scalar.oracle.exp_sum", jit="exp_sum", mpmath=lambda mp, a, b: mp.exp(a + b))
 _row("exp_difference", lambda a, b, y: _("exp", a), lambda a, b, y: -_("exp", b), plain=lambda a, b: _("exp", a) - _("exp", b),
-     numpy="graphc.scalar.oracle.exp_difference", jit="exp_difference", mpmath=lambda mp, a, b: mp.exp(a) - mp.exp(b))
+     numpy="graphc.scalar.oracle.exp_difference", jit="exp_difference",
+     mpmath=lambda mp, a, b: mp.exp(b) * mp.expm1(a - b) if mp.isfinite(a) and mp.isfinite(b) else mp.exp(a) - mp.exp(b))
 _row("log_ratio", lambda a, b, y: 1 / a, lambda a, b, y: -1 / b, plain=lambda a, b: _("log", a / b),
      numpy="graphc.scalar.oracle.log_ratio", jit="log_ratio", domain="a/b > 0",
      mpmath=lambda mp, a, b: mp.nan if b == 0 and (a == 0 or mp.isnan(a)) else mp.log(a / b) if b else mp.inf if a > 0 else mp.nan)
@@ -264,7 +266,7 @@ _row("over_hypot", lambda a, b, y: _("over_hypot", b, a)**2 * _inverse(_("hypot"
 
 # --- trigonometric and hyperbolic -------------------------------------------------------------------------------------
 _row("sin", lambda x, y: _("cos", x), jit="sin", latex=r"\sin")
-_row("cos", lambda x, y: -_("sin", x), jit="cos", latex=r"\cos")
+_row("cos", lambda x, y: -_("sin", x), numpy="graphc.scalar.oracle.cos", jit="cos", latex=r"\cos")
 _row("tan", lambda x, y: 1 + y**2, jit="tan", latex=r"\tan")
 _row("arcsin", lambda x, y: 1 / _("sqrt", (1 - x) * (1 + x)), jit="math.asin", mpmath="asin", latex=r"\arcsin",
      domain="-1 <= x <= 1", kinks=(Kink(lambda x: _tie(_("abs", x), one), "singular", "inf"),))
@@ -289,13 +291,14 @@ _row("arctanh", lambda x, y: 1 / ((1 - x) * (1 + x)), jit="arctanh", mpmath="ata
      domain="-1 <= x <= 1")
 
 # --- special functions ------------------------------------------------------------------------------------------------
-_row("erf", lambda x, y: 2 * _("exp", -x**2) / _("sqrt", sp.pi), numpy="scipy.special.erf", jit="erf")
+_row("erf", lambda x, y: 2 * _("exp", -x**2) / _("sqrt", sp.pi), numpy="graphc.scalar.oracle.erf", jit="erf")
 _row("erfc", lambda x, y: -2 * _("exp", -x**2) / _("sqrt", sp.pi), numpy="graphc.scalar.oracle.erfc", jit="erfc",
      mpmath=lambda mp, x: mp.erfc(x) if x < mp.mpf(10)**100 else mp.exp(-x * x) / (x * mp.sqrt(mp.pi)))      # mpmath's own overflows
-_row("erfcx", lambda x, y: 2 * x * y - 2 / _("sqrt", sp.pi), numpy="scipy.special.erfcx", jit="erfcx", mpmath=lambda mp, x: _scaled_erfc(mp, x))
+_row("erfcx", lambda x, y: 2 * x * y - 2 / _("sqrt", sp.pi), numpy="graphc.scalar.oracle.erfcx", jit="erfcx",
+     mpmath=lambda mp, x: _scaled_erfc(mp, x))
 _row("logerfc", lambda x, y: -2 / (_("sqrt", sp.pi) * _("erfcx", x)), numpy="graphc.scalar.oracle.logerfc", jit="logerfc",
      latex=r"\ln\mathrm{erfc}", mpmath=lambda mp, x: mp.log1p(-mp.erf(x)) if x < 1 else mp.log(_scaled_erfc(mp, x)) - x * x)
-_row("lgamma", lambda x, y: _("digamma", x), numpy="scipy.special.gammaln", latex=r"\ln\Gamma",
+_row("lgamma", lambda x, y: _("digamma", x), numpy="graphc.scalar.oracle.lgamma", latex=r"\ln\Gamma",
      jit="lgamma",
      mpmath=lambda mp, x: mp.inf if x <= 0 and x == mp.floor(x) else mp.log(abs(mp.gamma(x))) if x < 3 else mp.loggamma(x))
 _row("digamma", lambda x, y: _("polygamma", sp.Integer(1), x), numpy="scipy.special.digamma", jit="digamma",

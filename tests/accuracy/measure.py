@@ -1,121 +1,54 @@
-"""The error of each pointwise function in units in the last place, as NumPy oracle and as generated code, in both precisions.
+"""The error of each function in units in the last place, as NumPy oracle and as generated code, in both precisions.
 
     error = |computed - exact| / ulp(exact),   ulp(y) = 2^(floor(log2 |y|) - mantissa), at least the least subnormal number
 
-float32, one argument: every value, or each so many-th, against the generated code in float64, which the same command measures.
-float64: samples where trouble is to be expected, against NumPy's 80-bit arithmetic where it has the function, and some of them against mpmath
-always, at finite arguments that are not 0. Where the exact value rounds to infinity, either neighbour is right; a NaN or an infinity in the wrong place is an infinite error.
+float32, one argument: every value, against the generated code in float64, which the same command measures; more arguments: a grid of corners
+and samples. float64: samples, against NumPy's 80-bit arithmetic where it has the function, else mpmath. Some of all against mpmath, at finite
+arguments that are not 0. Where the exact value rounds to infinity, either neighbour is right; a NaN or an infinity in the wrong place is an
+infinite error.
 """
 
 from __future__ import annotations
 
-import functools
-import importlib
-import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import mpmath
 import numpy as np
-from numba import njit
+from numba import float64, int64, njit
 
-from graphc.scalar.arithmetic import resolve
-from graphc.scalar.table import ROWS
+from graphc.codegen.mathlib.formats import casts
 
-LONG = np.longdouble
-TRIGONOMETRIC = [k * math.pi / 2 for k in (1, 2, 3, 4, 5, 10, 22, 1001, 10**6, 10**15)] + [6381956970095103 * 2.0**797, 5.319372648326541e255]
-LOGARITHMIC = [1.0, math.sqrt(0.5), math.sqrt(2), 2.0, 10.0, 1000.0]
-# a function's interval in which all happens, and points near which trouble is to be expected
-DOMAINS: dict[str, tuple[float, float, list[float]]] = {
-    "exp": (-750, 715, [k * math.log(2) / 2 for k in (-3, -1, 1, 3)]), "expm1": (-40, 715, [k * math.log(2) / 2 for k in (-3, -1, 1, 3)]),
-    **dict.fromkeys(("log", "log2", "log10"), (0, 100, LOGARITHMIC)), "log1p": (-1, 100, [-1.0, math.sqrt(0.5) - 1, math.sqrt(2) - 1, 1.0]),
-    "log1mexp": (0, 760, [math.log(2), 0.35, 1.2279]), "sqrt": (0, 100, []), "cbrt": (-100, 100, [1.0, 2.0, 4.0]),
-    "sigmoid": (-760, 50, [1.0]), "logsigmoid": (-50, 750, [0.88]), "softplus": (-760, 50, [0.88]),
-    **dict.fromkeys(("sin", "cos", "tan"), (-100, 100, TRIGONOMETRIC)), "arctan": (-30, 30, [1.0]),
-    **dict.fromkeys(("arcsin", "arccos", "arctanh"), (-1, 1, [0.5, 1.0])), "arccosh": (1, 100, [1.0]), "arcsinh": (-100, 100, [1.0, 2.0**28]),
-    **dict.fromkeys(("sinh", "cosh"), (-712, 712, [1.0])), "tanh": (-25, 25, [1.0]), "erf": (-7, 7, [1.0]),
-    "erfc": (-7, 28, [0.5, -0.5]), "erfcx": (-27, 100, [0.5, -0.5, -6.5, 2.0**28]), "logerfc": (-10, 100, [0.5, -0.5, 1.0, -1.0]),
-    "lgamma": (-30, 200, [1.0, 2.0, -2.457024738220797]), "digamma": (-30, 200, [1.4616321449683622, -0.504083008264455]),
-    **dict.fromkeys(("abs", "sign", "relu", "floor", "ceil", "round"), (-100, 100, [0.5, 1.0, 1.5, 2.0**52])),
-}
-PAIRS = ["power", "hypot", "arctan2", "logaddexp", "xlogy", "maximum", "minimum", "mod"]
-ORDERS = {"polygamma1": 1, "polygamma2": 2}
+from .cases import CASES, generated, oracle, within
+from .references import LONG, RULES, exactly, known
+from .samples import Arrays, grid, samples, strided
+
 FILE = Path(__file__).with_name("measured.json")
 # why an error of the generated code may be above 2 ULP
 REASONS = {
-    "logaddexp": "near its zeros, exp(a) + exp(b) = 1, terms cancel: the error is 1 ULP of the greater argument",
-    "lgamma": "the C library's: near its zeros at negative arguments the absolute error is small, the relative one not",
-    "digamma": "near its negative zeros the absolute error is small, the relative one not",
-    **dict.fromkeys(ORDERS, "for negative arguments two terms of reflection cancel"),
+    "arccosh": "the C library's",
+    "logaddexp": "near its zeros, exp(a) + exp(b) = 1, terms cancel: the error is 1 ULP of the greater argument, whose rounding moves the value as far",
+    "log_total": "near its zeros, m = -log(k + r), terms cancel: the error is 1 ULP of m, whose rounding moves the value as far",
+    "lgamma": "below 0, where it is the C library's, and near its zeros there the absolute error is small, the relative one not",
+    "digamma": "near its zeros below 0 the absolute error is some 2^-60, the relative one not small",
 }
-GAMMA = ("lgamma", "digamma", *ORDERS)
-NAMES = [*DOMAINS, *PAIRS, *ORDERS]
+# why one of the oracle may
+SCIPY = "evaluated: SciPy's"
+ORACLE_REASONS = REASONS | {"erfc": "evaluated: the C library's", "erfcx": SCIPY, **dict.fromkeys(("polygamma1", "polygamma2", "polygamma3", "digamma.part"), f"{SCIPY}, near zeros most")}
+# float32 of these is float64 rounded: comparing every value with float64 would show nothing
+WIDE = {"lgamma", "digamma", "polygamma"}
+# odd or even by construction, as a test sees: float32 is measured for x >= 0
+SYMMETRIC = set("cbrt log1p_square sin cos tan arctan arctanh arcsinh sinh cosh tanh sech logcosh erf abs powi3 powi5 powi8".split())
+SPECIAL = (0.0, 1.0, 0.5, 2.0, 3.0, 1e30, 1e-30, 1e-40, 2.0**-149, 5e-324, np.inf)
+# the sign of whose zeros means nothing
+UNCHECKED = ("scaled", "log_total")                # a power of two; log_total.part is
+UNSIGNED = set("maximum minimum log1mexp logsigmoid logerfc lgamma lgamma.part".split())
+as_real, as_integer = casts(float64)
+Greatest = tuple[float, list[float]]
 
 
-# --- what is measured -------------------------------------------------------------------------------------------------
-def arity(name: str) -> int:
-    return 2 if name in PAIRS else 1
-
-
-def oracle(name: str) -> Callable[..., Any]:
-    """The row's function in NumPy."""
-    if name in ORDERS:
-        order, polygamma = ORDERS[name], resolve(ROWS["polygamma"].numpy)
-        return lambda x: polygamma(order, x)
-    return resolve(ROWS[name].numpy)                                      # type: ignore[no-any-return]
-
-
-def generated(name: str, dtype: str) -> Callable[..., Any]:
-    """The row's function as kernels call it, in a loop: of one or two arrays of that dtype."""
-    target = ROWS["polygamma" if name in ORDERS else name].jit
-    scope: dict[str, Any] = {"math": math, "np": np}
-    if target.isidentifier() and target != "abs":
-        scope[target] = getattr(importlib.import_module(f"graphc.codegen.mathlib.{dtype}"), target)
-    call = {"mod": "a[i] % b[i]", **{n: f"polygamma({k}, a[i])" for n, k in ORDERS.items()}}.get(name, f"{target}({'a[i], b[i]' if arity(name) == 2 else 'a[i]'})")
-    parameters = "a, b" if arity(name) == 2 else "a"
-    exec(f"def loop({parameters}):\n    out = np.empty_like(a)\n    for i in range(a.shape[0]):\n        out[i] = {call}\n    return out", scope)
-    return njit(error_model="numpy", fastmath={"reassoc", "contract"}, nogil=True)(scope["loop"])         # type: ignore[no-any-return]
-
-
-# --- references -------------------------------------------------------------------------------------------------------
-def _long_softplus(x: Any) -> Any:
-    return np.maximum(x, 0) + np.log1p(np.exp(-abs(x)))
-
-
-LONG_RULES: dict[str, Callable[..., Any]] = {
-    **{n: getattr(np, n) for n in """exp expm1 log log1p log2 log10 sqrt cbrt sin cos tan arcsin arccos arctan sinh cosh tanh arcsinh arccosh arctanh
-       power hypot arctan2 maximum minimum sign floor ceil""".split()},
-    "abs": np.abs, "relu": lambda x: np.maximum(x, 0), "round": np.rint, "softplus": _long_softplus, "logsigmoid": lambda x: -_long_softplus(-x),
-    "sigmoid": lambda x: np.where(x < 0, np.exp(np.minimum(x, 0)), LONG(1)) / (1 + np.exp(-abs(x))),
-    "log1mexp": lambda x: np.where(x < 0.7, np.log(-np.expm1(-x)), np.log1p(-np.exp(-x))),
-    "xlogy": lambda x, y: np.where((x == 0) & ~np.isnan(y), 0, x * np.log(y)),
-}
-
-
-def exact(name: str, arguments: tuple[float, ...]) -> float:
-    """The value in mpmath, rounded to 80 bits."""
-    rule = ROWS["polygamma" if name in ORDERS else name].mpmath
-    with mpmath.workdps(50):
-        numbers = [mpmath.mpf(a) for a in arguments]
-        if name in ORDERS:
-            numbers.insert(0, mpmath.mpf(ORDERS[name]))
-        call = getattr(mpmath, rule) if isinstance(rule, str) else functools.partial(rule, mpmath)
-        try:
-            value = call(*numbers)
-        except (ValueError, ZeroDivisionError):
-            return LONG(math.nan)
-        except OverflowError:                                              # far beyond where the value is 0 or infinite
-            value = call(*(max(min(a, mpmath.mpf(10)**6), -mpmath.mpf(10)**6) for a in numbers))
-        if isinstance(value, mpmath.mpc) or mpmath.isnan(value):
-            return LONG(math.nan)
-        if not mpmath.isfinite(value) or value == 0:
-            return LONG(float(value))
-        fraction, exponent = mpmath.frexp(value)
-        high = float(fraction)
-        return np.ldexp(LONG(high) + LONG(float(fraction - high)), max(-20000, min(20000, int(exponent))))
-
-
+# --- the error of arrays ----------------------------------------------------------------------------------------------
 def units(computed: np.ndarray, reference: np.ndarray, dtype: str) -> np.ndarray:
     """The errors in units in the last place of the reference."""
     limits = np.finfo(dtype)
@@ -129,74 +62,115 @@ def units(computed: np.ndarray, reference: np.ndarray, dtype: str) -> np.ndarray
     return np.where(np.isnan(error), np.inf, error)
 
 
-# --- samples ----------------------------------------------------------------------------------------------------------
-def _around(points: list[float], count: int, rng: np.random.Generator) -> np.ndarray:
-    every = np.array([s * p for p in [*points, 0.0] for s in (1, -1)])
-    p = rng.choice(every, count)
-    near = p + np.where(p == 0, 1, p) * rng.choice([-1, 1], count) * 2.0**rng.uniform(-60, -1, count)
-    return np.where(rng.random(count) < 0.2, p * (1 + rng.integers(-40, 40, count) * 2.0**-52), near)
+@njit(nogil=True, error_model="numpy")
+def units32(computed, reference):                                          # type: ignore[no-untyped-def]
+    """`units` of float32 against float64, and the place of the greatest."""
+    largest, at, worst = 3.4028234663852886e38, 0, -1.0
+    error = np.empty(computed.shape[0])
+    for i in range(computed.shape[0]):
+        c, r = float64(computed[i]), reference[i]
+        size = abs(r)
+        power = as_real(as_integer(size) & int64(0x7FF0000000000000))      # 2^floor(log2 |r|)
+        e = abs(c - r) / max(power * 2.0**-23, 2.0**-149)
+        rounds = (abs(c) > largest) & (size > largest * (1 - 2.0**-23)) & ((c > 0) == (r > 0))
+        e = np.inf if (e != e) | ((size > largest) & (abs(c) < largest)) else e
+        error[i] = 0.0 if rounds | (c == r) | ((c != c) & (r != r)) else e
+    for i in range(computed.shape[0]):
+        if error[i] > worst:
+            worst, at = error[i], i
+    return worst, at
 
 
-def samples(name: str, count: int, dtype: str = "float64") -> tuple[np.ndarray, ...]:
-    """Bits at random, magnitudes at random, the interval, and around the points of trouble: a quarter each; two arguments are related."""
-    rng, (low, high, points) = np.random.default_rng(11), DOMAINS.get(name, (-30.0, 60.0, [1.0, 0.5]))
-    n, limits = count // 4, np.finfo(dtype)
-    bits = rng.integers(0, 2**limits.bits, n, dtype=f"uint{limits.bits}").view(dtype)
-    scales = rng.choice([-1, 1], n) * 2.0**rng.uniform(-40, math.log2(max(abs(low), high)) + 1, n)
-    a = np.concatenate([bits.astype(float), scales, rng.uniform(low, high, n), _around(points, n, rng)])
+def greatest(function: Callable[..., Any], reference: np.ndarray, arguments: Arrays, dtype: str) -> Greatest:
+    """The greatest error at some arguments, and where."""
+    if len(arguments[0]) == 0:
+        return 0.0, []
     with np.errstate(all="ignore"):
-        a = a.astype(dtype)
-        if name not in PAIRS:
-            return (a,)
-        if name == "power":
-            a = np.abs(a)
-            far = rng.uniform(-1.05, 1.05, len(a)) * math.log(2) * limits.maxexp / np.log(a.astype(float))
-            return a, np.where(rng.random(len(a)) < 0.7, far, rng.integers(-9, 20, len(a)) / 2).astype(dtype)
-        factor = np.where(rng.random(len(a)) < 0.5, 2.0**rng.uniform(-30, 30, len(a)), 1 + 2.0**rng.uniform(-50, 0, len(a)))
-        b = rng.permutation(a) if name == "xlogy" else a * factor * rng.choice([-1, 1], len(a))
-        return a, (np.abs(b) if name == "xlogy" else b).astype(dtype)
-
-
-def every_float32(stride: int) -> Iterator[np.ndarray]:
-    """All values of float32, or each so many-th, in blocks."""
-    size = 2**20
-    for start in range(0, 2**32, size * stride):
-        yield np.arange(start, min(start + size * stride, 2**32), stride, dtype=np.uint64).astype(np.uint32).view(np.float32)
-
-
-# --- the greatest error -----------------------------------------------------------------------------------------------
-Greatest = tuple[float, list[float]]
-
-
-def greatest(functions: dict[str, Callable[..., Any]], reference: np.ndarray, arguments: tuple[np.ndarray, ...], dtype: str,
-             found: dict[str, Greatest]) -> None:
-    """Raises the greatest error found of each function to that of these arguments."""
-    for kind, function in functions.items():
-        with np.errstate(all="ignore"):
-            computed = np.asarray(function(*arguments))
+        computed = np.asarray(function(*arguments))
+    if reference.dtype == np.float64:
+        worst, at = units32(computed, reference)
+    else:
         error = units(computed, reference, dtype)
-        k = int(np.argmax(error))
-        if kind not in found or error[k] > found[kind][0]:
-            found[kind] = (float(error[k]), [float(a[k]) for a in arguments])
+        at = int(np.argmax(error))
+        worst = float(error[at])
+    return worst, [float(a[at]) for a in arguments]
+
+
+# --- the greatest error of a function -----------------------------------------------------------------------------------
+@njit(nogil=True, error_model="numpy")
+def swept(narrow, double, first, last, stride):                            # type: ignore[no-untyped-def]
+    """The greatest error of the loop `narrow` of float32 against `double`, at each stride-th pattern of bits from `first` to `last`."""
+    size, worst, at = 4096, -1.0, np.float32(0)
+    bits = np.empty(size, np.uint32)
+    for start in range(first, last, size * stride):
+        for i in range(size):
+            bits[i] = start + i * stride
+        x = bits.view(np.float32)
+        error, k = units32(narrow(x), double(x.astype(np.float64)))
+        if error > worst:
+            worst, at = error, x[k]
+    return worst, at
+
+
+def every_float32(name: str, stride: int) -> Greatest:
+    """Of the generated code, over all values of float32 or each so many-th, on two threads."""
+    narrow, double = generated(name, "float32"), generated(name, "float64")
+    double(narrow(np.ones(2, np.float32)).astype(np.float64))
+    part = 2**26
+    with ThreadPoolExecutor(2) as pool:
+        found = pool.map(lambda first: swept(narrow, double, first, first + part, stride), range(0, 2**31 if name in SYMMETRIC else 2**32, part))
+        return max(((float(worst), [float(at)]) for worst, at in found), key=lambda g: g[0])
+
+
+def against_float64(name: str, function: Callable[..., Any], blocks: Iterable[Arrays]) -> Greatest:
+    """Of float32, at some arguments."""
+    double, found = generated(name, "float64"), (0.0, [])
+    for arguments in blocks:
+        with np.errstate(all="ignore"):
+            reference = double(*(a.astype(np.float64) for a in arguments))
+        found = max(found, greatest(function, reference, arguments, "float32"), key=lambda g: g[0])
+    return found
 
 
 @np.errstate(all="ignore")
-def measure(name: str, dtype: str, count: int, spot: int, stride: int = 1) -> tuple[dict[str, Greatest], str]:
-    """The greatest error of the oracle ("numpy") and of the generated code ("jit"), and how it was found."""
-    functions, found = {"numpy": oracle(name), "jit": generated(name, dtype)}, {}
-    if dtype == "float32":
-        double = generated(name, "float64")
-        one = arity(name) == 1
-        for arguments in ((x,) for x in every_float32(stride)) if one else iter([samples(name, count, dtype)]):
-            greatest(functions, double(*(a.astype(np.float64) for a in arguments)), arguments, dtype, found)
-        return found, ("every value" if stride == 1 else f"each {stride}th value") if one else f"{count:,} samples"
-    arguments, how = samples(name, count if name in LONG_RULES else spot), f"{spot:,} samples, mpmath"
-    if name in LONG_RULES:
-        with np.errstate(all="ignore"):
-            greatest(functions, LONG_RULES[name](*(a.astype(LONG) for a in arguments)), arguments, dtype, found)
-        how = f"{count:,} samples, 80 bits; {spot:,}, mpmath"
-    most = 300 if name in GAMMA else np.inf                                # beyond, mpmath needs minutes
-    plain = np.flatnonzero(np.logical_and.reduce([(np.abs(a) < most) & (a != 0) for a in arguments]))        # mpmath knows no -0
-    some = tuple(a[plain[::max(1, len(plain) // spot)]] for a in arguments)
-    greatest(functions, np.array([exact(name, p) for p in zip(*(a.tolist() for a in some), strict=True)]), some, dtype, found)
-    return found, how
+def measure(name: str, dtype: str, kind: str, count: int, spot: int, stride: int = 1) -> tuple[Greatest, str]:
+    """The greatest error of the oracle ("numpy") or of the generated code ("jit"), and how it was found."""
+    function, one = oracle(name) if kind == "numpy" else generated(name, dtype), CASES[name].arity == 1
+    found: list[Greatest] = []
+    how = []
+    arguments = samples(name, count, dtype)
+    if dtype == "float32" and (CASES[name].row or name) not in WIDE:
+        if one and kind == "jit":
+            found.append(every_float32(name, stride))
+        else:
+            found.append(against_float64(name, function, strided(stride) if one else [*(grid(name) if kind == "jit" else []), arguments]))
+        how.append(_how(name, stride, kind) if one else f"a grid of {_size(name):,} and {count:,} samples")
+    if name in RULES:
+        found.append(greatest(function, RULES[name](*(a.astype(LONG) for a in arguments)), arguments, dtype))
+        how.append(f"{count:,} samples, 80 bits")
+    some = known(name, arguments, spot if name in RULES or dtype == "float32" or name.startswith("polygamma") else 10 * spot)
+    found.append(greatest(function, exactly(name, some), some, dtype))
+    return max(found, key=lambda g: g[0]), "; ".join([*how, f"{len(some[0]):,} samples, mpmath"])
+
+
+def check_special_values(name: str, dtype: str) -> None:
+    """The generated code is the oracle at zeros, subnormal numbers, infinities and NaN, in the sign of zeros too."""
+    if name in UNCHECKED:
+        return
+    values = np.array([s * v for v in SPECIAL for s in (1, -1)] + [np.nan], dtype)
+    arguments = within(name, tuple(g.ravel() for g in np.meshgrid(*[values] * CASES[name].arity)))
+    with np.errstate(all="ignore"):
+        expected = oracle(name)(*arguments)
+    got = generated(name, dtype)(*arguments)
+    np.testing.assert_allclose(got, expected, {"float32": 1e-6, "float64": 1e-12}[dtype], err_msg=f"{name} in {dtype}")
+    kept = ~np.isnan(expected) & (name not in UNSIGNED)
+    np.testing.assert_array_equal(np.signbit(got[kept]), np.signbit(expected[kept]), f"{name} in {dtype}")
+
+
+def _how(name: str, stride: int, kind: str) -> str:
+    every = "every value" if stride == 1 else f"each {stride}th value"
+    return f"{every} from 0 on" if kind == "jit" and name in SYMMETRIC else every
+
+
+def _size(name: str) -> int:
+    return sum(len(block[0]) for block in grid(name))

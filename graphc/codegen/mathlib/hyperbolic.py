@@ -1,10 +1,11 @@
 r"""Hyperbolic functions and their inverses without branches and calls, so that loops over them vectorise. With y = |x|:
 
     tanh(y) = y + y^3 P(y^2) for y < 1, else 1 - 2/(exp(2y) + 1)
+    log(cosh(y)) = y^2/2 + y^4 Q(y^2) for y < 1, else (y - log 2) + log1p(exp(-2y));   sech(y) = 2 E/(1 + E^2),  E = exp(-y) as a pair
     cosh(y) = A + 1/(4A),  A = exp(y)/2 as a pair;   sinh(y) = y + y^3 S(y^2) for y < 1, else A - 1/(4A)
     artanh(y) = log1p(2y/(1 - y))/2;   arsinh(y) = log1p(y + y^2/(1 + sqrt(1 + y^2))), and log(y) + log(2) where y^2 + 1 rounds to y^2
 
-P is fitted on [0, 1], S is the Taylor series; the arguments of log1p are pairs.
+P and Q are fitted on [0, 1], S is the Taylor series; the arguments of log1p are pairs.
 """
 
 from __future__ import annotations
@@ -13,16 +14,18 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import mpmath
 from numba import float32
 
-from graphc.codegen.mathlib.coefficients import TANH
+from graphc.codegen.mathlib.coefficients import LOGCOSH, TANH
 from graphc.codegen.mathlib.exponential import exponential_pieces
 from graphc.codegen.mathlib.formats import FORMATS, contracted, polynomial, select, strict
 from graphc.codegen.mathlib.intrinsics import llvm
 from graphc.codegen.mathlib.logarithms import logarithm_of_pair
 from graphc.codegen.mathlib.pairs import fast_two_sum, fused, two_sum
 
-__all__ = ["hyperbolic_tangent", "hyperbolic_sine_and_cosine", "inverse_hyperbolic_sine", "inverse_hyperbolic_tangent"]
+__all__ = ["hyperbolic_tangent", "hyperbolic_secant", "logarithm_of_cosine", "hyperbolic_sine_and_cosine", "inverse_hyperbolic_sine",
+           "inverse_hyperbolic_tangent"]
 
 
 def hyperbolic_tangent(real: Any, exp: Callable[..., Any]) -> Callable[..., Any]:
@@ -40,6 +43,46 @@ def hyperbolic_tangent(real: Any, exp: Callable[..., Any]) -> Callable[..., Any]
         return select(x == zero, x, value)                                 # the sign of 0
 
     return tanh
+
+
+def hyperbolic_secant(real: Any) -> Callable[..., Any]:
+    """1/cosh in the precision `real`."""
+    zero, one, one_bit = real(0), real(1), FORMATS[real].integer(1)
+    reduced, scaled = exponential_pieces(real)
+    fma = fused(real)
+
+    @strict
+    def sech(given):                                                       # type: ignore[no-untyped-def]
+        x = real(given)
+        n, r, rest = reduced(-abs(x), zero)
+        e, lost = fast_two_sum(one, r)
+        e, lost = fast_two_sum(e, lost + rest)
+        small = scaled(e, n)
+        d, d_low = fast_two_sum(one, small * small)
+        value = e / d
+        value = value + (fma(-value, d, e) + (lost - value * d_low)) / d
+        return select(x == x, scaled(value, n + one_bit), x)
+
+    return sech
+
+
+def logarithm_of_cosine(real: Any, exp: Callable[..., Any], log1p_of_fraction: Callable[..., Any]) -> Callable[..., Any]:
+    """log(cosh) in the precision `real`."""
+    zero, one, two, half = map(real, (0.0, 1.0, 2.0, 0.5))
+    series = polynomial(real, LOGCOSH[real])
+    with mpmath.workprec(200):
+        ln2, ln2_low = map(real, FORMATS[real].pair(mpmath.log(2)))
+
+    @strict
+    def logcosh(given):                                                    # type: ignore[no-untyped-def]
+        x = real(given)
+        size = abs(x)
+        near = size < one
+        z = select(near, x * x, zero)
+        far = (size - ln2) + (log1p_of_fraction(exp(-two * size)) - ln2_low)
+        return select(near, half * z + z * (z * series(z)), far)
+
+    return logcosh
 
 
 def hyperbolic_sine_and_cosine(real: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:

@@ -14,7 +14,7 @@ from typing import Any
 import mpmath
 
 from graphc.codegen.mathlib.coefficients import LOG
-from graphc.codegen.mathlib.exponential import exponential_pieces
+from graphc.codegen.mathlib.exponential import exponential_pieces, one_minus_exponential
 from graphc.codegen.mathlib.formats import FORMATS, casts, polynomial, select, strict
 from graphc.codegen.mathlib.logarithm import logarithm_pieces
 from graphc.codegen.mathlib.pairs import fast_two_sum, fused, two_sum
@@ -49,13 +49,9 @@ def logarithm_of_one_minus_exponential(real: Any) -> Callable[..., Any]:
     Near 0 it is x - x^2/2 + ..., far away log1p(-exp(-x)): Maechler, Accurately computing log(1 - exp(-|a|)), 2012, switches between log(-expm1)
     and log1p(-exp) at ln 2; here the logarithm does at 1 - exp(-x) = sqrt(1/2), where it has to choose anyway.
     """
-    form = FORMATS[real]
-    integer = form.integer
     zero, one, inf, nan = map(real, (0.0, 1.0, math.inf, math.nan))
-    bias, shift, least = integer(form.bias), integer(form.mantissa), integer(-form.mantissa - 10)
-    as_real, _ = casts(real)
     reduced, scaled = exponential_pieces(real)
-    logarithm = logarithm_of_pair(real)
+    logarithm, one_minus = logarithm_of_pair(real), one_minus_exponential(real)
 
     @strict
     def log1mexp(given):                                                   # type: ignore[no-untyped-def]
@@ -63,9 +59,7 @@ def logarithm_of_one_minus_exponential(real: Any) -> Callable[..., Any]:
         n, r, rest = reduced(-x, zero)
         e, lost = fast_two_sum(one, r)
         t = -scaled(e + (lost + rest), n)
-        s = as_real(integer(select(n > least, n, least) + bias) << shift)        # 2^n, or what is lost in 1 - 2^n
-        v, v_low = two_sum(one - s, -s * r)
-        v, v_low = fast_two_sum(v, v_low - s * rest)
+        v, v_low = one_minus(n, r, rest)
         t_low = -scaled((lost + rest) - ((e + (lost + rest)) - e), n)
         value = logarithm(v, v_low, t, t_low)
         return select(x > zero, value, select(x == zero, -inf, x * nan))

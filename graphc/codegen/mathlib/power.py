@@ -22,7 +22,7 @@ from graphc.codegen.mathlib.intrinsics import llvm
 from graphc.codegen.mathlib.logarithm import logarithm, logarithm_pieces
 from graphc.codegen.mathlib.pairs import fast_two_sum, fused
 
-__all__ = ["power_function", "cube_root", "hypotenuse"]
+__all__ = ["logarithm_as_pair", "power_function", "cube_root", "hypotenuse"]
 
 
 def _magnitude_in_float64() -> Callable[..., Any]:
@@ -35,20 +35,19 @@ def _magnitude_in_float64() -> Callable[..., Any]:
     return magnitude
 
 
-def _magnitude(real: Any) -> Callable[..., Any]:
-    """a^p for a >= 0; where p log a is not a number, any."""
+def logarithm_as_pair(real: Any) -> Callable[..., Any]:
+    """log a for a >= 0 as a pair; -inf and inf at 0 and inf."""
     form = FORMATS[real]
-    zero, one, two, three, large, inf = map(real, (0.0, 1.0, 2.0, 3.0, 1e4, math.inf))
+    zero, one, two, three, inf = map(real, (0.0, 1.0, 2.0, 3.0, math.inf))
     normal, up, exponent = map(real, (2.0**(1 - form.bias), 2.0**(form.mantissa + 2), form.mantissa + 2))
     with mpmath.workprec(200):
         third, third_low = map(real, form.pair(mpmath.mpf(2) / 3))
     split, _ = logarithm_pieces(real)
-    reduced, scaled = exponential_pieces(real)
     fma, series = fused(real), polynomial(real, LOG_PAIR[real])
     ln2, ln2_low = real(form.ln2_high), real(form.ln2_low)
 
     @strict
-    def magnitude(a, p):                                                   # type: ignore[no-untyped-def]
+    def logarithm(a):                                                      # type: ignore[no-untyped-def]
         small = a < normal
         _, n, m = split(select(small, a * up, a))
         n = n - select(small, exponent, zero)
@@ -64,7 +63,20 @@ def _magnitude(real: Any) -> Callable[..., Any]:
         h, low = fast_two_sum(two * s, term)
         h, lost = fast_two_sum(n * ln2, h)                                 # exact, and 0 or greater than h
         h, low = fast_two_sum(h, lost + (low + (term_low + two * s_low) + n * ln2_low))
-        h = select(a == zero, -inf, select(a == inf, inf, h))
+        return select(a == zero, -inf, select(a == inf, inf, h)), low
+
+    return logarithm
+
+
+def _magnitude(real: Any) -> Callable[..., Any]:
+    """a^p for a >= 0; where p log a is not a number, any."""
+    one, zero, large = map(real, (1.0, 0.0, 1e4))
+    logarithm, fma = logarithm_as_pair(real), fused(real)
+    reduced, scaled = exponential_pieces(real)
+
+    @strict
+    def magnitude(a, p):                                                   # type: ignore[no-untyped-def]
+        h, low = logarithm(a)
         y = p * h
         y_low = fma(p, h, -y) + p * low
         k, r, rest = reduced(y, select(abs(y) < large, y_low, zero))

@@ -11,33 +11,19 @@ from typing import Any
 
 from graphc.codegen.mathlib.formats import FORMATS, casts, select, strict
 from graphc.codegen.mathlib.intrinsics import llvm
+from graphc.codegen.mathlib.pairs import fused
 
 __all__ = ["stable_functions", "STABLE_NAMES"]
 
-STABLE_NAMES = """
-    sech logcosh excess apart log_total inverse_total times_log exp_sum exp_difference
-    log1p_square log_ratio log_product log_product3 scaled binade over_hypot""".split()
+STABLE_NAMES = "excess apart log_total inverse_total times_log exp_sum log1p_square scaled binade over_hypot".split()
 
 
-def stable_functions(real: Any, exp: Callable[..., Any], expm1: Callable[..., Any], log: Callable[..., Any],
-                     log1p: Callable[..., Any]) -> dict[str, Callable[..., Any]]:
+def stable_functions(real: Any, exp: Callable[..., Any], log: Callable[..., Any], log1p: Callable[..., Any]) -> dict[str, Callable[..., Any]]:
     """The functions by name, in the precision `real`."""
     inlined = strict
-    zero, one, two, half, ln2, inf, nan = map(real, (0, 1, 2, 0.5, math.log(2), math.inf, math.nan))
+    zero, one, two, inf = map(real, (0, 1, 2, math.inf))
     maximum = llvm(real, "maximum", 2)
-    tiny, huge = real(2.0**(3 - FORMATS[real].bias)), real(2.0**(FORMATS[real].bias - 3))
-
-    @inlined
-    def sech(x):                                                           # 1 / cosh(x)
-        e = exp(-abs(x))
-        return two * e / (one + e * e)
-
-    @inlined
-    def logcosh(x):                                                        # near 0 by cosh(x) - 1 = expm1(|x|)^2 / (2 exp(|x|))
-        size = abs(x)
-        e = expm1(select(size < one, size, one))
-        near = size < one
-        return log1p(select(near, half * e * e / (one + e), exp(-two * size))) + select(near, zero, size - ln2)
+    fma, large = fused(real), real(2.0**(FORMATS[real].mantissa + 1))
 
     @inlined
     def excess(x, m):                                                      # x - m, 0 where both are the same infinity
@@ -69,38 +55,10 @@ def stable_functions(real: Any, exp: Callable[..., Any], expm1: Callable[..., An
         return select(e < inf, e + e * lost, e)
 
     @inlined
-    def exp_difference(x, y):                                              # exp(x) - exp(y), from the greater of the two
-        d = select(x == y, zero, x - y)
-        value = exp(select(d > zero, x, y)) * expm1(-abs(d))
-        return select(d > zero, -value, value)
-
-    @inlined
-    def log1p_square(x):                                                   # log(1 + x^2); 2 log|x| + log1p(x^-2) for |x| >= 1
+    def log1p_square(x):                                                   # log(1 + x^2); 2 log|x| where 1 is lost
         size = abs(x)
-        near = size < one
-        inverse = one / size
-        return select(near, zero, two * log(size)) + log1p(select(near, x * x, inverse * inverse))
-
-    @inlined
-    def log_ratio(x, y):                                                   # log(x / y)
-        q = x / y
-        apart = select(q < zero, nan, log(abs(x)) - log(abs(y)))
-        return select((q > tiny) & (q < huge), log(q), apart)
-
-    @inlined
-    def log_product(x, y):                                                 # log(x y)
-        p = x * y
-        apart = select(p < zero, nan, log(abs(x)) + log(abs(y)))
-        return select((p > tiny) & (p < huge), log(p), apart)
-
-    @inlined
-    def log_product3(x, y, z):                                             # log(x y z)
-        q = abs(y * z)
-        p = abs(x) * q
-        sign = math.copysign(one, x) * math.copysign(one, y) * math.copysign(one, z)
-        apart = log(abs(x)) + log(abs(y)) + log(abs(z))
-        value = select((p > tiny) & (p < huge) & (q > tiny) & (q < huge), log(p), apart)
-        return select((sign < zero) & (value > -inf), nan, value)
+        near = size < large
+        return log1p(select(near, x * x, zero)) + select(near, zero, two * log(size))
 
     @inlined
     def scaled(x, b):                                                      # x / b for a power of two b, whose inverse is exact
@@ -112,7 +70,10 @@ def stable_functions(real: Any, exp: Callable[..., Any], expm1: Callable[..., An
     def over_hypot(a, b):                                                  # a / hypot(a, b), 0 at the origin
         scale = binade(maximum(abs(a), abs(b)))
         p, q = scaled(a, scale), scaled(b, scale)
-        h = math.sqrt(p * p + q * q)
+        greater = maximum(abs(p), abs(q))
+        less = select(greater == abs(p), q, p)
+        square = greater * greater
+        h = math.sqrt(square + fma(less, less, select(square < inf, fma(greater, greater, -square), zero)))
         return select(h == zero, zero, p / h)
 
     scope = locals()
