@@ -12,22 +12,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import cache
 from itertools import permutations
 
 import sympy as sp
 
 from graphc.ir.nodes import Comprehension
-from graphc.passes.pattern import Apply, At, Number, Pattern, Reduced, Wild, head_of, is_number, split
-from graphc.passes.subject import Subject, combined, located, place_of, raised, signed, symbols, unfold
+from graphc.passes.parts import ONE, WIDTH, ZERO, exponent, nth_root, parts_of
+from graphc.passes.pattern import Apply, At, Number, Pattern, Reduced, Wild, head_of, is_inverse, is_number
+from graphc.passes.subject import Subject, combined, located, place_of, signed, symbols, unfold
 from graphc.passes.unify import FIRST, Match, unify
-from graphc.scalar.symbols import INF, Extent, Placeholder, over_index
-from graphc.scalar.table import op, where
+from graphc.scalar.symbols import Extent, Placeholder, over_index
+from graphc.scalar.table import op
 from graphc.scalar.term import freeze
 
 __all__ = ["matches", "Remainder"]
-
-WIDTH = 12              # terms or factors beyond which a commutative match is not tried
-ZERO, ONE = sp.Integer(0), sp.Integer(1)
 
 Remainder = tuple[type, Subject, sp.Expr] | None       # what is left of a sum or a product, and the number that multiplies the match
 
@@ -62,36 +61,13 @@ def match(p: Pattern, s: Subject, m: Match) -> Iterator[Match]:
         yield from (found for found, _ in _apply(p, unfold(s), m))
 
 
-def exponent(s: Subject, loose: bool) -> Subject | None:
-    """x where the subject is exp(x); None where it is no exponential."""
-    s = unfold(s)
-    e = s.expr
-    if isinstance(e, op("exp")):
-        return s._replace(expr=e.args[0])
-    if isinstance(e, op("exp_sum")):
-        return s._replace(expr=sp.Add(*e.args))
-    if isinstance(e, sp.Pow) and e.exp.is_number and (loose or e.exp == -1):
-        inner = exponent(s._replace(expr=e.base), loose)
-        return None if inner is None else inner._replace(expr=e.exp * inner.expr)
-    if not loose:
-        return None
-    if isinstance(e, op("sigmoid") | op("erfc")):
-        return s._replace(expr=op(f"log{e.row.name}")(*e.args))
-    if isinstance(e, op("where")) and ZERO in e.args[1:]:
-        sides = [Subject(-INF) if a == 0 else exponent(s._replace(expr=a), loose) for a in e.args[1:]]
-        return None if None in sides else combined(lambda c, *x: where(c, *x), [s._replace(expr=e.args[0]), *sides])    # type: ignore[list-item]
-    if isinstance(e, sp.Mul):
-        coefficient, factors = parts_of(sp.Mul, s)
-        powers = [exponent(f, loose) for f in factors]
-        if coefficient.is_number and coefficient.is_positive and None not in powers:
-            scale = [] if coefficient == 1 else [Subject(op("log")(coefficient))]
-            return combined(sp.Add, [*scale, *powers])                                          # type: ignore[list-item]
-    return None
-
-
 def _apply(p: Apply, s: Subject, m: Match, root: bool = False) -> Iterator[tuple[Match, Remainder]]:
-    if p.head is sp.Mul and isinstance(s.expr, sp.Pow) and not root:
+    if p.head is sp.Mul and isinstance(s.expr, sp.Pow) and (not root or is_inverse(s.expr)):
         yield from _commutative(p, s, m, root)
+    elif p.head is sp.Pow and isinstance(s.expr, sp.Mul) and isinstance(p.args[1], Number):
+        base = nth_root(s, p.args[1].value)
+        if base is not None:
+            yield from ((found, None) for found in match(p.args[0], base, m))
     elif head_of(s.expr) is not p.head:
         return
     elif p.constant is not None:
@@ -117,56 +93,15 @@ def _reduced(p: Reduced, s: Subject, m: Match) -> Iterator[Match]:
         return
     fresh = tuple(over_index(FIRST + len(m.ranges) + k) for k in range(len(node.over)))
     place = place_of(node, (*read.index, *fresh))
-    if place is None or len(m.over.get(p.dim, fresh)) != len(fresh):
+    sizes = dict(zip(fresh, node.over, strict=True))
+    first = m.over.get(p.dim, fresh)
+    if place is None or [m.ranges.get(i, sizes.get(i)) for i in first] != list(node.over):
         return
-    inside = replace(m, over={p.dim: fresh} | m.over, ranges=m.ranges | dict(zip(fresh, node.over, strict=True)))
+    inside = replace(m, over={p.dim: fresh} | m.over, ranges=m.ranges | sizes, again=m.again | dict(zip(fresh, first, strict=True)))
     yield from match(p.body, Subject(node.body, node.reads, place), inside)
 
 
 # --- sums and products ------------------------------------------------------------------------------------------------
-
-def parts_of(head: type, s: Subject) -> tuple[sp.Expr, list[Subject]]:
-    """The coefficient and the parts of a sum or product, those of sums or products that it reads included, up to WIDTH of them."""
-    return _terms(s, ONE, WIDTH) if head is sp.Add else _factors(s, ONE, WIDTH)
-
-
-def _terms(s: Subject, scale: sp.Expr, room: int) -> tuple[sp.Expr, list[Subject]]:
-    """The terms of a multiple of a sum. What has no room is left as one term, so a chain of sums is entered to a depth of `room` only."""
-    constant, terms = split(s.expr)
-    constant, found = scale * constant, list[Subject]()
-    for k, term in enumerate(terms):
-        number, core = term.as_coeff_Mul()
-        inner = unfold(s._replace(expr=core)) if isinstance(core, Placeholder) else s._replace(expr=core)
-        left = room - len(found) - (len(terms) - 1 - k)
-        if isinstance(inner.expr, sp.Add) and left > 1:
-            c, nested = _terms(inner, scale * number, left)
-            constant, found = constant + c, found + nested
-        else:
-            found.append(s._replace(expr=scale * term))
-    return constant, found
-
-
-def _factors(s: Subject, power: sp.Expr, room: int) -> tuple[sp.Expr, list[Subject]]:
-    """The factors of a subject raised to an integer power."""
-    e = s.expr
-    if room < 1:
-        return ONE, [raised(s, power)]
-    if isinstance(e, sp.Mul):
-        constant, parts = split(e)
-        constant, found = constant**power, list[Subject]()
-        for k, part in enumerate(parts):
-            c, nested = _factors(s._replace(expr=part), power, room - len(found) - (len(parts) - 1 - k))
-            constant, found = constant * c, found + nested
-        return constant, found
-    if isinstance(e, sp.Pow) and e.exp.is_Integer:
-        return _factors(s._replace(expr=e.base), power * e.exp, room - 1)
-    inner = unfold(s)
-    if inner is not s and isinstance(inner.expr, sp.Mul | sp.Pow):
-        c, nested = _factors(inner, power, room - 1)
-        if len(nested) > 1 or c != 1 or isinstance(inner.expr, sp.Pow) and inner.expr.exp.is_Integer:
-            return c, nested
-    return ONE, [raised(s, power)]
-
 
 def _commutative(p: Apply, s: Subject, m: Match, root: bool) -> Iterator[tuple[Match, Remainder]]:
     constant, parts = parts_of(p.head, s)
@@ -176,20 +111,89 @@ def _commutative(p: Apply, s: Subject, m: Match, root: bool) -> Iterator[tuple[M
             number, mine = -constant, [t._replace(expr=-t.expr) for t in parts]
         if m.loose and p.head is sp.Add and p.constant == 0 and number.is_positive:
             number, mine = ZERO, [*mine, Subject(number)]
-        fixed = [a for a in p.args if not isinstance(a, Wild)]
-        if len(fixed) <= len(mine) <= WIDTH:
-            for found, rest in _choose(fixed, mine, m):
-                yield from _rest(p, rest, number, found, root, sign)
+        if len(p.args) - len(free_wilds(p)) <= len(mine) <= WIDTH:
+            for found, rest, spent in _choose(_known(p), mine, m, p.head):
+                yield from _rest(p, rest, over(p.head, number, spent), found, root, sign)
 
 
-def _choose(patterns: Sequence[Pattern], parts: list[Subject], m: Match) -> Iterator[tuple[Match, list[Subject]]]:
-    """Match each pattern with a part of its own."""
+@cache
+def free_wilds(p: Apply) -> tuple[Wild, ...]:
+    """The values of a sum or product that stand nowhere else in it: they take what the other patterns leave."""
+    return tuple(a for a in p.args if isinstance(a, Wild) and not any(a.name in names_in(b) for b in p.args if b is not a))
+
+
+@cache
+def _known(p: Apply) -> tuple[Pattern, ...]:
+    """The other patterns, a value after what it stands in: it is known then."""
+    others = [a for a in p.args if a not in free_wilds(p)]
+    return tuple(sorted(others, key=lambda a: _signed_wild(a) is not None))
+
+
+@cache
+def names_in(p: Pattern) -> frozenset[str]:
+    """The values that a pattern asks for."""
+    if isinstance(p, Wild):
+        return frozenset((p.name,))
+    below = (p.body,) if isinstance(p, Reduced) else p.args if isinstance(p, Apply) else ()
+    return frozenset[str]().union(*map(names_in, below))
+
+
+def over(head: type, a: sp.Expr, b: sp.Expr) -> sp.Expr:
+    """What is left of a coefficient when another is taken away."""
+    return a - b if head is sp.Add else a / b
+
+
+def _choose(patterns: Sequence[Pattern], parts: list[Subject], m: Match, head: type) -> Iterator[tuple[Match, list[Subject], sp.Expr]]:
+    """Match each pattern with parts of its own: (match, the parts left, the coefficient that went with them)."""
+    neutral = ZERO if head is sp.Add else ONE
     if not patterns:
-        yield m, parts
+        yield m, parts, neutral
         return
     for k, part in enumerate(parts):
         for found in _part(patterns[0], part, m):
-            yield from _choose(patterns[1:], parts[:k] + parts[k + 1:], found)
+            yield from _choose(patterns[1:], parts[:k] + parts[k + 1:], found, head)
+    for found, left, spent in _spread(patterns[0], parts, m, head):
+        for last, rest, more in _choose(patterns[1:], left, found, head):
+            yield last, rest, head(spent, more)
+
+
+def _spread(p: Pattern, parts: list[Subject], m: Match, head: type) -> Iterator[tuple[Match, list[Subject], sp.Expr]]:
+    """A value known to be a sum, met as its terms: log Σ exp(a + b) - a - b; or a product, as its factors."""
+    signed_wild = _signed_wild(p)
+    known = next((v for w, v in m.wilds.items() if signed_wild and w.name == signed_wild[0].name), None)
+    if signed_wild is None or known is None or len(parts) < 2:
+        return
+    wild, sign = signed_wild
+    whole = unfold(known)
+    if head is sp.Add and not isinstance(whole.expr, sp.Add) or head is sp.Mul and (sign != 1 or not isinstance(whole.expr, sp.Mul)):
+        return
+    number, wanted = parts_of(head, whole)
+    if len(wanted) < 2 or len(wanted) > len(parts):
+        return
+    for found, left, taken in _terms_among(wanted, [t._replace(expr=sign * t.expr) for t in parts], m, ()):
+        value = combined(head, [Subject(number), *taken])
+        yield replace(found, wilds={wild: value} | found.wilds), [t._replace(expr=sign * t.expr) for t in left], sign * number
+
+
+def _terms_among(wanted: Sequence[Subject], parts: list[Subject], m: Match,
+                 taken: tuple[Subject, ...]) -> Iterator[tuple[Match, list[Subject], tuple[Subject, ...]]]:
+    """Find the terms of one value among parts, each once."""
+    if not wanted:
+        yield m, parts, taken
+        return
+    for k, part in enumerate(parts):
+        found = unify(wanted[0], part, m)
+        if found is not None:
+            yield from _terms_among(wanted[1:], parts[:k] + parts[k + 1:], found, (*taken, part))
+
+
+def _signed_wild(p: Pattern) -> tuple[Wild, sp.Expr] | None:
+    """x or -x"""
+    if isinstance(p, Wild):
+        return p, ONE
+    if isinstance(p, Apply) and p.head is sp.Mul and p.constant == -1 and len(p.args) == 1 and isinstance(p.args[0], Wild):
+        return p.args[0], -ONE
+    return None
 
 
 def _part(p: Pattern, s: Subject, m: Match) -> Iterator[Match]:
@@ -202,15 +206,14 @@ def _part(p: Pattern, s: Subject, m: Match) -> Iterator[Match]:
 
 def _rest(p: Apply, parts: list[Subject], constant: sp.Expr, m: Match, root: bool, sign: sp.Expr) -> Iterator[tuple[Match, Remainder]]:
     """What the other patterns left: one wild takes it all, several take a part each."""
-    wilds = [a for a in p.args if isinstance(a, Wild)]
+    wilds = free_wilds(p)
     wanted = _sized(p.constant, m)
     if wanted is None:
         return
-    over = constant - wanted if p.head is sp.Add else constant / wanted
-    neutral = ZERO if p.head is sp.Add else ONE
-    if p.head is sp.Add and wanted != 0 and over != 0:
+    neutral, more = ZERO if p.head is sp.Add else ONE, over(p.head, constant, wanted)
+    if p.head is sp.Add and wanted != 0 and more != 0:
         return                                                  # 1 - f is no part of 3 - f
-    number = [] if over == neutral else [Subject(over)]
+    number = [] if more == neutral else [Subject(more)]
     if len(wilds) == 1 and (parts or number) and not any(w.name == wilds[0].name for w in m.wilds) and not (root and not parts):
         whole = parts[0] if len(parts) == 1 and not number else combined(p.head, [*number, *parts])
         yield from ((found, None) for found in match(wilds[0], whole, m))

@@ -29,7 +29,7 @@ from graphc.ir.walk import topological
 from graphc.scalar.symbols import Extent, Nonfinite, Placeholder, axis_index, over_index
 from graphc.scalar.table import Op, op
 
-__all__ = ["Pattern", "Wild", "Number", "Apply", "Reduced", "At", "Rule", "Rules", "head_of", "is_number", "split", "tags_of"]
+__all__ = ["Pattern", "Wild", "Number", "Apply", "Reduced", "At", "Rule", "Rules", "head_of", "is_inverse", "is_number", "split", "tags_of"]
 
 Tag = str | None        # where an axis of a pattern lies: None among the root's, else reduced as the dim of this name
 
@@ -95,6 +95,11 @@ def tags_of(node: Comprehension, tags: tuple[Tag, ...]) -> list[tuple[Tag, ...]]
     of: dict[sp.Symbol, Tag] = {axis_index(m): t for m, t in enumerate(tags)}
     of |= {over_index(m): str(size) for m, size in enumerate(node.over)}
     return [tuple(of[e] if isinstance(e, sp.Symbol) else None for e in r.index) for r in node.reads]
+
+
+def is_inverse(e: sp.Expr) -> bool:
+    """Whether an expression is 1 / x^n of what it reads."""
+    return isinstance(e, sp.Pow) and isinstance(e.base, Placeholder) and e.exp.is_Integer and e.exp.is_negative
 
 
 def head_of(e: sp.Expr) -> type:
@@ -249,5 +254,10 @@ class Rules:
         found = self._sites.get(body)
         if found is None:
             below: Iterable[sp.Expr] = () if body.is_Atom else sp.preorder_traversal(body)
-            found = self._sites[body] = tuple((e, self.by_head[head]) for e in below if (head := head_of(e)) in self.by_head)
+            found = self._sites[body] = tuple((e, rules) for e in below if (rules := self.of(e)))
         return found
+
+    def of(self, e: sp.Expr) -> tuple[Rule, ...]:
+        """The rules that an expression's head may match. The inverse of a product is a product."""
+        rules = self.by_head.get(head_of(e), ())
+        return rules + self.by_head.get(sp.Mul, ()) if is_inverse(e) else rules

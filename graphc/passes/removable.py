@@ -24,13 +24,13 @@ from graphc.passes.rewrite import apply_rules
 from graphc.passes.subject import Subject, expanded
 from graphc.scalar.analytic import Analytic, analytic, value_of
 from graphc.scalar.symbols import Placeholder, placeholder
-from graphc.scalar.table import Op
+from graphc.scalar.table import Op, op, where
 
 __all__ = ["fill_removable"]
 
 X = placeholder(0)
 U = sp.Dummy("u")
-ZERO = sp.Integer(0)
+ZERO, ONE = sp.Integer(0), sp.Integer(1)
 DIGITS = 70             # of Taylor coefficients
 TERMS = 50
 WIDTH = 6               # terms or factors of what is looked at
@@ -70,20 +70,36 @@ def _function(node: Comprehension | Scatter, site: sp.Expr) -> Node | None:
     if len(site.args) > WIDTH:
         return None
     whole = expanded(Subject(site, node.reads))
-    split = _of_one_value(_written_out(whole.expr))
-    if split is None:
-        return None
-    others, f, argument = split
-    found = _analytic(f)
-    if found is None or found(argument) == site:
+    written = _written_out(whole.expr)
+    value = _by_function(_of_one_value(written)) or _near_zero(written)
+    if value is None or value == site:
         return None
     base = len(node.reads)
-    value = (others * found(argument)).xreplace({placeholder(k): placeholder(base + k) for k in range(len(whole.reads))})
+    value = value.xreplace({placeholder(k): placeholder(base + k) for k in range(len(whole.reads))})
     body, reads = node.body.xreplace({site: value}), [*node.reads, *whole.reads]
     if isinstance(node, Scatter):
         body, kept = prune(body, reads)
         return replace(node, body=body, reads=kept)
     return comprehension(node.axes, node.over, node.reduce, body, reads, node.origin, node.dtype)
+
+
+def _by_function(split: tuple[sp.Expr, sp.Expr, sp.Expr] | None) -> sp.Expr | None:
+    """others * f(u), with f a function of the table."""
+    found = split and _analytic(split[1])
+    return split[0] * found(split[2]) if split and found else None
+
+
+def _near_zero(e: sp.Expr) -> sp.Expr | None:
+    """sin(a x)/x = a sin(u)/u with u = a x, for any a, where |u| < 1; `grouped` marks what is done."""
+    if e.has(op("grouped"), op("where")):
+        return None
+    for below in (f.base for f in sp.Mul.make_args(e) if isinstance(f, sp.Pow) and isinstance(f.base, Placeholder) and f.exp.is_negative):
+        for u in (a for o in sorted(e.atoms(Op), key=str) for a in o.args if isinstance(a, sp.Mul) and below in a.args):
+            value = _by_function(_of_one_value(e.xreplace({below: U / (u / below)}), U))
+            if value is not None:
+                elsewhere = e.xreplace({1 / below**k: 1 / op("grouped")(below)**k for k in (1, 2, 3, 4)})
+                return where(op("lt")(op("abs")(u), ONE), value.xreplace({U: u}), elsewhere)
+    return None
 
 
 def _written_out(e: sp.Expr) -> sp.Expr:
@@ -92,11 +108,11 @@ def _written_out(e: sp.Expr) -> sp.Expr:
     return e.xreplace({o: o.row.definition.formula.xreplace({X: o.args[0]}) for o in made}) if made else e
 
 
-def _of_one_value(e: sp.Expr) -> tuple[sp.Expr, sp.Expr, sp.Expr] | None:
-    """(others, f, u) with e = others * f(u), f of one variable; u is a read, or what a denominator is made of."""
+def _of_one_value(e: sp.Expr, of: sp.Expr | None = None) -> tuple[sp.Expr, sp.Expr, sp.Expr] | None:
+    """(others, f, u) with e = others * f(u), f of one variable; u is `of`, or a read, or what a denominator is made of."""
     factors = sp.Mul.make_args(e)
     below = [f for f in factors if isinstance(f, sp.Pow) and f.exp.could_extract_minus_sign()]
-    for u in _candidates(e, below):
+    for u in [of] if of is not None else _candidates(e, below):
         of_u = [f.xreplace({u: U}) for f in factors]
         mine = [g for g in of_u if g.free_symbols == {U}]
         others = [f for f, g in zip(factors, of_u, strict=True) if g.free_symbols != {U}]

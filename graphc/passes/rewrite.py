@@ -23,10 +23,10 @@ from graphc.passes.pattern import Rule, Rules, is_number, tags_of
 from graphc.passes.subject import Subject, combined, compose, expanded, symbols
 from graphc.passes.tokens import needed, tokens_of
 from graphc.passes.unify import Match
-from graphc.scalar.symbols import Extent, OverIndex, Placeholder, axis_index, over_index, placeholder
+from graphc.scalar.symbols import Extent, Placeholder, axis_index, over_index, placeholder
 from graphc.scalar.table import op
 
-__all__ = ["apply_rules", "first_match", "Fired"]
+__all__ = ["apply_rules", "first_match", "fires", "Fired"]
 
 FUEL = 50           # rules that may fire at one node before the table is taken for a loop
 
@@ -45,20 +45,30 @@ def first_match(rules: Rules, node: Node) -> Fired | None:
     if isinstance(node, Input):
         return None
     for site, candidates in rules.sites(node.body):
-        subject = Subject(site, node.reads)
-        tokens = tokens_of(subject)
-        for rule in candidates:
-            if not _needs(rule) <= tokens:
-                continue
-            if not rule.pointwise and _is_selected(node, site):
-                continue
-            for found, rest in matches(rule.lhs, subject):
-                if any(True for p in rule.needless for _ in matches(p, subject)):
-                    break
-                if rule.expand:
-                    found = replace(found, wilds={w: expanded(v) for w, v in found.wilds.items()})
-                if _holds(rule, found):
-                    return rule, site, found, rest
+        found = _first(Subject(site, node.reads), candidates, _is_selected(node, site))
+        if found is not None:
+            return found[0], site, *found[1:]
+    return None
+
+
+def fires(rules: Rules, s: Subject) -> bool:
+    """Whether a rule matches the root of a subject."""
+    return _first(s, rules.of(s.expr), False) is not None
+
+
+def _first(subject: Subject, candidates: Sequence[Rule], selected: bool) -> tuple[Rule, Match, Remainder] | None:
+    """The first rule that matches a subject; under a selection, of those that build no nodes."""
+    tokens = tokens_of(subject)
+    for rule in candidates:
+        if not _needs(rule) <= tokens or selected and not rule.pointwise:
+            continue
+        for found, rest in matches(rule.lhs, subject):
+            if any(True for p in rule.needless for _ in matches(p, subject)):
+                break
+            if rule.expand:
+                found = replace(found, wilds={w: expanded(v) for w, v in found.wilds.items()})
+            if _holds(rule, found):
+                return rule, found, rest
     return None
 
 
@@ -122,7 +132,7 @@ class _RightSide:
 
     def __init__(self, rewriter: _Rewriter, rule: Rule, node: Comprehension | Scatter, m: Match):
         self.rewriter, self.rule, self.node, self.m = rewriter, rule, node, m
-        self.renamed = {s: e for s, e in m.equal.items() if isinstance(e, OverIndex) and e in m.ranges}
+        self.renamed = m.renamed
         self.ranges = {**node.ranges, **m.ranges}
         self.values: dict[tuple[Node, tuple[str | None, ...]], Subject] = {}
 
@@ -136,11 +146,9 @@ class _RightSide:
         if node.dtype == "int":
             return self.at(str(node.below))
         under = frozenset(t for t in tags if t)
-        found = [s for w, s in self.m.wilds.items() if w.name == node.name and w.under == under]
-        if not found:
+        s = self.m.value(node.name, under)
+        if s is None:
             raise InternalError(f"rule {self.rule.name}: the right side uses {node.name} under {sorted(under)}, and the left side does not")
-        whole = compose(placeholder(0), found)
-        s = Subject(whole.expr.xreplace(self.renamed), tuple(rewrite(r, self.renamed) for r in whole.reads))
         simple = self.rule.pointwise or isinstance(s.expr, Placeholder) or isinstance(-s.expr, Placeholder)
         return s if simple else self.built(s, (), None, replace(self.node.origin, op="", hint=""))
 

@@ -1,6 +1,6 @@
 r"""Which rules cannot match, told without trying: what stands at the top of a subject's parts, against what a pattern asks for.
 
-    token ::= name of a function | sum max ... (a reduction) | + | * | ^n | x (a value)
+    token ::= name of a function | sum max ... (a reduction) | sum twice | + | * | ^n | x (a value)
 
 A pattern needs each of its tokens among those of the subject's parts. Most rules fail here, so a net of fifty layers is done in a second.
 """
@@ -12,8 +12,8 @@ from collections.abc import Iterable
 import sympy as sp
 
 from graphc.ir.nodes import Comprehension
-from graphc.passes.match import parts_of
-from graphc.passes.pattern import Apply, Pattern, Reduced, Rule, split
+from graphc.passes.parts import parts_of
+from graphc.passes.pattern import Apply, Pattern, Reduced, Rule, is_inverse, split
 from graphc.passes.subject import Subject, located, unfold
 from graphc.scalar.symbols import Placeholder
 from graphc.scalar.table import Op
@@ -30,7 +30,10 @@ def tokens_of(s: Subject) -> frozenset[str]:
         _, parts = parts_of(type(e), s)
     else:
         parts = [s._replace(expr=a) for a in e.args]
-    found = set[str]().union(*(_tokens(p) for p in parts))
+    if is_inverse(e):
+        parts += parts_of(sp.Mul, s)[1]
+    each = [_tokens(p) for p in parts]
+    found = set[str]().union(*each, _twice(["sum" for tokens in each if "sum" in tokens]))
     return frozenset(found | {"exp"} if found & EXPONENTIAL else found)
 
 
@@ -51,7 +54,13 @@ def _tokens(s: Subject) -> set[str]:
 def needed(rule: Rule) -> frozenset[str]:
     """The tokens that a rule's left side asks for. In logarithms anything may be an exponential."""
     loose = getattr(getattr(rule.lhs.head, "row", None), "name", "") in ("log", "log1p")
-    return frozenset(_needed(rule.lhs.args)) - ({"exp"} if loose else frozenset())
+    tokens = list(_needed(rule.lhs.args))
+    return frozenset(tokens + _twice(tokens)) - ({"exp"} if loose else frozenset())
+
+
+def _twice(tokens: list[str]) -> list[str]:
+    """A token of its own where two parts are sums: most nodes have one, the product of a layer."""
+    return ["sum twice"] if tokens.count("sum") > 1 else []
 
 
 def _needed(patterns: Iterable[Pattern]) -> Iterable[str]:

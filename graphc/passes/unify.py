@@ -14,8 +14,8 @@ import sympy as sp
 from graphc.ir.access import rewrite, symbols_of
 from graphc.ir.nodes import Comprehension, Node, Read, Size
 from graphc.passes.pattern import Wild
-from graphc.passes.subject import Subject, located, place_of, takes, unfold
-from graphc.scalar.symbols import AxisIndex, OverIndex, Placeholder, over_index
+from graphc.passes.subject import Subject, compose, located, place_of, takes, unfold
+from graphc.scalar.symbols import AxisIndex, OverIndex, Placeholder, over_index, placeholder
 
 __all__ = ["Match", "unify", "FIRST"]
 
@@ -29,8 +29,24 @@ class Match:
     over: dict[str, tuple[sp.Symbol, ...]] = field(default_factory=dict)     # the indices that a pattern's dim stands for
     ranges: dict[sp.Symbol, Size] = field(default_factory=dict)              # extents of the indices of matched reductions
     equal: dict[sp.Symbol, Any] = field(default_factory=dict)                # what unification found them to be
+    again: dict[sp.Symbol, sp.Symbol] = field(default_factory=dict)          # indices of further reductions over a dim: which of `over` each is
     rigid: frozenset[sp.Symbol] = frozenset()                                # indices that stand for themselves alone
     loose: bool = False                                                      # whether absolute errors of exponents are all that counts
+
+    @property
+    def renamed(self) -> dict[sp.Symbol, sp.Symbol]:
+        """Indices of matched reductions that are other such indices."""
+        known = {s: e for s, e in self.equal.items() if isinstance(e, OverIndex) and e in self.ranges}
+        bound = set(known) | set(known.values())
+        return known | {s: e for s, e in self.again.items() if s not in bound}
+
+    def value(self, name: str, under: frozenset[str] | None = None) -> Subject | None:
+        """What a value of the pattern is, over the indices of its first reduction."""
+        found = next((s for w, s in self.wilds.items() if w.name == name and under in (None, w.under)), None)
+        if found is None:
+            return None
+        whole, renamed = compose(placeholder(0), [found]), self.renamed
+        return Subject(whole.expr.xreplace(renamed), tuple(rewrite(r, renamed) for r in whole.reads))
 
 
 def unify(a: Subject, b: Subject, m: Match) -> Match | None:

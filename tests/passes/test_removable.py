@@ -106,3 +106,23 @@ def test_second_derivatives_stay_stable(formula, at, wanted):
     if wanted is None:
         wanted = float(derivatives(L, at)[2])
     assert found == pytest.approx(wanted, rel=4e-15, abs=1e-300)
+
+
+PARAMETRIC = {                      # f(q, x), and its value and derivatives in q at q = 0
+    "(exp(q x) - 1)/q": (lambda q, x: (gc.exp(q * x) - 1) / q, lambda x: (x, x**2 / 2, x**3 / 3)),
+    "sin(q x)/q": (lambda q, x: gc.sin(q * x) / q, lambda x: (x, 0 * x, -x**3 / 3)),
+    "log(1 + q x)/q": (lambda q, x: gc.log(1 + q * x) / q, lambda x: (x, -x**2 / 2, 2 * x**3 / 3)),
+    "(1 - cos(q x))/q^2": (lambda q, x: (1 - gc.cos(q * x)) / q**2, lambda x: (x**2 / 2, 0 * x, -x**4 / 12)),
+}
+
+
+@pytest.mark.parametrize("name", PARAMETRIC)
+def test_a_parameter_that_goes_to_0(name):
+    formula, limits = PARAMETRIC[name]
+    q, data = gc.tensor("q", "n"), np.array([2.0, -0.3, 0.0, 1e-9, 40.0])
+    L = gc.sum(formula(q, x))
+    tensors = [Tensor(prepare([formula(q, x).node])[0]), slope := gc.grad(L, q), gc.grad(gc.sum(slope), q)]
+    for found, wanted in zip(gc.evaluate(tensors, q=np.zeros(5), x=data), limits(data), strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-14)
+    at = np.full(5, 0.7)            # beyond |q x| = 1 the formula itself
+    np.testing.assert_allclose(gc.evaluate(tensors[0], q=at, x=data), gc.evaluate(formula(q, x), q=at, x=np.where(data, data, 1e-300)), rtol=1e-14, atol=1e-15)

@@ -8,7 +8,7 @@ from scipy import special
 
 import graphc as gc
 from graphc.frontend.tensor import Tensor
-from graphc.ir.walk import topological
+from graphc.ir.walk import inputs_of, topological
 from graphc.passes.canonical import canonicalise
 from graphc.passes.prepare import prepare
 from graphc.passes.rewrite import first_match
@@ -172,3 +172,61 @@ def test_a_selection_keeps_its_guard():
     keep = labels >= 0
     expected = -special.log_softmax(X[:, :, 0], axis=1)[np.arange(N)[keep], labels[keep]].sum()
     assert gc.evaluate(prepared(L), x=X[:, :, 0], t=labels) == pytest.approx(expected, rel=1e-14)
+
+
+def exact_cross_entropy(scores, labels):
+    """Σ log(1 + Σ_{j ≠ t} exp(x_j - x_t)), exact where a row is confident: no difference is taken."""
+    rows = np.arange(len(labels))
+    apart = np.where(np.arange(scores.shape[1]) == labels[:, None], -np.inf, scores - scores[rows, labels][:, None])
+    return np.sum(np.log1p(np.exp(special.logsumexp(apart, axis=1))))
+
+
+CONFIDENT = np.array([[50.0, -1, 0, 2, -3], [0.5, 60, -7, 1, 0], [-2.0, 0, 80, 1, 1], [0, 0, 0.5, 45, 1], [1, 2, 3, 0, 70.0], [40, 1, 1, 0, 0], [0, 0, 66, 1, 2.0]])
+AT = np.argmax(CONFIDENT, axis=1)
+WRITTEN = {
+    "a layer with a bias": lambda x, b, t, w, k: gc.sum(gc.logsumexp(x + b, axis=1) - (x + b)[k, t]),
+    "a bias written out": lambda x, b, t, w, k: gc.sum(gc.logsumexp(x + b, axis=1) - x[k, t] - b[t]),
+    "three terms": lambda x, b, t, w, k: gc.losses.cross_entropy((x + b + 1.5) - b, t, reduction="sum"),
+    "a product and a bias": lambda x, b, t, w, k: gc.losses.cross_entropy((2 * x + b) / 2, t, reduction="sum"),
+    "under a selection": lambda x, b, t, w, k: gc.sum(gc.where(w > 0, gc.logsumexp(x + b, axis=1) - (x + b)[k, t], 0.0)),
+    "ignored labels": lambda x, b, t, w, k: gc.losses.cross_entropy(x + b, t, ignore_index=-1, reduction="sum"),
+    "parts summed apart": lambda x, b, t, w, k: gc.sum(gc.log(gc.sum(gc.exp(x + b), axis=1))) - gc.sum((x + b)[k, t]),
+    "weights multiplied in": lambda x, b, t, w, k: gc.sum(w * gc.logsumexp(x + b, axis=1) - w * (x + b)[k, t]),
+    "in bits": lambda x, b, t, w, k: -gc.sum(gc.log2(gc.softmax(x + b)[k, t])) * np.log(2),
+    "a power of the odds": lambda x, b, t, w, k: gc.sum(gc.log(gc.exp(x + b)[k, t] / gc.sum(gc.exp(x + b), axis=1)) * -w),
+}
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_cross_entropy_is_exact_where_it_is_confident(name):
+    """A loss of 1e-17 is not 0, nor is its gradient, whatever way the scores and the loss are put together."""
+    x, b, t, w = gc.tensor("x", "n c"), gc.tensor("b", "c"), gc.labels("t", "n", below="c"), gc.tensor("w", "n")
+    L = WRITTEN[name](x, b, t, w, gc.arange("n"))
+    data = {"x": CONFIDENT, "b": np.zeros(C), "t": AT, "w": np.ones(N)}
+    data = {k: v for k, v in data.items() if k in {i.name for i in inputs_of([L.node])}}
+    scores = CONFIDENT
+    wanted = exact_cross_entropy(scores, AT)
+    assert 0 < wanted < 1e-14
+    assert gc.evaluate(prepared(L), **data) == pytest.approx(wanted, rel=1e-12)
+    slope = gc.evaluate(gc.grad(L, x), **data)[np.arange(N), AT]
+    apart = [exact_cross_entropy(scores[[r]], AT[[r]]) for r in range(N)]
+    np.testing.assert_allclose(slope, -np.array(apart), rtol=1e-9)
+
+
+def test_logarithms_to_other_bases():
+    p = gc.tensor("p", "n")
+    assert gc.evaluate(prepared(-gc.sum(p * gc.log2(p))), p=[0.0, 0.5, 0.5, 1.0]) == 1.0
+    x = gc.tensor("x", "n c")
+    for log, base in ((gc.log2, 2), (gc.log10, 10)):
+        found = gc.evaluate(prepared(log(gc.sum(gc.exp(x), axis=1))), x=X[:, :, 0])
+        np.testing.assert_allclose(found, special.logsumexp(X[:, :, 0], axis=1) / np.log(base), rtol=1e-14)
+
+
+def test_differences_are_taken_before_sums():
+    """At logits of -1000 a rounding of log Σ exp(x) is 1e-13; the loss is right to its own last places."""
+    x = gc.tensor("x", "n c")
+    data = np.array([[-1000.0, -1001, -1003]])
+    naive = gc.log(gc.exp(x[:, 0]) + gc.exp(x[:, 1]) + gc.exp(x[:, 2]))
+    for L in (gc.logsumexp(x, axis=1) - x[:, 1], -gc.log(gc.softmax(x)[:, 1])):
+        assert gc.evaluate(prepared(L), x=data)[0] == pytest.approx(-special.log_softmax(data[0] + 1000)[1], rel=1e-15)
+    np.testing.assert_allclose(gc.evaluate(gc.grad(gc.sum(naive), x), x=data)[0], special.softmax(data[0]), rtol=1e-15)

@@ -4,10 +4,13 @@ Each rule holds on the whole domain of its left side. What the left side loses t
 side keeps: log(sum(exp(x))) at 1000 is 1000 and not infinity. It runs before differentiation, so that derivatives are taken
 of the good form; and again after, on what differentiation produced.
 
+    wholes          inverse hyperbolic functions by logarithms, roots of quadratics: looked for before all others
     sums            sums of exponentials: log-sum-exp, softmax, cross-entropy
+    distributed     these, written term by term
     exponentials    the logistic function, hyperbolic functions, 1 + or - something small
     special         erf, erfc, lgamma, cos
-    logarithms      logarithms of products and powers; 0 * log 0
+    weights         0 * log 0
+    logarithms      logarithms of products and powers
     roots           square roots of sums of squares, norms, differences of roots, moments about a mean
 
 The tables stand in order of preference, from the most particular to the most general. Quotients with a removable singularity are
@@ -20,21 +23,34 @@ Higham, Accurately computing the log-sum-exp and softmax functions (2021).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
-from graphc.ir.nodes import Node
+import sympy as sp
+
+from graphc.ir.nodes import Input, Node
 from graphc.ir.verify import law
+from graphc.ir.walk import topological
 from graphc.passes.removable import fill_removable
 from graphc.passes.rewrite import apply_rules, first_match
-from graphc.passes.stable.table import STABLE, fill
+from graphc.passes.stable.table import STABLE, WHOLES, fill
+from graphc.scalar.table import op
 
-__all__ = ["STABLE", "stabilise"]
+__all__ = ["STABLE", "WHOLES", "stabilise"]
 
-fill("sums exponentials special logarithms roots")        # in order of preference
+fill("sums distributed exponentials special weights logarithms roots wholes")        # in order of preference
 
 
 def stabilise(roots: Sequence[Node]) -> list[Node]:
     """The graph with its unstable formulas replaced."""
+    if any(_has_root(n.body) for n in topological(roots) if not isinstance(n, Input)):
+        roots = apply_rules(WHOLES, roots)
     return fill_removable(apply_rules(STABLE, roots))
+
+
+@cache
+def _has_root(body: sp.Expr) -> bool:
+    """Whether a square root is in a body: every formula among `wholes` has one."""
+    return bool(body.has(op("sqrt")))
 
 
 @law("stabilise", "no rule for stable forms matches")

@@ -65,6 +65,18 @@ def one_minus_sigmoid(gc: Any, x: Any) -> Sides:
 
 
 @rule()
+def power_of_sigmoid(gc: Any, x: Any, q: Any) -> Sides:
+    """σ(x)^q = exp(-q softplus(-x)): its derivative is not 0 * infinity where σ underflows"""
+    return gc.sigmoid(x)**q, gc.exp(row("times_log", q, gc.logsigmoid(x)))
+
+
+@rule()
+def root_of_sigmoid(gc: Any, x: Any) -> Sides:
+    """sqrt(σ(x)) = exp(-softplus(-x) / 2)"""
+    return gc.sqrt(gc.sigmoid(x)), gc.exp(gc.logsigmoid(x) / 2)
+
+
+@rule()
 def log_sigmoid(gc: Any, x: Any) -> Sides:
     """log(σ(x)) = -softplus(-x)"""
     return gc.log(gc.sigmoid(x)), gc.logsigmoid(x)
@@ -94,6 +106,18 @@ def one_plus_tanh(gc: Any, x: Any) -> Sides:
 def one_minus_tanh(gc: Any, x: Any) -> Sides:
     """1 - tanh(x) = 2 σ(-2 x)"""
     return 1 - gc.tanh(x), 2 * gc.sigmoid(-2 * x)
+
+
+@rule()
+def half_and_half_of_tanh(gc: Any, x: Any) -> Sides:
+    """1/2 + tanh(x) / 2 = σ(2 x)"""
+    return 0.5 + gc.tanh(x) / 2, gc.sigmoid(2 * x)
+
+
+@rule()
+def half_minus_half_of_tanh(gc: Any, x: Any) -> Sides:
+    """1/2 - tanh(x) / 2 = σ(-2 x)"""
+    return 0.5 - gc.tanh(x) / 2, gc.sigmoid(-2 * x)
 
 
 @rule()

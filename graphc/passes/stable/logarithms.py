@@ -1,66 +1,38 @@
-"""Logarithms of exponentials, products, quotients and powers; a logarithm times a weight that may be 0."""
+"""Logarithms of exponentials, products, quotients and powers; logarithms to other bases."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import sympy as sp
 
-from graphc.passes.pattern import is_number
-from graphc.passes.stable.table import Sides, positive, row, rule
+from graphc.passes.rewrite import fires
+from graphc.passes.stable.table import STABLE, Sides, positive, root_of, row, rule
+from graphc.passes.subject import Subject, unfold
 from graphc.passes.unify import Match
+from graphc.scalar.table import op
 
 __all__: list[str] = []
 
 
-# --- weights: 0 * log 0 = 0, the limit of x log x, and the convention of entropies and likelihoods ---------------------
+# --- other bases ------------------------------------------------------------------------------------------------------
 
-def may_vanish(m: Match) -> bool:
-    """Whether the weight is more than an inverse, which is never 0."""
-    (weight,) = (s.expr for w, s in m.wilds.items() if w.name == "x")
-    return not is_number(sp.fraction(weight)[0])
-
-
-def _weighted(name: str, arity: int = 1) -> None:
-    def program(gc: Any, x: Any, z: Any, w: Any) -> Sides:
-        value = row(name, *(z, w)[:arity])
-        return x * value, row("times_log", x, value)
-    program.__name__ = f"weight_times_{name}"
-    of = f"{name}({'z, w'[:3 * arity - 2]})"
-    program.__doc__ = f"x {of} = times_log(x, {of}): 0 where x = 0, though the logarithm be infinite"
-    rule(varies="x z", when=may_vanish)(program if arity == 2 else _without_w(program))
+def has_better_logarithm(m: Match) -> bool:
+    """Whether log(z) has a stable form of its own."""
+    (z,) = m.wilds.values()
+    return fires(STABLE, z._replace(expr=op("log")(z.expr)))
 
 
-def _without_w(program: Callable[..., Sides]) -> Callable[..., Sides]:
-    def unary(gc: Any, x: Any, z: Any) -> Sides:
-        return program(gc, x, z, None)
-    unary.__name__, unary.__doc__ = program.__name__, program.__doc__
-    return unary
+@rule(when=has_better_logarithm)
+def log2_of_what_has_a_logarithm(gc: Any, z: Any) -> Sides:
+    """log2(z) = log(z) / log(2), where log(z) has a stable form"""
+    return gc.log2(z), gc.log(z) / gc.log(2)
 
 
-for _name in ("log", "log1p", "logsigmoid", "softplus", "log1mexp", "logerfc"):
-    _weighted(_name)
-for _name in ("log_ratio", "log_product", "logaddexp"):
-    _weighted(_name, 2)
-
-
-@rule(varies="x z w", when=may_vanish)
-def weight_times_log_and_more(gc: Any, x: Any, z: Any, w: Any) -> Sides:
-    """x (log(z) + w), and 0 where x = 0 and log(z) + w = -∞"""
-    return x * (gc.log(z) + w), row("times_log", x, gc.log(z) + w)
-
-
-@rule(x="n d", w="n d")
-def weight_times_log_softmax(gc: Any, x: Any, w: Any) -> Sides:
-    """w log(softmax(x)), and 0 where w = 0 and x = -∞: a masked class without weight"""
-    return w * gc.log_softmax(x, "d"), row("times_log", w, gc.log_softmax(x, "d"))
-
-
-@rule()
-def xlogy(gc: Any, x: Any, z: Any) -> Sides:
-    """xlogy(x, z) = x log(z), and 0 where x = 0"""
-    return gc.xlogy(x, z), row("times_log", x, gc.log(z))
+@rule(when=has_better_logarithm)
+def log10_of_what_has_a_logarithm(gc: Any, z: Any) -> Sides:
+    """log10(z) = log(z) / log(10), where log(z) has a stable form"""
+    return gc.log10(z), gc.log(z) / gc.log(10)
 
 
 # --- logarithms of exponentials ---------------------------------------------------------------------------------------
@@ -146,9 +118,15 @@ def log1p_of_multiple_of_square(gc: Any, x: Any, z: Any) -> Sides:
 
 
 @rule()
-def arcosh_by_logarithm(gc: Any, x: Any) -> Sides:
-    """log(x + sqrt(x^2 - 1)) = arcosh(x)"""
-    return gc.log(x + gc.sqrt(x**2 - 1)), gc.arccosh(x)
+def log_hypotenuse_of_one(gc: Any, x: Any) -> Sides:
+    """log(sqrt(1 + x^2)) = log(1 + x^2) / 2"""
+    return gc.log(gc.hypot(x, 1)), row("log1p_square", x) / 2
+
+
+@rule(when=positive)
+def log_number_plus_square(gc: Any, x: Any, z: Any) -> Sides:
+    """log(z + x^2) = 2 log(sqrt(z + x^2)) without the overflow of the square, for a number z > 0"""
+    return gc.log(z + x**2), 2 * gc.log(gc.hypot(x, root_of(z)))
 
 
 @rule()
@@ -161,12 +139,6 @@ def artanh_by_logarithm(gc: Any, x: Any) -> Sides:
 def difference_of_log1p(gc: Any, x: Any) -> Sides:
     """log1p(x) - log1p(-x) = 2 artanh(x)"""
     return gc.log1p(x) - gc.log1p(-x), 2 * gc.arctanh(x)
-
-
-@rule()
-def arsinh_by_logarithm(gc: Any, x: Any) -> Sides:
-    """log(x + sqrt(1 + x^2)) = arsinh(x)"""
-    return gc.log(x + gc.hypot(x, 1)), gc.arcsinh(x)
 
 
 @rule()
@@ -183,6 +155,25 @@ def log_product_of_all(gc: Any, x: Any) -> Sides:
     near = (product > 1e-30) & (product < 1e30)
     fits = gc.where(near, row("log_product", product, 1.0) - total, signs)
     return gc.log(gc.prod(x, "d")), total + gc.stop_gradient(gc.where(gc.abs(fits) < 1e-4, fits, signs))
+
+
+def is_positive(m: Match) -> bool:
+    """Whether x is made of exponentials, cosh and positive numbers by sums, products and powers."""
+    return all(s.expr.is_number or _grows(s) for s in m.wilds.values())
+
+
+def _grows(s: Subject) -> bool:
+    e = unfold(s).expr
+    if isinstance(e, op("exp") | op("cosh") | op("sigmoid") | op("softplus") | op("exp_sum")) or e.is_number and bool(e.is_positive):
+        return True
+    parts = e.args[:1] if isinstance(e, sp.Pow) else e.args if isinstance(e, sp.Add | sp.Mul) else ()
+    return bool(parts) and all(_grows(unfold(s)._replace(expr=a)) for a in parts)
+
+
+@rule(when=is_positive)
+def absolute_value_of_exponentials(gc: Any, x: Any) -> Sides:
+    """|x| = x where x is positive by its form: 1 + exp(y)"""
+    return gc.abs(x), x
 
 
 @rule()

@@ -6,7 +6,7 @@ from typing import Any
 
 import sympy as sp
 
-from graphc.passes.stable.table import Sides, positive, row, rule
+from graphc.passes.stable.table import Sides, positive, root_of, row, rule
 from graphc.passes.subject import Subject, combined
 from graphc.passes.unify import Match
 
@@ -47,10 +47,40 @@ def hypotenuse_of_one(gc: Any, x: Any) -> Sides:
     return gc.sqrt(1 + x**2), gc.hypot(x, 1)
 
 
+@rule(when=positive)
+def hypotenuse_of_number(gc: Any, x: Any, z: Any) -> Sides:
+    """sqrt(z + x^2) = hypot(x, sqrt(z)), for a number z > 0"""
+    return gc.sqrt(z + x**2), gc.hypot(x, root_of(z))
+
+
+@rule(when=positive)
+def hypotenuse_of_multiple(gc: Any, x: Any, z: Any, w: Any) -> Sides:
+    """sqrt(z + w x^2) = hypot(sqrt(w) x, sqrt(z)), for numbers z > 0 and w > 0"""
+    return gc.sqrt(z + w * x**2), gc.hypot(root_of(w) * x, root_of(z))
+
+
 @rule()
 def hypotenuse_of_three(gc: Any, x: Any, y: Any, z: Any) -> Sides:
     """sqrt(x^2 + y^2 + z^2), without the overflow of the squares"""
     return gc.sqrt(x**2 + y**2 + z**2), gc.hypot(gc.hypot(x, y), z)
+
+
+@rule()
+def side_over_hypotenuse(gc: Any, x: Any, y: Any) -> Sides:
+    """x / sqrt(x^2 + y^2) = over_hypot(x, y), whose derivative y^2 / (x^2 + y^2)^(3/2) is no difference"""
+    return x / gc.hypot(x, y), row("over_hypot", x, y)
+
+
+@rule()
+def other_side_over_hypotenuse(gc: Any, x: Any, y: Any) -> Sides:
+    """y / sqrt(x^2 + y^2) = over_hypot(y, x)"""
+    return y / gc.hypot(x, y), row("over_hypot", y, x)
+
+
+@rule()
+def one_minus_inverse_of_square(gc: Any, x: Any) -> Sides:
+    """1 - 1 / (1 + x^2) = (x / sqrt(1 + x^2))^2"""
+    return 1 - 1 / (1 + x**2), row("over_hypot", x, 1.0)**2
 
 
 @rule()
@@ -142,6 +172,13 @@ def hypotenuse_minus_side(gc: Any, x: Any, y: Any) -> Sides:
     """sqrt(x^2 + y^2) - x = y^2 / (sqrt(x^2 + y^2) + x) where x > 0"""
     h = gc.hypot(x, y)
     return h - x, gc.where(x > 0, y * row("grouped", y / row("excess", h, -x)), row("excess", h, x))
+
+
+@rule()
+def hypotenuse_minus_size_of_side(gc: Any, x: Any, y: Any) -> Sides:
+    """sqrt(x^2 + y^2) - |x| = y^2 / (sqrt(x^2 + y^2) + |x|)"""
+    h = gc.hypot(x, y)
+    return h - gc.abs(x), y * row("grouped", y / (h + gc.abs(x)))
 
 
 @rule(expand=True, when=lambda m: shrinks(m, "y", "x", 1))

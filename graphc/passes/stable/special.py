@@ -22,6 +22,18 @@ def one_minus_erf(gc: Any, x: Any) -> Sides:
 
 
 @rule()
+def half_and_half_of_erf(gc: Any, x: Any) -> Sides:
+    """1/2 + erf(x) / 2 = erfc(-x) / 2"""
+    return 0.5 + gc.erf(x) / 2, gc.erfc(-x) / 2
+
+
+@rule()
+def half_minus_half_of_erf(gc: Any, x: Any) -> Sides:
+    """1/2 - erf(x) / 2 = erfc(x) / 2"""
+    return 0.5 - gc.erf(x) / 2, gc.erfc(x) / 2
+
+
+@rule()
 def one_minus_erfc(gc: Any, x: Any) -> Sides:
     """1 - erfc(x) = erf(x)"""
     return 1 - gc.erfc(x), gc.erf(x)

@@ -5,6 +5,7 @@ The last tensors of a rule are the forms that users who know write themselves: s
 
 from __future__ import annotations
 
+import functools
 import importlib
 from typing import Any
 
@@ -36,7 +37,13 @@ def others(gc: Any, x: Any, at: Any) -> Any:
     left = gc.array(gc.where(j != at[s], x[s, j], -float("inf")), (s, j)).named("others")
     m = shift(left, (1,))
     z = gc.sum(gc.exp(row("excess", left, m)).named("e"), 1).named("z")
-    return (row("log_total", m[:, 0], z, 0.0) - gc.array(x[s, at[s]], (s,))).named("u")
+    return (row("grouped", m[:, 0] - gc.array(x[s, at[s]], (s,))) + row("log_total", 0.0, z, 0.0)).named("u")
+
+
+def beside_maximum(gc: Any, *x: Any) -> list[Any]:
+    """m = max x, held constant, and every x - m: differences first, so that sums of large exponents keep their digits."""
+    m = gc.stop_gradient(functools.reduce(gc.maximum, x)).named("m")
+    return [m, *(row("excess", v, m) for v in x)]
 
 
 @rule(x="n d", at="at d", when=one_element)
@@ -82,6 +89,18 @@ def log_sum_exp(gc: Any, x: Any, m: Any) -> Sides:
             gc.log(gc.sum(gc.exp(x - gc.max(x, "d", keepdims=True)), "d")))
 
 
+def one_for_each_sum(m: Match) -> bool:
+    """Whether y depends on nothing that the sum does not depend on: brought inside, it makes the sum no larger."""
+    inside, y = (next(s for w, s in m.wilds.items() if w.name == name) for name in "xy")
+    return symbols(y) <= symbols(inside)
+
+
+@rule(x="n d", y="n", when=one_for_each_sum)
+def sum_exp_times_exp(gc: Any, x: Any, y: Any) -> Sides:
+    """exp(y) Σ exp(x) = Σ exp(x + y): infinity / infinity where both are large"""
+    return gc.sum(gc.exp(x), "d") * gc.exp(y), gc.sum(row("exp_sum", x, y[:, None]), "d")
+
+
 @rule(x="n d")
 def log_softmax(gc: Any, x: Any) -> Sides:
     """log softmax(x) = x - log Σ exp(x)"""
@@ -107,6 +126,14 @@ def log_weighted_sum_exp(gc: Any, x: Any, w: Any) -> Sides:
     """log Σ w exp(x) = m + log Σ w exp(x - m), with m = max x held constant"""
     m = shift(x, (1,))
     return gc.log(gc.sum(w * gc.exp(x), "d")), m[:, 0] + gc.log(gc.sum(w * gc.exp(x - m), "d")), gc.log(gc.sum(w * gc.exp(x - m), "d"))
+
+
+@rule(x="n d", w="n d")
+def log_sum_of_squares_exp(gc: Any, x: Any, w: Any) -> Sides:
+    """log Σ (w exp(x))^2 = 2 m + log Σ (w exp(x - m))^2, with m = max x held constant: a sum of w^2 exp(2 x)"""
+    m = shift(x, (1,))
+    return gc.log(gc.sum(row("grouped", w * gc.exp(x))**2, "d")), 2 * m[:, 0] + gc.log(gc.sum(row("grouped", w * gc.exp(x - m))**2, "d")), \
+        gc.log(gc.sum(row("grouped", w * gc.exp(x - m))**2, "d"))
 
 
 @rule(x="n d")
@@ -135,20 +162,22 @@ def exp_over_sum_and_exp(gc: Any, x: Any, y: Any) -> Sides:
 
 @rule()
 def log_of_three_exp(gc: Any, x: Any, y: Any, z: Any) -> Sides:
-    """log(exp(x) + exp(y) + exp(z)) = logaddexp(logaddexp(x, y), z)"""
-    return gc.log(gc.exp(x) + gc.exp(y) + gc.exp(z)), gc.logaddexp(gc.logaddexp(x, y), z)
+    """log(exp(x) + exp(y) + exp(z)) = m + log(exp(x - m) + exp(y - m) + exp(z - m)), with m = max(x, y, z) held constant"""
+    m, x_, y_, z_ = beside_maximum(gc, x, y, z)
+    return gc.log(gc.exp(x) + gc.exp(y) + gc.exp(z)), m + gc.logaddexp(gc.logaddexp(x_, y_), z_)
 
 
 @rule()
 def log_of_four_exp(gc: Any, x: Any, y: Any, z: Any, w: Any) -> Sides:
-    """log(exp(x) + exp(y) + exp(z) + exp(w)) = logaddexp(logaddexp(x, y), logaddexp(z, w))"""
-    return gc.log(gc.exp(x) + gc.exp(y) + gc.exp(z) + gc.exp(w)), gc.logaddexp(gc.logaddexp(x, y), gc.logaddexp(z, w))
+    """log(exp(x) + exp(y) + exp(z) + exp(w)) = m + the same of x - m, y - m, z - m, w - m, with m their maximum held constant"""
+    m, x_, y_, z_, w_ = beside_maximum(gc, x, y, z, w)
+    return gc.log(gc.exp(x) + gc.exp(y) + gc.exp(z) + gc.exp(w)), m + gc.logaddexp(gc.logaddexp(x_, y_), gc.logaddexp(z_, w_))
 
 
 @rule()
 def softmax_of_three(gc: Any, x: Any, y: Any, z: Any) -> Sides:
-    """exp(x) / (exp(x) + exp(y) + exp(z)) = σ(x - logaddexp(y, z))"""
-    return gc.exp(x) / (gc.exp(x) + gc.exp(y) + gc.exp(z)), gc.sigmoid(x - gc.logaddexp(y, z))
+    """exp(x) / (exp(x) + exp(y) + exp(z)) = σ(-logaddexp(y - x, z - x))"""
+    return gc.exp(x) / (gc.exp(x) + gc.exp(y) + gc.exp(z)), gc.sigmoid(-gc.logaddexp(y - x, z - x))
 
 
 @rule()
@@ -176,9 +205,21 @@ def log_add_exp(gc: Any, x: Any, y: Any) -> Sides:
 
 
 @rule()
+def exponent_plus_softplus(gc: Any, x: Any, y: Any) -> Sides:
+    """x + log(1 + exp(y - x)) = log(exp(x) + exp(y)), whose derivative in x is σ(x - y) and not 1 - σ(y - x)"""
+    return x + gc.softplus(y - x), gc.logaddexp(x, y)
+
+
+@rule()
 def log_add_exp_minus_one_of_them(gc: Any, x: Any, y: Any) -> Sides:
     """log(exp(x) + exp(y)) - x = softplus(y - x): cross-entropy of two classes"""
     return gc.logaddexp(x, y) - x, gc.softplus(y - x)
+
+
+@rule()
+def log_add_exp_minus_the_other(gc: Any, x: Any, y: Any) -> Sides:
+    """log(exp(x) + exp(y)) - y = softplus(x - y)"""
+    return gc.logaddexp(x, y) - y, gc.softplus(x - y)
 
 
 @rule()

@@ -3,14 +3,16 @@
 import importlib
 from typing import Any
 
+import sympy as sp
+
 from graphc.passes.pattern import Rules
 from graphc.passes.unify import Match
 from graphc.scalar.table import op
 
-__all__ = ["STABLE", "Sides", "rule", "row", "positive", "fill"]
+__all__ = ["STABLE", "WHOLES", "Sides", "rule", "whole", "row", "positive", "root_of", "fill"]
 
-STABLE = Rules()
-rule = STABLE.rule
+STABLE, WHOLES = Rules(), Rules()
+rule, whole = STABLE.rule, WHOLES.rule
 Sides = tuple[Any, ...]
 
 
@@ -20,9 +22,13 @@ def row(name: str, *arguments: Any) -> Any:
 
 
 def positive(m: Match) -> bool:
-    """Whether z is a positive number."""
-    (z,) = (s.expr for w, s in m.wilds.items() if w.name == "z")
-    return bool(z.is_positive)
+    """Whether z, and w where there is one, are positive numbers."""
+    return all(bool(s.expr.is_positive) for w, s in m.wilds.items() if w.name in ("z", "w"))
+
+
+def root_of(z: Any) -> Any:
+    """The square root of a number, exact where it has one."""
+    return importlib.import_module("graphc.frontend.elementwise").elementwise(lambda z: z**sp.Rational(1, 2), [z], "sqrt")
 
 
 def fill(modules: str) -> None:

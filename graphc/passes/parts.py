@@ -1,0 +1,106 @@
+r"""What an expression is made of, whatever way it is written: the terms of a sum, the factors of a product, the exponent of an exponential, the
+base of a power.
+
+    terms        a + 2 (b - c)        a, 2 b, -2 c
+    factors      a / (b c)^2          a, b^-2, c^-2
+    exponent     1 / exp(x)           -x;  and inside a logarithm, 3 exp(x) has log(3) + x
+    nth root     4 a^2 b^4            2 a b^2, for n = 2
+"""
+
+from __future__ import annotations
+
+import sympy as sp
+
+from graphc.passes.pattern import split
+from graphc.passes.subject import Subject, combined, raised, unfold
+from graphc.scalar.symbols import INF, Placeholder
+from graphc.scalar.table import op, where
+
+__all__ = ["WIDTH", "ZERO", "ONE", "exponent", "nth_root", "parts_of"]
+
+WIDTH = 12              # terms or factors beyond which a commutative match is not tried
+ZERO, ONE = sp.Integer(0), sp.Integer(1)
+
+
+def exponent(s: Subject, loose: bool) -> Subject | None:
+    """x where the subject is exp(x); None where it is no exponential."""
+    s = unfold(s)
+    e = s.expr
+    if isinstance(e, op("exp")):
+        return s._replace(expr=e.args[0])
+    if isinstance(e, op("exp_sum")):
+        return s._replace(expr=sp.Add(*e.args))
+    if isinstance(e, sp.Pow) and e.exp.is_number and (loose or e.exp == -1):
+        inner = exponent(s._replace(expr=e.base), loose)
+        return None if inner is None else inner._replace(expr=e.exp * inner.expr)
+    if not loose:
+        return None
+    if isinstance(e, op("power")) and e.args[0].is_number and e.args[0].is_positive:
+        return s._replace(expr=op("log")(e.args[0]) * e.args[1])
+    if isinstance(e, op("sigmoid") | op("erfc")):
+        return s._replace(expr=op(f"log{e.row.name}")(*e.args))
+    if isinstance(e, op("where")) and ZERO in e.args[1:]:
+        sides = [Subject(-INF) if a == 0 else exponent(s._replace(expr=a), loose) for a in e.args[1:]]
+        return None if None in sides else combined(lambda c, *x: where(c, *x), [s._replace(expr=e.args[0]), *sides])    # type: ignore[list-item]
+    if isinstance(e, sp.Mul):
+        coefficient, factors = parts_of(sp.Mul, s)
+        powers = [exponent(f, loose) for f in factors]
+        if coefficient.is_number and coefficient.is_positive and None not in powers:
+            scale = [] if coefficient == 1 else [Subject(op("log")(coefficient))]
+            return combined(sp.Add, [*scale, *powers])                                          # type: ignore[list-item]
+    return None
+
+
+def nth_root(s: Subject, n: sp.Expr) -> Subject | None:
+    """x where a product is x^n, n > 1, by its exponents: 2 a b^2 where it is 4 a^2 b^4."""
+    if not (n.is_Integer and n > 1):
+        return None
+    number, factors = s.expr.as_coeff_Mul()
+    root = number**(1 / n)
+    powers = [f.as_base_exp() for f in sp.Mul.make_args(factors)]
+    if not root.is_Rational or any(not (k.is_Integer and k % n == 0) for _, k in powers):
+        return None
+    return s._replace(expr=root * sp.Mul(*(b**(k / n) for b, k in powers)))
+
+
+def parts_of(head: type, s: Subject) -> tuple[sp.Expr, list[Subject]]:
+    """The coefficient and the parts of a sum or product, those of sums or products that it reads included, up to WIDTH of them."""
+    return _terms(s, ONE, WIDTH) if head is sp.Add else _factors(s, ONE, WIDTH)
+
+
+def _terms(s: Subject, scale: sp.Expr, room: int) -> tuple[sp.Expr, list[Subject]]:
+    """The terms of a multiple of a sum. What has no room is left as one term, so a chain of sums is entered to a depth of `room` only."""
+    constant, terms = split(s.expr)
+    constant, found = scale * constant, list[Subject]()
+    for k, term in enumerate(terms):
+        number, core = term.as_coeff_Mul()
+        inner = unfold(s._replace(expr=core)) if isinstance(core, Placeholder) else s._replace(expr=core)
+        left = room - len(found) - (len(terms) - 1 - k)
+        if isinstance(inner.expr, sp.Add) and left > 1:
+            c, nested = _terms(inner, scale * number, left)
+            constant, found = constant + c, found + nested
+        else:
+            found.append(s._replace(expr=scale * term))
+    return constant, found
+
+
+def _factors(s: Subject, power: sp.Expr, room: int) -> tuple[sp.Expr, list[Subject]]:
+    """The factors of a subject raised to an integer power."""
+    e = s.expr
+    if room < 1:
+        return ONE, [raised(s, power)]
+    if isinstance(e, sp.Mul):
+        constant, parts = split(e)
+        constant, found = constant**power, list[Subject]()
+        for k, part in enumerate(parts):
+            c, nested = _factors(s._replace(expr=part), power, room - len(found) - (len(parts) - 1 - k))
+            constant, found = constant * c, found + nested
+        return constant, found
+    if isinstance(e, sp.Pow) and e.exp.is_Integer:
+        return _factors(s._replace(expr=e.base), power * e.exp, room - 1)
+    inner = unfold(s)
+    if inner is not s and isinstance(inner.expr, sp.Mul | sp.Pow):
+        c, nested = _factors(inner, power, room - 1)
+        if len(nested) > 1 or c != 1 or isinstance(inner.expr, sp.Pow) and inner.expr.exp.is_Integer:
+            return c, nested
+    return ONE, [raised(s, power)]
