@@ -24,8 +24,9 @@ from graphc.scalar.term import Term, freeze
 LANES = 64                  # points of a row
 ROWS_A_KERNEL = 8
 REALS = [0.0, -0.0, 1e-310, 1e-40, 1e-20, 0.3, 1.0, 1.7, 5.0, 30.0, -1e-20, -0.3, -1.0, -1.7, -5.0, -30.0, 1e5, -1e5]
-TRIPLES = {"log_total": [(m, r, k) for m in (0.0, -3.0, 80.0) for r, k in ((0.0, 1.0), (0.5, 1.0), (1e-20, 2.0), (0.0, 0.0), (7.0, 3.0))],
-           "log_product3": [(a, b, c) for a in (0.3, 1e-30, -2.0) for b in (1.7, -5.0) for c in (1e-20, 30.0)]}
+POINTS = {"scaled": [(x, b) for x in SOME for b in (2.0**-30, 1.0, 2.0**20)],                    # b is a power of two, as binade makes it
+          "log_total": [(m, r, k) for m in (0.0, -3.0, 80.0) for r, k in ((0.0, 1.0), (0.5, 1.0), (1e-20, 2.0), (0.0, 0.0), (7.0, 3.0))],
+          "log_product3": [(a, b, c) for a in (0.3, 1e-30, -2.0) for b in (1.7, -5.0) for c in (1e-20, 30.0)]}
 STRANGE = [(a, b) for a, b in itertools.product([*NONFINITE, 0.0, 1.5, -1.5], repeat=2) if not (math.isfinite(a) and math.isfinite(b))]
 STRANGE_PAIRS = ("maximum", "minimum", "logaddexp", "arctan2", "power", "xlogy", "hypot", "times_log", "lt", "ge", "eq", "ne")
 NO_KERNEL = ("at_kink", "stop_gradient", "grouped")                        # passes take them away
@@ -46,7 +47,7 @@ def points(name: str, dtype: str) -> np.ndarray:
     """LANES points in the given precision."""
     row = ROWS[name]
     every: list[Any] = [(x,) for x in VALUES.get(name, REALS)] if row.arity == 1 else \
-        PAIRS.get(name) or TRIPLES.get(name) or list(itertools.product(SOME, repeat=row.arity))
+        PAIRS.get(name) or POINTS.get(name) or list(itertools.product(SOME, repeat=row.arity))
     if name in ("and_", "or_", "not_"):
         every = list(itertools.product((0.0, 1.0), repeat=row.arity))
     every += [(x,) for x in NONFINITE if row.arity == 1]

@@ -203,3 +203,21 @@ def test_coefficients_of_float64_alone():
         fit = mpmath.chebyfit(_digamma, [-quarter, quarter], len(coefficients.DIGAMMA_NEAR))
         np.testing.assert_allclose(coefficients.DIGAMMA_NEAR, [float(c) for c in reversed(fit)], 1e-14)
         assert sum(map(mpmath.mpf, coefficients.DIGAMMA_ZERO)) == pytest.approx(mpmath.findroot(lambda x: mpmath.psi(0, x), 1.4616), abs=1e-32)
+
+
+@pytest.mark.parametrize("k", range(6))
+def test_derivatives_of_digamma_on_both_sides_of_zero(k):
+    polygamma = importlib.import_module("graphc.codegen.mathlib.float64").polygamma
+
+    @njit(error_model="numpy")
+    def over_points(k, x, out):
+        for i in range(x.size):
+            out[i] = polygamma(k, x[i])
+    x = np.array([1e-5, 0.02, 0.3, 1.7, 14.9, 40.0, 1e6, -1e-20, -0.3, -0.7, -1 - 1e-10, -2.6, -17.2, -1e6 - 0.25])
+    found = np.empty_like(x)
+    over_points(k, x, found)
+    with mpmath.workdps(30):
+        np.testing.assert_allclose(found, [float(mpmath.psi(k, mpmath.mpf(a))) for a in x], rtol=5e-14)
+    special = np.array([np.nan, np.inf, -np.inf, -3.0])
+    over_points(k, special, special)
+    np.testing.assert_array_equal(special, [np.nan, np.inf if k == 0 else 0.0, np.nan, np.inf if k % 2 else np.nan])

@@ -2,7 +2,7 @@
 
     PYTHONPATH=tests python tests/cuda/mutate.py [mutants of each program]
 
-A mutant is the PTX of one kernel with one instruction changed: a sum is a difference, a comparison is off by one, a barrier is gone, an offset
+A mutant is the PTX of one kernel with one instruction changed that ran: a sum is a difference, a comparison is off by one, a barrier is gone, an offset
 is four bytes more. It is caught if the emulator faults, or if a value or gradient is not the interpreter's. Those that live are printed.
 """
 
@@ -20,6 +20,7 @@ import numpy as np
 
 import graphc as gc
 from graphc.runtime.cuda.emulator import device as emulated
+from graphc.runtime.cuda.emulator import machine
 from graphc.runtime.cuda.emulator.decode import Kernel
 from graphc.runtime.cuda.emulator.types import KernelFault
 from graphc.runtime.cuda.program import device_of
@@ -56,11 +57,11 @@ PROGRAMS: dict[str, tuple[Any, Callable[[int, int], dict[str, np.ndarray]]]] = {
 EXTENTS = ((1, 1), (3, 7), (5, 33), (2, 1000), (37, 31), (2, 1028), (2, 4099), (311, 4))
 
 
-def mutants(text: str) -> Iterator[tuple[int, str]]:
-    """All lines that may be changed, and what they become."""
+def mutants(text: str, ran: set[str]) -> Iterator[tuple[int, str]]:
+    """All lines that ran and may be changed, and what they become."""
     lines = text.splitlines()
     for k in range(lines.index("{"), len(lines)):
-        if "ld.param" in lines[k] or lines[k].strip().startswith("."):
+        if "ld.param" in lines[k] or " ".join(lines[k].split()).rstrip(";") not in ran:
             continue
         for pattern, replacement in MUTATIONS:
             changed = re.sub(pattern, replacement, lines[k], count=1)
@@ -83,21 +84,35 @@ def verdict(program: Any, cases: list[tuple[dict[str, np.ndarray], list[np.ndarr
     return ""
 
 
+STEP = machine._Schedule.step
+
+
+def _noted(step: Callable[..., Any], ran: set[str]) -> Callable[..., Any]:
+    """The emulator's step, which notes the instruction."""
+    def noted(self: Any, place: int, lanes: np.ndarray) -> Any:
+        ran.add(self.code[place].text)
+        return step(self, place, lanes)
+    return noted
+
+
 def measure(name: str, count: int) -> tuple[Counter[str], list[str]]:
     """The verdicts over so many mutants of a program, and those that live."""
     loss, data = PROGRAMS[name]
     program = gc.compile(loss, target="cuda", device="emulator", dtype="float32")
     card = device_of("emulator").card
     card._kept.loaded.clear()
+    ran: set[str] = set()
+    machine._Schedule.step = _noted(STEP, ran)
     outputs = [loss, *gc.grad(loss).values()]
     cases = []
     for extents in EXTENTS:
         arrays = data(*extents)
         program(**arrays)
         cases.append((arrays, [np.asarray(v) for v in gc.evaluate(outputs, **{k: a.astype(np.float64) if a.dtype == np.float32 else a for k, a in arrays.items()})]))
+    machine._Schedule.step = STEP
     loaded = dict(card._kept.loaded)
     assert not verdict(program, cases)
-    choices = [(key, k, line) for key, (ptx, _) in loaded.items() for k, line in mutants(ptx.text)]
+    choices = [(key, k, line) for key, (ptx, _) in loaded.items() for k, line in mutants(ptx.text, ran)]
     found, alive = Counter[str](), []
     for key, k, line in random.Random(0).sample(choices, min(count, len(choices))):
         lines = loaded[key][0].text.splitlines()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from llvmlite import ir
 from numba import int64
-from numba.extending import intrinsic
 
 from graphc.codegen.mathlib.formats import strict
 from graphc.codegen.mathlib.pairs import two_sum
+from graphc.codegen.mathlib.targets import intrinsic
 
 __all__ = ["CHUNK", "at", "add_part", "settled"]
 

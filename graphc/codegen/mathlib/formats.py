@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba import boolean, float32, float64, int32, int64, njit
-from numba.extending import intrinsic
+
+from graphc.codegen.mathlib.targets import intrinsic
 
 __all__ = ["Format", "FORMATS", "strict", "contracted", "select", "reordered", "casts", "polynomial"]
 

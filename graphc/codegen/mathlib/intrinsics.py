@@ -9,9 +9,9 @@ from typing import Any
 
 from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic
 
 from graphc.codegen.mathlib.formats import FORMATS
+from graphc.codegen.mathlib.targets import intrinsic
 
 __all__ = ["llvm", "lookup"]
 
