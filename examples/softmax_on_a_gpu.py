@@ -20,7 +20,7 @@ t_ = rng.integers(0, 5, size=67)
 X_ = centres[t_] + rng.normal(size=(67, 3))
 W_ = np.zeros((3, 5))
 losses = []
-for step in range(30):
+for _ in range(30):
     loss, grads = f(X=X_, t=t_, W=W_)
     W_ -= 0.3 * grads["W"]
     losses.append(float(loss))

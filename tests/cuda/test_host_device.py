@@ -95,6 +95,8 @@ def test_a_number_is_sent_once(cp):
     np.testing.assert_allclose(grads["x"].host, HOST["x"], rtol=1e-6)
     np.testing.assert_allclose(f(x=on_device, lam=2)[1]["x"].host, 4 * HOST["x"], rtol=1e-6)
     assert cp.counted("send") == 1
+    f(x=on_device, lam=2, stream=41)                           # nothing orders this stream with the one that the number went to
+    assert cp.counted("send") == 2
     np.testing.assert_allclose(f(x=on_device, lam=cp.asarray(np.float32(2)))[1]["x"].host, 4 * HOST["x"], rtol=1e-6)
 
 
@@ -338,7 +340,7 @@ def test_a_device_that_cannot_run_the_code_is_a_target_error(loss, cp, monkeypat
 def test_there_are_so_many_devices(loss, monkeypatch):
     with standing_in(monkeypatch, devices=2) as cp:
         f = gc.compile(loss, target="cuda", device=1)
-        with pytest.raises(gc.BindingError, match="an array is on device 0, and the program runs on device 1"):
+        with pytest.raises(gc.BindingError, match=r"x\[n\]: an array is on device 0, and the program runs on device 1"):
             f(**sent(cp, **HOST))
         with cp.cuda.Device(1):
             on_device = sent(cp, **HOST)
@@ -346,6 +348,8 @@ def test_there_are_so_many_devices(loss, monkeypatch):
         step = gc.compile(loss, target="cuda", device=1, capture=True).bind(**on_device)
         for _ in range(3):
             right(step())                                      # the current device is another
+        with pytest.raises(gc.BindingError, match=r"x\[n\]: an array is on device 0"):
+            f(**sent(cp, **HOST))                              # of the same signature but for the device
         right(gc.compile(loss, target="cuda", device=0)(**HOST))
         with pytest.raises(gc.TargetError, match="device=2: this machine has 2 CUDA devices, counted from 0"):
             gc.compile(loss, target="cuda", device=2)(**HOST)

@@ -87,7 +87,7 @@ class Device(ABC):
 
     @abstractmethod
     def is_array(self, value: Any) -> bool:
-        """Whether this is an array of ours, on this device or another."""
+        """Whether this is an array of ours; BindingError if it is on another device."""
 
     @abstractmethod
     def new(self, shape: tuple[int, ...], dtype: np.dtype) -> Any:
@@ -118,9 +118,9 @@ class Device(ABC):
         ...
 
     def number(self, value: Any, dtype: np.dtype) -> Any:
-        """A number as an array of one element. The same number is sent once."""
+        """A number as an array of one element. The same number is sent once to each stream, which nothing else orders with another."""
         host = np.full(1, value, dtype)
-        key = (dtype, host.tobytes())
+        key = (self.stream(), dtype, host.tobytes())
         if key not in self._numbers:
             if len(self._numbers) >= _MOST_NUMBERS:
                 self._numbers.popitem(last=False)

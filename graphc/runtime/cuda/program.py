@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from graphc.codegen.cudalib.toolkit import require
-from graphc.errors import BindingTypeError, TargetError
+from graphc.errors import BindingError, BindingTypeError, TargetError
 from graphc.ir.bind import Bound, check_kind, convert, signature
 from graphc.ir.nodes import Input
 from graphc.runtime.cuda.bound import BoundDeviceCall
@@ -132,7 +132,7 @@ class CudaProgram(Program):
             if kind in NUMBERS or kind is int and v.bit_length() < 64:
                 found.append(kind)
             elif _has_dtype(v) and hasattr(v, "flags") and v.dtype != np.uint64:
-                found += kind, v.dtype, v.shape, v.flags.c_contiguous
+                found += kind, v.dtype, v.shape, v.flags.c_contiguous, getattr(getattr(v, "device", None), "id", None)
             else:
                 return None
         return tuple(found)
@@ -164,6 +164,10 @@ class CudaProgram(Program):
     def _seen(self, i: Input, value: Any) -> Any:
         """What binding looks at."""
         device = device_of(self._which)
+        try:
+            device.is_array(value)
+        except BindingError as error:                # it is on another device
+            raise BindingError(f"{signature(i)}: {error}\n  declared at {i.origin}") from None
         if not device.is_array(value) and not (isinstance(value, np.ndarray) and value.dtype.name in _HALVES):
             return convert(i, value)
         if device.is_array(value) and (i in self._on_the_host or value.dtype == np.uint64):
