@@ -28,7 +28,7 @@ from graphc.codegen.mathlib.hyperbolic import (
 from graphc.codegen.mathlib.intrinsics import llvm
 from graphc.codegen.mathlib.logarithm import logarithm, logarithm_plus_fraction, logarithm_plus_one
 from graphc.codegen.mathlib.logarithms import logarithm_of_one_minus_exponential, logarithm_to_base
-from graphc.codegen.mathlib.pairs import fast_two_sum
+from graphc.codegen.mathlib.pairs import fast_two_sum, fused
 from graphc.codegen.mathlib.power import cube_root, hypotenuse, power_function
 from graphc.codegen.mathlib.stable import STABLE_NAMES, stable_functions
 from graphc.codegen.mathlib.trigonometric import sine_cosine_tangent
@@ -59,13 +59,15 @@ def library(real: Any) -> dict[str, Callable[..., Any]]:
     arcsinh, arctanh = inverse_hyperbolic_sine(real), inverse_hyperbolic_tangent(real)
     power, cbrt, hypot = power_function(real), cube_root(real), hypotenuse(real)
     tanh, erf = hyperbolic_tangent(real, exp), error_function(real, exp)
+    fma = fused(real)
 
     @contracted
     def sigmoid(x):                                                        # 1 / (1 + exp(-x)), without overflow
         e = exp(-abs(x))
         d, lost = fast_two_sum(one, e)
-        value = select(x < zero, e, one) / d
-        return value - value * lost * select(x < zero, one - value, value)
+        above, inverse = select(x < zero, e, one), one / d                 # the quotient, and the corrections of both roundings
+        value = above * inverse
+        return value + (fma(-value, d, above) - value * lost) * inverse
 
     @contracted
     def logsigmoid(x):                                                     # log(sigmoid(x))

@@ -42,7 +42,7 @@ def _magnitude64() -> Callable[..., Any]:
     normal, up, exponent = 2.0**(1 - form.bias), 2.0**(form.mantissa + 2), float(form.mantissa + 2)
     with mpmath.workprec(200):
         third, third_low = form.pair(mpmath.mpf(2) / 3)
-    split, _ = logarithm_pieces(float64)
+    split, _, _ = logarithm_pieces(float64)
     reduced, scaled = exponential_pieces(float64)
     fma, series, inf = fused(float64), polynomial(float64, LOG_PAIR[float64]), math.inf
     ln2, ln2_low = form.ln2_high, form.ln2_low
@@ -102,7 +102,7 @@ def cube_root(real: Any) -> Callable[..., Any]:
     normal, up, down, second = map(real, (2.0**(1 - form.bias), 2.0**(3 * (form.mantissa // 3 + 2)), 2.0**-(form.mantissa // 3 + 2), 2 / 9))
     double, inverse_up, inverse_down, halved = map(real, (2.0, 2**(-1 / 3), 2**(1 / 3), 0.5))
     bias, shift, zero_bits = integer(form.bias), integer(form.mantissa), integer(form.bits(form.rounder))
-    split, _ = logarithm_pieces(real)
+    split, _, _ = logarithm_pieces(real)
     as_real, as_integer = casts(real)
     fma, copysign, start = fused(real), llvm(real, "copysign", 2), polynomial(real, CBRT[real])
 
