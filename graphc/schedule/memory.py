@@ -15,7 +15,7 @@ from graphc.ir.access import reads_in, same_size
 from graphc.ir.nodes import Comprehension, Input, Node, Operation, Read, Scatter
 from graphc.ir.walk import operands
 from graphc.scalar.symbols import axis_index
-from graphc.scalar.term import freeze, walk
+from graphc.scalar.term import freeze
 from graphc.schedule.cost import worth_keeping
 from graphc.schedule.plan import Compute, Item, Loop, walk_computes, walk_libraries
 from graphc.schedule.scan import Scan
@@ -24,13 +24,11 @@ __all__ = ["kept_axes", "recompute"]
 
 
 def is_cheap(node: Node) -> bool:
-    """A map of a few arithmetic operations (see schedule.cost); one that asks for a certain index is made once, for the answer is peeled
-    off its loop."""
+    """A map of a few arithmetic operations (see schedule.cost)."""
     if not isinstance(node, Comprehension) or isinstance(node, Scan) or node.reduce is not None:
         return False
     body = freeze(node.body, node.kinds)
-    asks = any(p.op in ("eq", "ne") and {"index", "read"} == {a.op for a in p.args} for p in walk(body))
-    return not worth_keeping(body) and not asks and not any(isinstance(e, Read) for r in node.reads for e in r.index)
+    return not worth_keeping(body) and not any(isinstance(e, Read) for r in node.reads for e in r.index)
 
 
 def kept_axes(items: Sequence[Item], roots: Sequence[Node]) -> dict[Node, frozenset[int]]:
