@@ -35,6 +35,7 @@ from graphc.loops.names import RESERVED
 from graphc.loops.statements import Call, HostProgram
 from graphc.passes.canonical import canonicalise
 from graphc.passes.cse import share
+from graphc.passes.diagonal import diagonal
 from graphc.passes.simplify import simplify
 from graphc.passes.squeeze import squeeze
 from graphc.passes.stable import stabilise
@@ -56,6 +57,7 @@ PASSES: tuple[tuple[str, Callable[[Sequence[Node]], list[Node]]], ...] = (
     ("canonicalise", canonicalise),
     ("stabilise", stabilise),
     ("simplify", simplify),
+    ("diagonal", diagonal),
     ("squeeze", squeeze),
     ("share again", share),
 )
@@ -111,7 +113,7 @@ class Compilation:
         return features(self.graph)
 
     def planned(self, across: bool = False, policy: Policy = CPU) -> list[Item]:
-        return tile(recompute(fuse(self.graph, across, policy), self.graph, policy), self.graph, policy)
+        return tile(recompute(fuse(self.graph, across, policy), self.graph), self.graph, policy)
 
     @cached_property
     def loops(self) -> HostProgram:

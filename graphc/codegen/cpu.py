@@ -14,6 +14,7 @@ import sympy as sp
 from graphc.codegen.defined import defined
 from graphc.codegen.text import Printer
 from graphc.ir.nodes import Size
+from graphc.loops.blocks import HEIGHT, LONG
 from graphc.loops.chunks import chunk_sums
 from graphc.loops.names import named
 from graphc.loops.split import in_python
@@ -21,7 +22,9 @@ from graphc.loops.statements import (
     Accumulate,
     Allocate,
     Assign,
+    Blocks,
     Call,
+    Flat,
     For,
     ForTiles,
     Height,
@@ -29,13 +32,16 @@ from graphc.loops.statements import (
     Kernel,
     Note,
     Product,
+    Stage,
     Statement,
     Store,
     Track,
     leaves,
+    load,
+    var,
 )
 from graphc.scalar.symbols import Extent
-from graphc.scalar.term import Term
+from graphc.scalar.term import Term, substituted
 
 __all__ = ["emit", "is_compiled"]
 
@@ -122,7 +128,8 @@ class _Module:
         return [f"if {test}:  # few features, many points", f"    across({arguments})", "else:", f"    along({arguments})"]
 
     def kernel(self, k: Kernel) -> str:
-        self.rows = k.body[-1] if k.split else None
+        rows = k.body[-1].loop if isinstance(k.body[-1], Blocks) else k.body[-1]
+        self.rows = rows if k.split else None
         parameters = (*k.arrays, *k.scalars, *k.sizes, *(("first", "last") if k.split else ()))
         lines = ["@rows_kernel" if k.split else "@kernel", f"def {k.name}({', '.join(parameters)}):"]
         lines += self.docstring(k.meaning)
@@ -240,6 +247,8 @@ class _Module:
                         f"    {p(best)} = value", f"    {p(target)} = {p(position)}"]
             case For():
                 return self.loop(s)
+            case Blocks():
+                return self.blocks(s)
             case ForTiles(extent, rows, start, stop, _, body):
                 size, height = p.size(extent, self.sizes), self.sizes[rows]
                 lines = [f"{stop} = min({start} + {height}, {size})", *self.block(body)]
@@ -257,6 +266,9 @@ class _Module:
 
     def loop(self, s: For) -> list[str]:
         """A loop; in chunks, where it carries wide sums."""
+        if s.single:
+            test = f"if 0 <= {s.index} < {self.print.size(s.extent, self.sizes)}:"
+            return [f"{s.index} = {self.print(s.first)}", test, *("    " + x for x in self.block(s.body))]         # type: ignore[arg-type]
         start, stop = self.ends(s)
         body = ["    " + x for x in self.block(s.body)]
         if not s.parts:
@@ -268,6 +280,36 @@ class _Module:
         inner = [f"for {step} in range(min(CHUNK, {stop} - {chunk})):", f"    {s.index} = {at}", *body]
         lines = [*(f"{part} = real(0)" for _, part, _ in s.parts), *inner, *(self.add_part(*part) for part in s.parts)]
         return [f"for {chunk} in range({start}, {stop}, CHUNK):", *("    " + x for x in lines)]
+
+    def blocks(self, s: Blocks) -> list[str]:
+        """Rows in blocks, each step by step."""
+        start, stop = self.ends(s.loop)
+        lines = [f"{s.end} = min({s.begin} + {s.block}, {stop})"]
+        for step in s.steps:
+            lines += self.flat(s, step) if isinstance(step, Flat) else self.stage(s, step, step.body)
+        kept = [f"{s.numbers} = np.empty({len(s.kept) * HEIGHT}, real)"] if s.kept else []
+        return [*kept, f"for {s.begin} in range({start}, {stop}, {s.block}):", *("    " + x for x in lines)]
+
+    def stage(self, s: Blocks, step: Stage | Flat, statements: Sequence[Statement]) -> list[str]:
+        """The rows of a block, one after another."""
+        place = {name: f"{s.numbers}[{f'{k * HEIGHT} + ' * (k > 0)}{s.row}]" for k, name in enumerate(s.kept)}
+        body = [*(f"{name} = {place[name]}" for name in step.reads), *self.block(statements), *(f"{place[name]} = {name}" for name in step.writes)]
+        if any(re.search(rf"\b{s.loop.index}\b", line) for line in body):
+            body.insert(0, f"{s.loop.index} = {self.print.apply('at', [s.begin, s.row])}")
+        return [f"for {s.row} in range({s.end} - {s.begin}):", *("    " + x for x in body)]
+
+    def flat(self, s: Blocks, step: Flat) -> list[str]:
+        """A function of each element: where it stands in long rows; in short ones, for all elements of a block in one loop."""
+        first, last = (self.print(substituted(step.index[0], s.loop.index, end)) if step.index else text
+                       for end, text in ((s.begin, ""), (s.end, f"{s.end} - {s.begin}")))
+        element = load(s.elements, (var(s.element, "int"),), "float")
+        short = [*self.stage(s, step, step.arguments), f"{s.elements} = {step.name}[{first}:{last}].reshape(-1)",
+                 f"for {s.element} in range(len({s.elements})):", f"    {self.print(element)} = {self.print(Term(step.function, (element,)))}"]
+        width = step.body[0].extent                                        # type: ignore[union-attr]
+        long = self.stage(s, step, step.body)
+        if width.is_Integer:
+            return short if width < LONG else long
+        return [f"if {self.print.size(width, self.sizes)} < {LONG}:", *("    " + x for x in short), "else:", *("    " + x for x in long)]
 
     def add_part(self, total: str, part: str, rest: str) -> str:
         """A part of a sum joins its total, which in float64 has no more digits than the part."""

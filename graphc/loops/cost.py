@@ -21,6 +21,7 @@ from graphc.loops.statements import (
     Accumulate,
     Allocate,
     Assign,
+    Blocks,
     Call,
     For,
     ForTiles,
@@ -110,8 +111,10 @@ def _stored_first(kernel: Kernel, name: str) -> bool:
 def _walk(body: Iterable[Statement], loops: Mapping[str, sp.Expr]) -> Iterator[tuple[Statement, dict[str, sp.Expr]]]:
     """The statements in loops, with the extents of the loops around."""
     for s in body:
+        if isinstance(s, Blocks):
+            s = s.loop
         if isinstance(s, For):
-            yield from _walk(s.body, {**loops, s.index: s.extent})
+            yield from _walk(s.body, {**loops, s.index: sp.Integer(1) if s.single else s.extent})
         else:
             yield s, dict(loops)
 

@@ -16,6 +16,7 @@ import sympy as sp
 
 from graphc.ir.access import same_size
 from graphc.ir.nodes import Comprehension, Input, Node, Operation, Read, Scatter, Size
+from graphc.loops.blocks import in_blocks
 from graphc.loops.chunks import chunked
 from graphc.loops.device.host import mapped
 from graphc.loops.device.statements import DeviceProgram
@@ -23,6 +24,7 @@ from graphc.loops.host import Scope, assemble
 from graphc.loops.names import RESERVED, Letters, size_names
 from graphc.loops.pack import packed
 from graphc.loops.peel import peel
+from graphc.loops.reciprocals import reciprocals
 from graphc.loops.share import share_kernels
 from graphc.loops.split import split_rows
 from graphc.loops.statements import (
@@ -39,11 +41,12 @@ from graphc.loops.statements import (
     Store,
     Track,
     load,
+    rebuilt,
     var,
 )
 from graphc.loops.storage import share_storage
 from graphc.scalar.symbols import Extent, axis_index
-from graphc.scalar.term import Term, freeze
+from graphc.scalar.term import Term, freeze, walk
 from graphc.schedule.memory import kept_axes
 from graphc.schedule.plan import Compute, Item, Library, Loop, Tiles, walk_computes
 from graphc.schedule.policy import CPU, GPU
@@ -81,6 +84,7 @@ class _Lowering:
         self.letters = Letters(set(names.values()) | set(self.size_names.values()))
         self.taken = set(names.values()) | set(self.size_names.values()) | set(self.letters.pool) | RESERVED
         self.own_names: dict[str, str] = {}
+        self.inverses: dict[Term, str] = {}
         self.calls: dict[str, int] = {}
         self.arrays: dict[str, tuple[tuple[Size, ...], str]] = {}
         self.scalars: dict[str, str] = {}
@@ -122,7 +126,22 @@ class _Lowering:
         results = {o: self.own(f"{o}_out") for o in outputs if o in self.scalars}
         whole = HostProgram(inputs, outputs, results, self.arrays, self.scalars, tuple(body), self.size_names, tuple(self.letters.pool),
                             self.row_names)
-        return share_kernels(split_rows(whole)) if self.policy.tuned else whole
+        return self.in_blocks(share_kernels(split_rows(whole))) if self.policy.tuned else whole
+
+    def in_blocks(self, program: HostProgram) -> HostProgram:
+        """The program with the rows of kernels in blocks, where that pays."""
+        made: dict[Kernel, Kernel] = {}
+
+        def size(e: sp.Expr) -> Term:
+            return self.term(freeze(e, ()), {}, [])
+
+        def visit(s: Statement) -> list[Statement]:
+            if isinstance(s, Call):
+                if s.kernel not in made:
+                    made[s.kernel] = in_blocks(s.kernel, size, self.own)
+                s = replace(s, kernel=made[s.kernel])
+            return [s]
+        return replace(program, body=tuple(rebuilt(program.body, visit)), rows={**program.rows, Extent(self.own("block")): self.own("block")})
 
     def own(self, name: str) -> str:
         """A name of lowering's own for something beside a node: kept apart from the user's names by trailing underscores."""
@@ -133,6 +152,14 @@ class _Lowering:
             self.taken.add(free)
             self.own_names[name] = free
         return self.own_names[name]
+
+    def inverse(self, divisor: Term) -> str:
+        """A name for the reciprocal of a divisor."""
+        if divisor not in self.inverses:
+            base = "inv_" + "_".join(dict.fromkeys(t.value for t in walk(divisor) if t.op == "var"))
+            same = sum(base == name.rstrip("_0123456789") for name in self.inverses.values())
+            self.inverses[divisor] = self.own(f"{base}_{same + 1}" if same else base)
+        return self.inverses[divisor]
 
     def kernel_name(self, loop: Loop) -> str:
         """Kernels are called after the outermost dim that they run over: over_n, over_n_2, ..."""
@@ -174,6 +201,7 @@ class _Lowering:
         wide = tuple(dict.fromkeys(self.names[c.node] for c in walk_computes([loop]) if self.is_wide(c)))
         if self.policy.tuned:
             body = list(chunked(packed(body, self.arrays, self.own, self.letters.pool), wide, self.own))
+            body = list(reciprocals(body, self.size_names.values(), self.inverse))
         return Kernel(name, (), (), (), tuple(body), (), meaning, () if loop.tiles else wide)
 
     def block(self, items: Sequence[Item]) -> list[Statement]:
@@ -199,7 +227,7 @@ class _Lowering:
         letter = self.letters.of(loop, computes.path.index(loop), computes.path)
         first, last = (var(b, "int") for b in self.bounds) if loop.tiles else (None, None)
         whole = For(letter, loop.extent, tuple(self.block(loop.items)), loop.reverse, first, last)
-        peeled = peel(whole, self.term(freeze(loop.extent, ()), {}, [])) if self.policy.peel else [whole]
+        peeled = peel(whole, self.own) if self.policy.peel else [whole]
         return [*before, *peeled, *after]
 
     # --- one node

@@ -4,13 +4,15 @@ r"""Peeling: a loop that asks at every point whether its index is a certain one 
                        m = max(m, a[j])                    =    a[t] = g(t)
                                                                 for j in range(n): m = max(m, a[j])
 
-Cross-entropy compares with a label, InfoNCE with the row. The loops that are left have no comparison, so they vectorise.
+Cross-entropy compares with a label, InfoNCE with the row. The loops that are left have no comparison, so they vectorise. What is 0 + x at a point
+is x there: the two differ in the sign of a zero.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
+from functools import partial
 from typing import Any
 
 from graphc.loops.statements import Accumulate, Assign, For, Statement, Store, var
@@ -18,19 +20,29 @@ from graphc.scalar.term import Term, walk
 
 __all__ = ["peel"]
 
-ONE, ZERO = Term("const", (), 1, "int"), Term("const", (), 0, "int")
 
-
-def peel(loop: For, size: Term) -> list[Statement]:
-    """The loop, or what it is peeled to; `size` is its extent as a term."""
-    split = _split(loop)
-    at = _point(loop) if split else None
-    if split is None or at is None:
+def peel(loop: For, own: Callable[[str], str]) -> list[Statement]:
+    """What the loop is peeled to. One that does not come apart asks for a number that is read before it, named by `own`."""
+    split, at = _split(loop), _point(loop)
+    if at is None:
         return [loop]
+    if split is None:
+        return _read_before(loop, at, own)
     stores, sums = split
-    first, last = Term("maximum", (at, ZERO), None, "int"), Term("minimum", (Term("add", (at, ONE), None, "int"), size), None, "int")
-    apart, there = (_needed([_decided(s, loop.index, at, here) for s in stores]) for here in (False, True))
-    return [replace(loop, body=apart), replace(loop, body=there, first=first, last=last), *([replace(loop, body=sums)] if sums else [])]
+    apart, there = (_needed(_plain([_with_terms(s, partial(_decide, index=loop.index, at=at, here=here)) for s in stores]))
+                   for here in (False, True))
+    return [replace(loop, body=apart), replace(loop, body=there, first=at, single=True), *([replace(loop, body=sums)] if sums else [])]
+
+
+def _read_before(loop: For, at: Term, own: Callable[[str], str]) -> list[Statement]:
+    """The loop with what it compares its index with in a variable: LLVM cannot tell that no store in the loop changes it."""
+    if at.op != "load":
+        return [loop]
+    name = own("_".join((at.value, *(str(a.value) for a in at.args if a.op == "var"))))
+
+    def visit(t: Term) -> Term:
+        return var(name, "int") if t == at else replace(t, args=tuple(map(visit, t.args)))
+    return [Assign(name, at), replace(loop, body=tuple(_with_terms(s, visit) for s in loop.body))]
 
 
 def _split(loop: For) -> tuple[tuple[Statement, ...], tuple[Statement, ...]] | None:
@@ -74,9 +86,26 @@ def _terms(s: Statement) -> list[Term]:
     return [v for f in fields(s) if isinstance(v := getattr(s, f.name), Term)]
 
 
-def _decided(s: Any, index: str, at: Term, here: bool) -> Any:
-    """A statement in which every comparison of the index with the point is decided."""
-    return replace(s, **{f.name: _decide(v, index, at, here) for f in fields(s) if isinstance(v := getattr(s, f.name), Term)})
+def _with_terms(s: Any, visit: Callable[[Term], Term]) -> Any:
+    return replace(s, **{f.name: visit(v) for f in fields(s) if isinstance(v := getattr(s, f.name), Term)})
+
+
+def _plain(body: Sequence[Any]) -> list[Statement]:
+    """The statements with variables that are but another value replaced by it, and without sums with 0."""
+    values: dict[str, Term] = {}
+
+    def visit(t: Term) -> Term:
+        t = values.get(t.value, t) if t.op == "var" else replace(t, args=tuple(map(visit, t.args)))
+        if t.op == "add" and t.kind == "float" and any(a.is_const and a.value == 0 for a in t.args):
+            return t.args[1] if t.args[0].is_const and t.args[0].value == 0 else t.args[0]
+        return t
+    done: list[Statement] = []
+    for s in body:
+        s = _with_terms(s, visit)
+        if isinstance(s, Assign) and (s.value.op in ("const", "var", "load") or s.value.op == "neg" and s.value.args[0].is_const):
+            values[s.name] = s.value
+        done.append(s)
+    return done
 
 
 def _needed(body: Sequence[Statement]) -> tuple[Statement, ...]:
@@ -91,6 +120,7 @@ def _needed(body: Sequence[Statement]) -> tuple[Statement, ...]:
 
 
 def _decide(t: Term, index: str, at: Term, here: bool) -> Term:
+    """A term in which every comparison of the index with the point is decided."""
     if _compared(t, index) == at:
         return Term("const", (), here == (t.op == "eq"), "bool")
     if not t.args:

@@ -20,6 +20,7 @@ import sympy as sp
 
 from graphc.ir.nodes import Size
 from graphc.loops.chunks import chunk_sums
+from graphc.loops.reciprocals import is_reciprocal
 from graphc.loops.statements import (
     Accumulate,
     Allocate,
@@ -66,7 +67,7 @@ def _split(call: Call, program: HostProgram) -> Call:
     if not isinstance(loop, For) or loop.reverse or loop.first is not None or not all(map(_is_start, kernel.body[:-1])):
         return call
     row, inner = var(loop.index, "int"), list(_inside(loop.body))
-    carried = {s.name for s in kernel.body if isinstance(s, Assign)}
+    carried = {s.name for s in kernel.body if isinstance(s, Assign) and not is_reciprocal(s)}
     operations = {s.target.value: s.op for s, _ in inner if isinstance(s, Accumulate) and s.target.op == "var" and s.target.value in carried}
     operations |= dict.fromkeys(chunk_sums([loop]), "sum")
     scratch = {s.name for s in kernel.body if isinstance(s, Allocate)}
@@ -90,8 +91,8 @@ def _split(call: Call, program: HostProgram) -> Call:
 
 
 def _is_start(s: Statement) -> bool:
-    """What may stand before the loop: scratch, what packs it, and the neutral elements of what the loop carries."""
-    return isinstance(s, Allocate | Note | For | Store) or isinstance(s, Assign) and s.value.op == "const"
+    """What may stand before the loop: scratch, what packs it, reciprocals, and the neutral elements of what the loop carries."""
+    return isinstance(s, Allocate | Note | For | Store) or isinstance(s, Assign) and s.value.op == "const" or is_reciprocal(s)
 
 
 def _indices(statements: Iterable[Statement]) -> dict[str, list[tuple[Term, ...]]]:

@@ -16,7 +16,7 @@ from graphc.scalar.symbols import Extent
 from graphc.scalar.term import Term
 from graphc.schedule.library import MatrixProduct
 
-__all__ = ["Assign", "Store", "Accumulate", "Track", "For", "ForTiles", "Height", "Note", "Allocate", "Product", "Call",
+__all__ = ["Assign", "Store", "Accumulate", "Track", "For", "Stage", "Flat", "Blocks", "ForTiles", "Height", "Note", "Allocate", "Product", "Call",
            "Statement", "Split", "Kernel", "HostProgram", "load", "var", "leaves", "rebuilt"]
 
 
@@ -65,7 +65,8 @@ class Track:
 
 @dataclass(frozen=True)
 class For:
-    """The loop over an extent; with `first` and `last`, over the part of it from `first` up to, not including, `last`. With `parts`, which name
+    """The loop over an extent; with `first` and `last`, over the part of it from `first` up to, not including, `last`; a `single` one at `first`
+    alone, if the extent has it. With `parts`, which name
     a sum, its part in a chunk, and the rest that rounding leaves, in chunks: `chunk` names the variables that run over them and in them."""
 
     index: str
@@ -76,6 +77,48 @@ class For:
     last: Term | None = None
     parts: tuple[tuple[str, str, str], ...] = ()
     chunk: tuple[str, ...] = ()
+    single: bool = False
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A step of a block: the statements for each of its rows, with the kept numbers that they read and write."""
+
+    body: tuple[Statement, ...]
+    reads: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Flat:
+    """A step of a block that stores a function: for each row the loops `body`, or the loops `arguments` and name[index, j] =
+    function(name[index, j]) for all elements. Without an index, the array has one row for each of the block's."""
+
+    body: tuple[Statement, ...]
+    arguments: tuple[Statement, ...]
+    name: str
+    index: tuple[Term, ...]
+    function: str
+    reads: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """A loop over rows in blocks of `block` rows, from `begin` to `end`, each in steps (see graphc.loops.blocks); `row` counts in the block.
+    Numbers `kept` from step to step have a place for each row in the array `numbers`. `elements` and `element` name what a function of all
+    elements runs over."""
+
+    loop: For
+    steps: tuple[Stage | Flat, ...]
+    kept: tuple[str, ...]
+    block: str
+    row: str
+    begin: str
+    end: str
+    numbers: str
+    elements: str
+    element: str
 
 
 @dataclass(frozen=True)
@@ -153,7 +196,7 @@ class Call:
     split: Split | None = None
 
 
-Statement = Assign | Store | Accumulate | Track | For | ForTiles | Height | Note | Allocate | Product | Call
+Statement = Assign | Store | Accumulate | Track | For | Blocks | ForTiles | Height | Note | Allocate | Product | Call
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy import may_share_memory
+from numpy import empty, may_share_memory, ndarray
 from numpy.lib.array_utils import byte_bounds
 
 from graphc.errors import BindingError, BindingTypeError
@@ -19,7 +19,7 @@ from graphc.errors import BindingError, BindingTypeError
 __all__ = ["Plan", "NUMBERS", "signature_of", "keep_blocks_apart"]
 
 NUMBERS = frozenset((float, bool, np.float32, np.float64, np.int64, np.bool_))
-_FEW = 32
+_FEW = 80
 
 
 def signature_of(values: Iterable[Any]) -> tuple[Any, ...] | None:
@@ -27,7 +27,7 @@ def signature_of(values: Iterable[Any]) -> tuple[Any, ...] | None:
     found: list[Any] = []
     for v in values:
         kind = type(v)
-        if kind is np.ndarray and v.flags.carray:
+        if kind is ndarray and v.flags.carray:
             found += v.dtype, v.shape
         elif kind in NUMBERS or kind is int and v.bit_length() < 64:
             found.append(kind)
@@ -61,21 +61,23 @@ class Plan:
         """What `run` takes: the number in an array without axes, a float for a whole number."""
         if not self.points:
             return values
-        return [v[()] if isinstance(v, np.ndarray) and k in self.points else float(v) if type(v) is int and k in self.points else v
+        return [v[()] if isinstance(v, ndarray) and k in self.points else float(v) if type(v) is int and k in self.points else v
                 for k, v in enumerate(values)]
 
-    def buffers(self, given: dict[int, Any], values: Sequence[Any]) -> list[np.ndarray]:
+    def buffers(self, given: dict[int, Any], values: Sequence[Any]) -> list[ndarray]:
         """What `run` writes into: the user's buffers, checked, and new ones; one element for a number."""
         if not given:
-            return [np.empty(shape or 1, kind) for shape, kind in self.results]
+            return [empty(shape or 1, kind) for shape, kind in self.results]
         found, theirs = [], []
         for k, (shape, kind) in enumerate(self.results):
             b = given.get(k)
             if b is None:
-                found.append(np.empty(shape or 1, kind))
-            else:
-                theirs.append(_checked(b, shape, kind))
-                found.append(theirs[-1] if shape else theirs[-1].reshape(1))
+                found.append(empty(shape or 1, kind))
+                continue
+            if type(b) is not ndarray or b.shape != shape or b.dtype != kind or not b.flags.carray:
+                b = _checked(b, shape, kind)
+            theirs.append(b)
+            found.append(b if shape else b.reshape(1))
         _keep_apart(theirs, values)
         return found
 
@@ -89,26 +91,31 @@ class Plan:
         return buffers
 
 
-def _checked(buffer: Any, shape: tuple[int, ...], kind: np.dtype) -> np.ndarray:
-    if not isinstance(buffer, np.ndarray) or buffer.shape != shape or buffer.dtype != kind or not buffer.flags.carray:
+def _checked(buffer: Any, shape: tuple[int, ...], kind: np.dtype) -> ndarray:
+    if not isinstance(buffer, ndarray) or buffer.shape != shape or buffer.dtype != kind or not buffer.flags.carray:
         given = type(buffer).__name__
-        if isinstance(buffer, np.ndarray):
+        if isinstance(buffer, ndarray):
             given = f"{buffer.dtype} {buffer.shape}{' that is not aligned' * (not buffer.flags.aligned)}"
         raise BindingTypeError(f"a buffer of out= must be a writable C-contiguous {kind} array of shape {shape}, given {given}")
-    return buffer if type(buffer) is np.ndarray else buffer.view(np.ndarray)
+    return buffer if type(buffer) is ndarray else buffer.view(ndarray)
 
 
-def _keep_apart(buffers: Sequence[np.ndarray], values: Sequence[Any]) -> None:
-    """Buffers share memory with no input and with no other. All are contiguous, so they share memory where their blocks overlap."""
-    arrays = [v for v in values if type(v) is np.ndarray]
-    if len(buffers) * (len(arrays) + len(buffers)) <= _FEW:
-        with_input = with_other = False
-        for k, b in enumerate(buffers):
-            owner = b.flags.owndata
-            for v in arrays:
-                with_input |= b is v if owner and v.flags.owndata else may_share_memory(b, v)
-            for other in buffers[:k]:
-                with_other |= may_share_memory(b, other)
+def _keep_apart(buffers: Sequence[ndarray], values: Sequence[Any]) -> None:
+    """Buffers share memory with no input and with no other. An array that owns its memory shares it with its views alone, so where all do they
+    are told apart by identity; else, since all are contiguous, by whether their blocks overlap."""
+    owned, arrays = True, []
+    for v in values:
+        if type(v) is ndarray:
+            arrays.append(v)
+            owned = owned and v.flags.owndata
+    for b in buffers:
+        owned = owned and b.flags.owndata
+    if owned:
+        mine = {*map(id, buffers)}
+        with_input, with_other = not mine.isdisjoint(map(id, arrays)), len(mine) < len(buffers)
+    elif len(buffers) * (len(arrays) + len(buffers)) <= _FEW:
+        with_input = any([may_share_memory(b, v) for b in buffers for v in arrays])
+        with_other = any([may_share_memory(b, other) for k, b in enumerate(buffers) for other in buffers[:k]])
     else:
         with_input, with_other = _overlaps([byte_bounds(b) for b in buffers if b.size], [byte_bounds(a) for a in arrays if a.size])
     _refuse_shared(with_input, with_other)

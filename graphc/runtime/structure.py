@@ -23,8 +23,12 @@ class Structure:
 
     def flatten(self, given: Any) -> dict[int, Any]:
         """The buffers of `out=` by flat index. A dict given for (value, gradients) means the gradients."""
-        if isinstance(given, dict) and given.keys() <= self._places.keys():
-            return {self._places[k]: v for k, v in given.items()}
+        places = self._places
+        if isinstance(given, dict):
+            try:
+                return {places[k]: v for k, v in given.items()}
+            except KeyError:
+                pass
         return self._flatten(given)
 
     def _flatten(self, given: Any, shape: Any = None) -> dict[int, Any]:
@@ -58,8 +62,12 @@ def _filler(shape: Any) -> Fill:
     kind = type(shape)
     parts = tuple(map(_filler, shape.values() if kind is dict else shape))
     if kind is tuple and len(parts) == 2:                                  # (value, gradients), often and in small programs
-        first, second = parts
-        return lambda values: (first(values), second(values))
+        first, second = shape
+        if isinstance(first, int) and isinstance(second, dict):
+            places = tuple(second.items())
+            return lambda values: (values[first], {k: values[n] for k, n in places})
+        one, other = parts
+        return lambda values: (one(values), other(values))
     if kind is dict:
         names = tuple(shape)
         return lambda values: {k: part(values) for k, part in zip(names, parts, strict=True)}

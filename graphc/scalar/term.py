@@ -23,7 +23,7 @@ from graphc.scalar.choice import choice_of
 from graphc.scalar.symbols import VALUE, AxisIndex, Extent, Nonfinite, OverIndex, Placeholder
 from graphc.scalar.table import ROWS, Op
 
-__all__ = ["Term", "freeze", "walk", "divides_twice"]
+__all__ = ["Term", "freeze", "walk", "substituted", "divides_twice"]
 
 DIGITS = 60
 _RANK = {"bool": 0, "int": 1, "float": 2}
@@ -46,6 +46,13 @@ def walk(term: Term):  # type: ignore[no-untyped-def]
     yield term
     for part in term.args:
         yield from walk(part)
+
+
+def substituted(term: Term, name: str, other: str) -> Term:
+    """The term with one variable in place of another."""
+    if term.op == "var":
+        return replace(term, value=other) if term.value == name else term
+    return replace(term, args=tuple(substituted(a, name, other) for a in term.args))
 
 
 def divides_twice(term: Term) -> Term | None:

@@ -15,23 +15,20 @@ from graphc.ir.access import same_size
 from graphc.ir.nodes import Comprehension, Input, Node, Operation, Read, Scatter, reads_in
 from graphc.ir.walk import operands
 from graphc.scalar.symbols import axis_index
-from graphc.scalar.term import freeze, walk
+from graphc.scalar.term import freeze
 from graphc.schedule.cost import worth_keeping
 from graphc.schedule.plan import Compute, Item, Loop, walk_computes, walk_libraries
-from graphc.schedule.policy import CPU, Policy
 from graphc.schedule.scan import Scan
 
 __all__ = ["kept_axes", "recompute"]
 
 
-def is_cheap(node: Node, policy: Policy = CPU) -> bool:
-    """A map of a few arithmetic operations (see schedule.cost); one that asks for a certain index is made once, where the answer is peeled
-    off its loop."""
+def is_cheap(node: Node) -> bool:
+    """A map of a few arithmetic operations (see schedule.cost)."""
     if not isinstance(node, Comprehension) or isinstance(node, Scan) or node.reduce is not None:
         return False
     body = freeze(node.body, node.kinds)
-    asks = policy.peel and any(p.op in ("eq", "ne") and {"index", "read"} == {a.op for a in p.args} for p in walk(body))
-    return not worth_keeping(body) and not asks and not any(isinstance(e, Read) for r in node.reads for e in r.index)
+    return not worth_keeping(body) and not any(isinstance(e, Read) for r in node.reads for e in r.index)
 
 
 def kept_axes(items: Sequence[Item], roots: Sequence[Node]) -> dict[Node, frozenset[int]]:
@@ -96,15 +93,15 @@ def _inside_reduction(made: Compute) -> list[int]:
     return [m for m, loop in made.axis_loops() if made.path.index(loop) > outermost]
 
 
-def recompute(items: list[Item], roots: Sequence[Node], policy: Policy = CPU) -> list[Item]:
+def recompute(items: list[Item], roots: Sequence[Node]) -> list[Item]:
     """Compute cheap maps again where they are read, if that saves keeping them. Changes the loops' items in place."""
     usage = _Usage(items, roots)
     for made in reversed(usage.computes.copy()):
         node = made.node
-        if usage.whole(node) or not is_cheap(node, policy):
+        if usage.whole(node) or not is_cheap(node):
             continue
         away = [r for r in usage.readers.get(node, []) if usage.missing(node, r)]
-        if not away or not all(_can_repeat(usage, node, r, policy) for r in away):
+        if not away or not all(_can_repeat(usage, node, r) for r in away):
             continue
         for reader in away:
             _repeat(node, reader)
@@ -127,7 +124,7 @@ def _points(node: Node, reader: Compute) -> list[dict[sp.Symbol, Loop]] | None:
     return points
 
 
-def _can_repeat(usage: _Usage, node: Node, reader: Compute, policy: Policy) -> bool:
+def _can_repeat(usage: _Usage, node: Node, reader: Compute) -> bool:
     if isinstance(reader.node, Scatter) or not reader.path or _points(node, reader) is None:
         return False
     for o in operands(node):
@@ -139,7 +136,7 @@ def _can_repeat(usage: _Usage, node: Node, reader: Compute, policy: Policy) -> b
         lost = {m for m, loop in made.axis_loops() if loop not in reader.path}
         if lost <= usage.needed(o):
             continue
-        if not (is_cheap(o, policy) and all(isinstance(p, Input) or usage.whole(p) for p in operands(o))):
+        if not (is_cheap(o) and all(isinstance(p, Input) or usage.whole(p) for p in operands(o))):
             return False
     return True
 

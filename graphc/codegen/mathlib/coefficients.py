@@ -5,7 +5,14 @@ The tests derive them again, by `mpmath.chebyfit`.
 
 from numba import float32, float64
 
-__all__ = ["LOG", "TANH", "LOGCOSH", "ERF_NEAR", "ERF_FAR", "ERF_END", "ERFCX", "ARCTAN", "LOG_PAIR", "CBRT", "DIGAMMA_ZERO", "DIGAMMA_NEAR"]
+__all__ = ["EXP", "LOG", "TANH", "LOGCOSH", "ERF_NEAR", "ERF_FAR", "ERF_END", "ERFCX", "ARCTAN", "LOG_PAIR", "CBRT", "DIGAMMA_ZERO", "DIGAMMA_NEAR"]
+
+# (exp(r) - 1 - r)/r^2, for |r| <= ln(2)/2
+EXP = {
+    float32: [0.5, 0.16666577, 0.0416665547, 0.00836317307, 0.00139261761],
+    float64: [0.5, 0.1666666666666667, 0.04166666666666667, 0.008333333333326141, 0.0013888888888883752, 0.00019841269874800493,
+              2.4801587325533363e-05, 2.7557255425746435e-06, 2.7557273661348637e-07, 2.510520637395701e-08, 2.0914679376583935e-09],
+}
 
 # (2 artanh(s)/s - 2)/z at z = s^2, for |s| <= (sqrt(2) - 1)/(sqrt(2) + 1)
 LOG = {

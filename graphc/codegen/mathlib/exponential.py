@@ -2,8 +2,8 @@ r"""exp, expm1 and exp(x) - exp(y) without branches and calls, so that loops ove
 
     x = n ln 2 + r, |r| <= ln(2)/2;   exp(x) = 2^n (1 + r + r^2 P(r));   expm1(x) = (2^n - 1) + 2^n (r + r^2 P(r))
 
-n by rounding with a large constant, r in two steps (Cody and Waite, 1980), P from exp's Taylor polynomial, 2^n through the exponent's
-bits. What the second step of r and the sum 1 + r round away is added with the small terms: so exp is rounded nearly once.
+n by rounding with a large constant, r in two steps (Cody and Waite, 1980), P fitted, or exp's Taylor polynomial, 2^n through the exponent's
+bits. What the sum 1 + r rounds away is added with the small terms, and in pieces what the second step of r does: so exp is rounded nearly once.
 It scales in two factors, so that subnormal results round once; expm1 by 2^(n-1) and 2, so that 2^1024 is not needed.
 Overflow, underflow and NaN as IEEE has them. exp(x) - exp(y) is exp(x) (1 - exp(y - x)) for x > y, with pairs for both factors.
 """
@@ -16,6 +16,7 @@ from typing import Any
 
 from numba import float32, float64
 
+from graphc.codegen.mathlib.coefficients import EXP
 from graphc.codegen.mathlib.formats import FORMATS, casts, contracted, polynomial, select, strict
 from graphc.codegen.mathlib.pairs import fast_two_sum, fused, two_sum
 
@@ -69,11 +70,28 @@ def exponential_of_pair(real: Any) -> Callable[..., Any]:
 
 def exponential(real: Any) -> Callable[..., Any]:
     """exp in the precision `real`."""
-    zero, exp_of_pair = real(0), exponential_of_pair(real)
+    f = FORMATS[real]
+    integer = f.integer
+    one, shift, one_bit = real(1), integer(f.mantissa), integer(1)
+    log2_e, high, low, rounder = real(1 / math.log(2)), real(f.ln2_high), real(f.ln2_low), real(f.rounder)
+    unit = integer(f.bias << f.mantissa)
+    least, greatest = map(real, LIMITS[real][:2])
+    as_real, as_integer = casts(real)
+    tail = polynomial(real, EXP[real])
 
     @contracted
     def exp(given):                                                        # type: ignore[no-untyped-def]
-        return exp_of_pair(real(given), zero)
+        x = real(given)
+        y = select(greatest < x, greatest, x)                              # NaN stays, and makes the value NaN
+        y = select(least > y, least, y)
+        rounded = y * log2_e + rounder
+        n = rounded - rounder
+        r = (y - n * high) - n * low
+        e, lost = fast_two_sum(one, r)
+        bits = as_integer(rounded)                                         # n in the lowest, and nothing that the shifts below leave
+        half = integer(integer(bits >> one_bit) << shift)
+        rest = integer(integer(bits << shift) - half)
+        return (e + (lost + r * r * tail(r))) * as_real(integer(half + unit)) * as_real(integer(rest + unit))
 
     return exp
 

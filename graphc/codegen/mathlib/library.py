@@ -62,8 +62,9 @@ def library(real: Any, alone: bool = False, exp: Callable[..., Any] | None = Non
     def sigmoid(x):                                                        # 1 / (1 + exp(-x)), without overflow
         e = exp(-abs(x))
         d, lost = fast_two_sum(one, e)
-        value = select(x < zero, e, one) / d
-        return value - value * lost * select(x < zero, one - value, value)
+        above, inverse = select(x < zero, e, one), one / d                 # the quotient, and the corrections of both roundings
+        value = above * inverse
+        return value + (fma(-value, d, above) - value * lost) * inverse
 
     @contracted
     def logsigmoid(x):                                                     # log(sigmoid(x))

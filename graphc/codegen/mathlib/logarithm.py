@@ -22,8 +22,9 @@ from graphc.codegen.mathlib.formats import FORMATS, casts, contracted, polynomia
 __all__ = ["logarithm_pieces", "logarithm", "logarithm_plus_one", "logarithm_plus_fraction"]
 
 
-def logarithm_pieces(real: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """split(x) = k, k as a real, 1 + f for a normal x > 0; and joined(k, f, c) = k ln 2 + log(1 + f) + c/(1 + f), c small against the rest."""
+def logarithm_pieces(real: Any) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]:
+    """split(x) = k, k as a real, 1 + f for a normal x > 0; whole(k, f) = k ln 2 + log(1 + f); and joined(k, f, c) = whole(k, f) + c/(1 + f), c
+    small against the rest."""
     form = FORMATS[real]
     integer = form.integer
     one, two, half, high, low, rounder = map(real, (1.0, 2.0, 0.5, form.ln2_high, form.ln2_low, form.rounder))
@@ -45,7 +46,14 @@ def logarithm_pieces(real: Any) -> tuple[Callable[..., Any], Callable[..., Any]]
         rest = n * low + c * ((one - s) * (one - s + z))                   # 1/(1 + f) = (1 - s)/(1 + s), to 1 %
         return n * high + (f - (square - (s * (square + z * series(z)) + rest)))
 
-    return split, joined
+    @contracted
+    def whole(n, f):                                                       # type: ignore[no-untyped-def]
+        s = f / (two + f)
+        z = s * s
+        square = half * f * f
+        return n * high + (f - (square - (s * (square + z * series(z)) + n * low)))
+
+    return split, whole, joined
 
 
 def logarithm(real: Any) -> Callable[..., Any]:
@@ -53,14 +61,14 @@ def logarithm(real: Any) -> Callable[..., Any]:
     form = FORMATS[real]
     zero, one, inf, nan = map(real, (0.0, 1.0, math.inf, math.nan))
     normal, up, exponent = map(real, (2.0**(1 - form.bias), 2.0**(form.mantissa + 2), form.mantissa + 2))
-    split, joined = logarithm_pieces(real)
+    split, whole, _ = logarithm_pieces(real)
 
     @strict
     def log(given):                                                        # type: ignore[no-untyped-def]
         x = real(given)
         small = x < normal
         _, n, m = split(select(small, x * up, x))
-        value = joined(n - select(small, exponent, zero), m - one, zero)
+        value = whole(n - select(small, exponent, zero), m - one)
         value = select(x < inf, value, x)                                  # infinity and NaN
         return select(x > zero, value, select(x == zero, -inf, x * nan))
 
@@ -74,7 +82,7 @@ def logarithm_plus_one(real: Any) -> Callable[..., Any]:
     zero, one, inf, nan = map(real, (0.0, 1.0, math.inf, math.nan))
     none, largest, bias, shift = integer(0), integer(form.bias - 1), integer(form.bias), integer(form.mantissa)
     as_real, _ = casts(real)
-    split, joined = logarithm_pieces(real)
+    split, _, joined = logarithm_pieces(real)
 
     @strict
     def log1p(given):                                                      # type: ignore[no-untyped-def]
@@ -95,11 +103,11 @@ def logarithm_plus_one(real: Any) -> Callable[..., Any]:
 def logarithm_plus_fraction(real: Any) -> Callable[..., Any]:
     """log(1 + x) for 0 <= x <= 1, in the precision `real`."""
     zero, one, half, root = map(real, (0.0, 1.0, 0.5, math.sqrt(2) - 1))
-    _, joined = logarithm_pieces(real)
+    _, whole, _ = logarithm_pieces(real)
 
     @strict
     def log1p_of_fraction(x):                                              # type: ignore[no-untyped-def]
         near = x < root
-        return joined(select(near, zero, one), select(near, x, (x - one) * half), zero)
+        return whole(select(near, zero, one), select(near, x, (x - one) * half))
 
     return log1p_of_fraction

@@ -30,7 +30,7 @@ def logarithm_of_pair(real: Any) -> Callable[..., Any]:
     none, bias, largest, shift = integer(0), integer(form.bias), integer(form.bias - 1), integer(form.mantissa)
     normal, up, exponent = map(real, (2.0**(1 - form.bias), 2.0**(form.mantissa + 2), form.mantissa + 2))
     as_real, _ = casts(real)
-    split, joined = logarithm_pieces(real)
+    split, _, joined = logarithm_pieces(real)
 
     @strict
     def log_of_pair(v, v_low, t, t_low):                                   # type: ignore[no-untyped-def]
@@ -77,7 +77,7 @@ def logarithm_to_base(real: Any, base: int) -> Callable[..., Any]:
         exact = form.mantissa - form.bias.bit_length()
         two_high = mpmath.ldexp(mpmath.nint(mpmath.ldexp(mpmath.log(2, base), exact)), -exact)
         high, low = real(float(two_high)), real(float(mpmath.log(2, base) - two_high))
-    split, _ = logarithm_pieces(real)
+    split, _, _ = logarithm_pieces(real)
     fma, series = fused(real), polynomial(real, LOG[real])
 
     @strict

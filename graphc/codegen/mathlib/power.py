@@ -42,7 +42,7 @@ def logarithm_as_pair(real: Any) -> Callable[..., Any]:
     normal, up, exponent = map(real, (2.0**(1 - form.bias), 2.0**(form.mantissa + 2), form.mantissa + 2))
     with mpmath.workprec(200):
         third, third_low = map(real, form.pair(mpmath.mpf(2) / 3))
-    split, _ = logarithm_pieces(real)
+    split, _, _ = logarithm_pieces(real)
     fma, series = fused(real), polynomial(real, LOG_PAIR[real])
     ln2, ln2_low = real(form.ln2_high), real(form.ln2_low)
 
@@ -114,7 +114,7 @@ def cube_root(real: Any) -> Callable[..., Any]:
     normal, up, down, second = map(real, (2.0**(1 - form.bias), 2.0**(3 * (form.mantissa // 3 + 2)), 2.0**-(form.mantissa // 3 + 2), 2 / 9))
     double, inverse_up, inverse_down, halved = map(real, (2.0, 2**(-1 / 3), 2**(1 / 3), 0.5))
     bias, shift, zero_bits = integer(form.bias), integer(form.mantissa), integer(form.bits(form.rounder))
-    split, _ = logarithm_pieces(real)
+    split, _, _ = logarithm_pieces(real)
     as_real, as_integer = casts(real)
     fma, copysign, start = fused(real), llvm(real, "copysign", 2), polynomial(real, CBRT[real])
 

@@ -25,7 +25,7 @@ def _parts(real: Any) -> Callable[..., Any]:
     form = FORMATS[real]
     zero, one, inf, copysign = real(0), real(1), real(math.inf), llvm(real, "copysign", 2)
     normal, up, exponent = map(real, (2.0**(1 - form.bias), 2.0**(form.mantissa + 2), form.mantissa + 2))
-    split, _ = logarithm_pieces(real)
+    split, _, _ = logarithm_pieces(real)
 
     @strict
     def parts(x):                                                          # type: ignore[no-untyped-def]
@@ -41,7 +41,7 @@ def _joined(real: Any) -> Callable[..., Any]:
     """k ln 2 + log(p + low + lower), p near 1, where the unit is 1."""
     integer, bias, shift = FORMATS[real].integer, FORMATS[real].integer(FORMATS[real].bias), FORMATS[real].integer(FORMATS[real].mantissa)
     zero, one, inf, nan = map(real, (0.0, 1.0, math.inf, math.nan))
-    split, joined = logarithm_pieces(real)
+    split, _, joined = logarithm_pieces(real)
     as_real, _ = casts(real)
 
     @strict

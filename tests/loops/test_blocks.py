@@ -1,0 +1,74 @@
+"""Rows in blocks: the same values as the interpreter for rows shorter than a vector and longer than a block, more rows than a block has, none, in
+tiles, and where nothing is kept in the result's rows."""
+
+import numpy as np
+import pytest
+
+import graphc as gc
+
+RNG = np.random.default_rng(5)
+
+
+def cross_entropy():
+    return gc.losses.cross_entropy(gc.param("y", "n c"), gc.labels("t", "n", below="c"))
+
+
+def linear():
+    return gc.losses.cross_entropy(gc.tensor("X", "n d") @ gc.param("W", "d c"), gc.labels("t", "n", below="c"))
+
+
+def own_row():
+    A, B, (s,) = gc.param("A", "n d"), gc.param("B", "n d"), gc.indices("s")
+    S = A @ B.T / 4
+    return gc.Mean(gc.logsumexp(S, axis=1)[s] - S[s, s], s)
+
+
+def attention():
+    x, w = gc.param("x", "n d"), gc.tensor("B", "n d")
+    return gc.sum(gc.sum(w * gc.softmax(x), axis=1) ** 2)
+
+
+def data(n, d, c):
+    return {"y": RNG.normal(size=(n, c)), "t": RNG.integers(0, c, n), "X": RNG.normal(size=(n, d)), "W": RNG.normal(size=(d, c)),
+            "A": RNG.normal(size=(n, d)), "B": RNG.normal(size=(n, d)), "x": RNG.normal(size=(n, d))}
+
+
+@pytest.mark.parametrize("make", [cross_entropy, linear, own_row, attention])
+def test_values_are_the_interpreters(make):
+    L = make()
+    f = gc.compile(L)
+    assert "for begin in range(" in f.source
+    for sizes in ((613, 11, 3), (7, 11, 293), (1, 1, 1)) if make is not own_row else ((293, 3, 1), (13, 3, 1)):
+        given = {k: v for k, v in data(*sizes).items() if k in f.inputs}
+        with np.errstate(all="ignore"):
+            value, grads = f(**given)
+            np.testing.assert_allclose(value, gc.evaluate(L, **given), rtol=1e-12)
+            for k, g in grads.items():
+                np.testing.assert_allclose(g, gc.evaluate(gc.grad(L, k), **given), rtol=1e-10, atol=1e-14, err_msg=f"{sizes} {k}")
+
+
+def test_the_loss_alone_keeps_its_exponentials_in_rows_of_scratch():
+    y, t = gc.tensor("y", "n c"), gc.labels("t", "n", below="c")
+    f = gc.compile(gc.losses.cross_entropy(y, t))
+    given = {"y": RNG.normal(size=(613, 7)), "t": RNG.integers(0, 7, 613)}
+    np.testing.assert_allclose(f(**given), gc.evaluate(gc.losses.cross_entropy(y, t), **given), rtol=1e-13)
+
+
+def test_numbers_that_are_not_finite_stay_in_their_rows():
+    f = gc.compile(cross_entropy())
+    y, t = RNG.normal(size=(11, 5)), RNG.integers(0, 5, 11)
+    clean = f(y=y, t=t)[1]["y"]
+    y[3, 2], y[7, 1] = np.nan, np.inf
+    t[7] = 1
+    g = f(y=y, t=t)[1]["y"]
+    others = [k for k in range(11) if k not in (3, 7)]
+    np.testing.assert_allclose(g[others], clean[others], rtol=1e-14)
+    assert np.isnan(g[3]).all() and (g[7] == 0).all()
+
+
+def test_a_quotient_by_an_extent_is_a_product_in_loops():
+    x = gc.param("x", "n d")
+    f = gc.compile(gc.mean(gc.exp(x) ** 2))
+    assert f.source.count("inv_") > 1 and "*inv_" in f.source
+    a = RNG.normal(size=(13, 7))
+    np.testing.assert_allclose(f(x=a)[1]["x"], 2 * np.exp(a) ** 2 / 91, rtol=1e-14)
