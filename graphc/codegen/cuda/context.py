@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from graphc.codegen.statements import Statements
 from graphc.codegen.text import Printer
 from graphc.ir.nodes import Size
 from graphc.loops.device.statements import DeviceProgram, GroupKernel, Total
@@ -58,8 +59,10 @@ class _Printer(Printer):
         return text
 
 
-class Context:
+class Context(Statements):
     """A module that is being written: the functions that it uses, and its names."""
+
+    print: _Printer
 
     def __init__(self, program: HostProgram, mapped: DeviceProgram, dtype: str, labels: Sequence[LabelCheck], own: Callable[[str], str]):
         self.program, self.mapped, self.dtype, self.labels, self.own = program, mapped, dtype, labels, own

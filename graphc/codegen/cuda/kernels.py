@@ -9,7 +9,7 @@ from typing import Any
 import sympy as sp
 
 from graphc.codegen.cuda.context import TYPES, atom
-from graphc.codegen.cuda.statements import Statements
+from graphc.codegen.cuda.statements import GroupStatements
 from graphc.loops.device.independent import accesses
 from graphc.loops.device.statements import Finish, GroupKernel, Total
 from graphc.loops.statements import Accumulate, Assign, ForTiles, Store
@@ -18,7 +18,7 @@ from graphc.scalar.term import Term
 __all__ = ["Kernels"]
 
 
-class Kernels(Statements):
+class Kernels(GroupStatements):
     """Kernels, and the finishing ones that add up what their blocks have found."""
 
     def kernel(self, k: GroupKernel) -> str:

@@ -7,49 +7,26 @@ from typing import Any
 
 from graphc.codegen.cuda.context import SIGN, TYPES, Context
 from graphc.loops.device.statements import Barrier, Fold, GroupKernel, Load, Once, Over, Row, Save, When
-from graphc.loops.statements import Accumulate, Assign, For, Note, Store, Track
+from graphc.loops.statements import Accumulate, For, Store
 from graphc.scalar.term import Term
 
-__all__ = ["Statements"]
+__all__ = ["GroupStatements"]
 
 
-class Statements(Context):
+class GroupStatements(Context):
     """Loops, sums and stores of a kernel."""
 
     group: GroupKernel                                     # the kernel whose statements these are
 
-    def block(self, statements: Sequence[Any]) -> list[str]:
-        lines: list[str] = []
-        note = ""
-        for s in statements:
-            if isinstance(s, Note):
-                note = s.text
-                continue
-            new = self.statement(s)
-            if note:
-                if len(new) == 1 and len(new[0]) + len(note) < 100:
-                    new[0] = f"{new[0]:<40}  # {note}"
-                else:
-                    new.insert(0, f"# {note}")
-                note = ""
-            lines += new
-        return lines
-
     def statement(self, s: Any) -> list[str]:
         p = self.print
         match s:
-            case Assign(name, value):
-                return [f"{name} = {p(value)}"]
             case Store(name, index, value):
                 return [f"{name}[{p.place(name, index)}] = {p(value)}"]
             case Accumulate(op, target, value):
                 if op in SIGN:
                     return [f"{p(target)} {SIGN[op]}= {p(value, 61 if op == 'prod' else 0)}"]
                 return [f"{p(target)} = {p(Term({'max': 'maximum', 'min': 'minimum'}[op], (target, value), None, target.kind))}"]
-            case Track(op, target, best, value, position):
-                sign = ">" if op == "argmax" else "<"
-                return [f"value = {p(value)}", f"if value {sign} {p(best)} or (value != value and {p(best)} == {p(best)}):",
-                        f"    {p(best)} = value", f"    {p(target)} = {p(position)}"]
             case For(index, extent, body, reverse, first, last):
                 start, stop = "0" if first is None else p(first), p.size(extent, self.sizes) if last is None else p(last)
                 ends = f"{stop} - 1, -1, -1" if reverse else stop if start == "0" else f"{start}, {stop}"
@@ -66,7 +43,7 @@ class Statements(Context):
                 return [self.use("load_row", row.name, row.array, *self.ends(row))]
             case Save(row):
                 return [self.use("save_row", row.name, row.array, *self.ends(row))]
-        raise TypeError(f"no text for {type(s).__name__}")
+        return super().statement(s)
 
     def ends(self, row: Row) -> tuple[str, ...]:
         """Where a row begins, its size, and how threads share it out."""

@@ -1,0 +1,177 @@
+'''A loop program as a Python module for Numba.
+
+The module opens with the formula, its inputs and outputs. Each kernel is one loop nest; its docstring says in index notation what
+it computes. `run` is the host program: it calls kernels and matrix products, and is what a Program calls.
+'''
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from graphc.codegen.cpu.statements import CpuStatements, is_compiled
+from graphc.codegen.defined import defined
+from graphc.ir.nodes import Size
+from graphc.loops.chunks import chunk_sums
+from graphc.loops.names import named
+from graphc.loops.statements import (
+    Blocks,
+    Call,
+    HostProgram,
+    Kernel,
+    leaves,
+)
+from graphc.scalar.symbols import Extent
+
+__all__ = ["emit"]
+
+_TYPES = {"float": "real", "int": "int64", "bool": "boolean"}
+LabelCheck = tuple[str, Size, tuple[int, ...]]
+OTHERS = {"matmul": "matrix", "tile_rows": "matrix", "check_labels": "labels",           # what is not in mathlib.float32 and mathlib.float64
+          **dict.fromkeys(("CHUNK", "at", "add_part", "settled"), "chunks")}
+
+
+def emit(program: HostProgram, title: str, dtype: str, labels: Sequence[LabelCheck] = (), across: HostProgram | None = None,
+         few: Mapping[Size, Size] | None = None) -> str:
+    """The module's source for float32 or float64. `run` begins with a check of the `labels`: name, bound, and the values let through. Where
+    there are `few` features for each of many points (see schedule.fuse.features), it takes the way of the program `across`."""
+    return _Module(program, dtype, labels).text(title, across, few or {})
+
+
+class _Module(CpuStatements):
+    def __init__(self, program: HostProgram, dtype: str, labels: Sequence[LabelCheck] = ()):
+        super().__init__(program, dtype)
+        self.labels = labels
+
+    def text(self, title: str, across: HostProgram | None, few: Mapping[Size, Size]) -> str:
+        if across is None:
+            parts = [*self.kernels(), self.run(self.body())]
+        else:
+            other = _Module(across, self.dtype)
+            other.print = self.print
+            parts = [*self.kernels(), *other.kernels(), self.way("along"), other.way("across"), self.run(self.choice(few))]
+        parts = self.definitions() + parts
+        return "\n\n\n".join([self.header(title, "\n".join(parts)), *parts]) + "\n"
+
+    def definitions(self) -> list[str]:
+        """Functions of the formula's own: a series near a point, the formula elsewhere."""
+        return [defined(self.print.defined[name], self.dtype, self.print) for name in sorted(self.print.defined)]
+
+    def header(self, title: str, body: str) -> str:
+        functions = sorted(self.print.functions)
+        std = [f for f in functions if f.startswith("math.")]
+        own = [f for f in functions if not f.startswith("math.")]
+        lines = ['"""' + title.replace("\\", "\\\\").replace('"""', "'''").rstrip(), '"""', ""]
+        lines += ["import math", ""] if std else []
+        types = [t for t in ("boolean", "float32", "float64", "int64") if t == self.dtype or re.search(rf"\b{t}\b", body)]
+        lines += ["import numpy as np", f"from numba import {', '.join([*types, 'njit'])}"]
+        modules: dict[str, list[str]] = {}
+        for f in own:
+            modules.setdefault(OTHERS.get(f, self.dtype), []).append(f)
+        lines += [""] * bool(own)
+        lines += [f"from graphc.codegen.mathlib.{m} import {', '.join(names)}" for m, names in sorted(modules.items())]
+        lines += ["", f"real = {self.dtype}", "inf, nan = np.inf, np.nan",
+                  'FLAGS = {"contract"}        # a*b + c may be fused; the order of operations, infinities and NaN keep their meaning',
+                  f'kernel = njit(nogil=True, error_model="numpy", fastmath=FLAGS{"" if is_compiled(self.program) else ", cache=True"})']
+        if "@rows_kernel" in body:
+            lines.append('rows_kernel = njit(nogil=True, error_model="numpy", fastmath=FLAGS, cache=True)        # may run on parts of the rows')
+        if self.print.defined:
+            lines.append('inlined = njit(error_model="numpy", forceinline=True)')
+        return "\n".join(lines)
+
+    def kernels(self) -> list[str]:
+        return [self.kernel(k) for k in dict.fromkeys(s.kernel for s in leaves(self.program.body) if isinstance(s, Call))]
+
+    def way(self, name: str) -> str:
+        """One of two host programs, as a function that `run` calls."""
+        inputs, outputs, extra = self.parameters()
+        body = self.body()
+        lines = ["@kernel", f"def {name}({', '.join((*inputs, *outputs, *extra))}):"]
+        return "\n".join([*lines, *("    " + x for x in (*self.shapes(inputs, body), *body))])
+
+    def choice(self, few: Mapping[Size, Size]) -> list[str]:
+        """Few features and many points: inner loops run across points; else along features."""
+        arguments = ", ".join(name for part in self.parameters() for name in part)
+        sizes = [[self.print(t, outer=60) for t in (named(d, self.sizes), named(m, self.sizes))] for d, m in few.items()]
+        test = " and ".join(f"{d}*({m} + 256) < 200*{m}" for d, m in sizes)
+        return [f"if {test}:  # few features, many points", f"    across({arguments})", "else:", f"    along({arguments})"]
+
+    def kernel(self, k: Kernel) -> str:
+        rows = k.body[-1].loop if isinstance(k.body[-1], Blocks) else k.body[-1]
+        self.rows = rows if k.split else None
+        parameters = (*k.arrays, *k.scalars, *k.sizes, *(("first", "last") if k.split else ()))
+        lines = ["@rows_kernel" if k.split else "@kernel", f"def {k.name}({', '.join(parameters)}):"]
+        lines += self.docstring(k.meaning)
+        sliced = k.split.sliced if k.split else ()
+        body = self.block(k.body)
+        if self.dtype == "float64":
+            body = [*(f"{rest} = real(0)" for rest in chunk_sums(k.body).values()), *body]
+        if k.results:
+            body.append(f"return {', '.join(self.result(r, k) for r in k.results)}")
+        cut = [f"{', '.join(sliced)} = {', '.join(f'{a}[first:last]' for a in sliced)}"] if sliced else []
+        lines += ["    " + x for x in (*self.shapes(k.arrays, body), *cut, *body)]
+        return "\n".join(lines)
+
+    def result(self, name: str, k: Kernel) -> str:
+        rest = chunk_sums(k.body).get(name)
+        if rest and self.dtype == "float64":
+            return self.print.apply("settled", [name, rest])
+        return f"real({name})" if name in k.wide and self.dtype == "float32" and not k.split else name
+
+    def docstring(self, meaning: Sequence[str]) -> list[str]:
+        text = [m.replace("\\", "\\\\").replace('"""', "'''") for m in meaning]
+        if not text:
+            return []
+        if len(text) == 1:
+            return [f'    """{text[0]}"""']
+        return [f'    """{text[0]}', *(f"    {m}" for m in text[1:]), '    """']
+
+    def shapes(self, arrays: Sequence[str], body: Sequence[str]) -> list[str]:
+        """n, d = X.shape for the first of some arrays (and numbers) that shows each extent, of those that the body names."""
+        used = set(re.findall(r"\w+", "\n".join(body)))
+        known: set[str] = set()
+        lines = []
+        for name in (a for a in arrays if a in self.program.arrays):
+            new: list[str] = []
+            for size in self.program.arrays[name][0]:
+                x = self.program.sizes.get(size, "_")                                            # type: ignore[arg-type]
+                new.append("_" if x in known or x in new or x not in used else x)
+            if any(x != "_" for x in new):
+                known |= set(new) - {"_"}
+                lines.append(f"{new[0]} = {name}.shape[0]" if len(new) == 1 else f"{', '.join(new)} = {name}.shape")
+        return lines
+
+    def parameters(self) -> tuple[list[str], list[str], list[str]]:
+        """Of `run`: inputs, outputs, and the extents that no input shows."""
+        p = self.program
+        shaped = {self.sizes[s] for name in p.inputs if name in p.arrays for s in p.arrays[name][0] if isinstance(s, Extent)}
+        return list(p.inputs), [p.results.get(o, o) for o in p.outputs], [s for s in p.sizes.values() if s not in shaped]
+
+    def body(self) -> list[str]:
+        """The statements of the host program, and the results without axes."""
+        return [*self.block(self.program.body), *(f"{result}[0] = {o}" for o, result in self.program.results.items())]
+
+    def run(self, body: list[str]) -> str:
+        p = self.program
+        inputs, outputs, extra = self.parameters()
+        types = [self.type_of(i) for i in p.inputs] + [self.type_of(o, out=True) for o in p.outputs] + ["int64"] * len(extra)
+        lines = [f"@njit([({', '.join(types)}{',' if len(types) == 1 else ''})], nogil=True, error_model=\"numpy\", cache=True)"]
+        lines = [*lines[:is_compiled(p)], f"def run({', '.join((*inputs, *outputs, *extra))}):"]
+        body = [*(x for label in self.labels for x in self.check(*label)), *body]
+        return "\n".join([*lines, *("    " + x for x in (*self.shapes(inputs, body), *body))])
+
+    def check(self, name: str, below: Size, others: tuple[int, ...]) -> list[str]:
+        """The check of a label input: of each of its rows, or of one number."""
+        letters = self.program.letters[:len(self.program.arrays[name][0]) - 1] if name in self.program.arrays else ()
+        vector = f"{name}[{', '.join(letters)}]" if letters else name if name in self.program.arrays else f"({name},)"
+        lines = [self.print.apply("check_labels", [vector, self.print.size(below, self.sizes), *([str(others)] if others else [])])]
+        for k, letter in reversed(list(enumerate(letters))):
+            lines = [f"for {letter} in range({name}.shape[{k}]):", *("    " + x for x in lines)]
+        return lines
+
+    def type_of(self, name: str, out: bool = False) -> str:
+        if name in self.program.arrays:
+            sizes, kind = self.program.arrays[name]
+            return f"{_TYPES[kind]}[{', '.join([':'] * (len(sizes) - 1) + ['::1'])}]"
+        kind = _TYPES[self.program.scalars[name]]
+        return f"{kind}[::1]" if out else kind

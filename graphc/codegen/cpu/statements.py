@@ -1,0 +1,187 @@
+"""The text of statements for Numba."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import sympy as sp
+
+from graphc.codegen.statements import Statements
+from graphc.codegen.text import Printer
+from graphc.ir.nodes import Size
+from graphc.loops.blocks import HEIGHT, LONG
+from graphc.loops.split import in_python
+from graphc.loops.statements import (
+    Accumulate,
+    Allocate,
+    Assign,
+    Blocks,
+    Call,
+    Flat,
+    For,
+    ForTiles,
+    Height,
+    HostProgram,
+    Product,
+    Stage,
+    Statement,
+    Store,
+    leaves,
+    load,
+    var,
+)
+from graphc.scalar.term import Term, substituted
+
+__all__ = ["CpuStatements", "is_compiled"]
+
+_NUMPY_TYPES = {"float": "real", "int": "np.int64", "bool": "np.bool_"}
+_MOST_COMPILED = 48          # statements: Numba takes about 0.1 s for each of a long function
+_REDUCE = {"sum": ("plus", "+="), "prod": ("times", "*=")}        # of reals: an addition that LLVM may reorder, and vectorise
+
+
+def is_compiled(program: HostProgram) -> bool:
+    """Whether `run` is a compiled function. A long one stays Python, if it means the same there."""
+    return sum(isinstance(s, Call | Product) for s in leaves(program.body)) <= _MOST_COMPILED or not in_python(program)
+
+
+class CpuStatements(Statements):
+    """Loops, sums, calls and products of a program in one precision."""
+
+    def __init__(self, program: HostProgram, dtype: str):
+        self.program, self.dtype, self.sizes = program, dtype, program.sizes | program.rows
+        self.over_tiles = {s.name for s in program.body if isinstance(s, Assign) and s.value.kind == "wide"}
+        self.print = Printer()
+        self.rows: Statement | None = None
+
+    def statement(self, s: Statement) -> list[str]:
+        p = self.print
+        match s:
+            case Store(name, index, value):
+                return [f"{name}[{', '.join(map(p, index))}] = {p(value)}"]
+            case Accumulate(op, target, value):
+                if op in _REDUCE:
+                    function, sign = _REDUCE[op]
+                    if target.kind == "int":
+                        return [f"{p(target)} {sign} {p(value)}"]
+                    p.functions.add(function)
+                    return [f"{p(target)} = {function}({p(target)}, {p(value)})"]
+                larger = Term({"max": "maximum", "min": "minimum"}[op], (target, value), None, target.kind)
+                return [f"{p(target)} = {p(larger)}"]
+            case For():
+                return self.loop(s)
+            case Blocks():
+                return self.blocks(s)
+            case ForTiles(extent, rows, start, stop, _, body):
+                size, height = p.size(extent, self.sizes), self.sizes[rows]
+                lines = [f"{stop} = min({start} + {height}, {size})", *self.block(body)]
+                return [f"for {start} in range(0, max({size}, 1), {height}):", *("    " + x for x in lines)]
+            case Height(rows, extent, held, streamed, whole):
+                return [f"{self.sizes[rows]} = {p.apply('tile_rows', [p.size(x, self.sizes) for x in (extent, held, streamed, whole)])}"]
+            case Allocate(name, sizes, kind):
+                shape = ", ".join(p.size(x, self.sizes) for x in sizes) + "," * (len(sizes) == 1)
+                return [f"{name} = np.empty(({shape}), {_NUMPY_TYPES[kind]})"]
+            case Product():
+                return self.product(s)
+            case Call():
+                return self.call(s)
+        return super().statement(s)
+
+    def loop(self, s: For) -> list[str]:
+        """A loop; in chunks, where it carries wide sums."""
+        if s.single:
+            test = f"if 0 <= {s.index} < {self.print.size(s.extent, self.sizes)}:"
+            return [f"{s.index} = {self.print(s.first)}", test, *("    " + x for x in self.block(s.body))]         # type: ignore[arg-type]
+        start, stop = self.ends(s)
+        body = ["    " + x for x in self.block(s.body)]
+        if not s.parts:
+            ends = f"{stop} - 1, -1, -1" if s.reverse else stop if start == "0" else f"{start}, {stop}"
+            return [f"for {s.index} in range({ends}):", *body]
+        chunk, step = s.chunk
+        at = self.print.apply("at", [chunk, step])
+        self.print.functions.add("CHUNK")
+        inner = [f"for {step} in range(min(CHUNK, {stop} - {chunk})):", f"    {s.index} = {at}", *body]
+        lines = [*(f"{part} = real(0)" for _, part, _ in s.parts), *inner, *(self.add_part(*part) for part in s.parts)]
+        return [f"for {chunk} in range({start}, {stop}, CHUNK):", *("    " + x for x in lines)]
+
+    def blocks(self, s: Blocks) -> list[str]:
+        """Rows in blocks, each step by step."""
+        start, stop = self.ends(s.loop)
+        lines = [f"{s.end} = min({s.begin} + {s.block}, {stop})"]
+        for step in s.steps:
+            lines += self.flat(s, step) if isinstance(step, Flat) else self.stage(s, step, step.body)
+        kept = [f"{s.numbers} = np.empty({len(s.kept) * HEIGHT}, real)"] if s.kept else []
+        return [*kept, f"for {s.begin} in range({start}, {stop}, {s.block}):", *("    " + x for x in lines)]
+
+    def stage(self, s: Blocks, step: Stage | Flat, statements: Sequence[Statement]) -> list[str]:
+        """The rows of a block, one after another."""
+        place = {name: f"{s.numbers}[{f'{k * HEIGHT} + ' * (k > 0)}{s.row}]" for k, name in enumerate(s.kept)}
+        body = [*(f"{name} = {place[name]}" for name in step.reads), *self.block(statements), *(f"{place[name]} = {name}" for name in step.writes)]
+        if any(re.search(rf"\b{s.loop.index}\b", line) for line in body):
+            body.insert(0, f"{s.loop.index} = {self.print.apply('at', [s.begin, s.row])}")
+        return [f"for {s.row} in range({s.end} - {s.begin}):", *("    " + x for x in body)]
+
+    def flat(self, s: Blocks, step: Flat) -> list[str]:
+        """A function of each element: where it stands in long rows; in short ones, for all elements of a block in one loop."""
+        first, last = (self.print(substituted(step.index[0], s.loop.index, end)) if step.index else text
+                       for end, text in ((s.begin, ""), (s.end, f"{s.end} - {s.begin}")))
+        element = load(s.elements, (var(s.element, "int"),), "float")
+        short = [*self.stage(s, step, step.arguments), f"{s.elements} = {step.name}[{first}:{last}].reshape(-1)",
+                 f"for {s.element} in range(len({s.elements})):", f"    {self.print(element)} = {self.print(Term(step.function, (element,)))}"]
+        width = step.body[0].extent                                        # type: ignore[union-attr]
+        long = self.stage(s, step, step.body)
+        if width.is_Integer:
+            return short if width < LONG else long
+        return [f"if {self.print.size(width, self.sizes)} < {LONG}:", *("    " + x for x in short), "else:", *("    " + x for x in long)]
+
+    def add_part(self, total: str, part: str, rest: str) -> str:
+        """A part of a sum joins its total, which in float64 has no more digits than the part."""
+        if self.dtype == "float32":
+            return f"{total} += {part}"
+        return f"{total}, {rest} = {self.print.apply('add_part', [total, rest, part])}"
+
+    def ends(self, s: For) -> tuple[str, str]:
+        """The first index of a loop and the one after the last."""
+        if s is self.rows:
+            return "0", "last - first"
+        start = "0" if s.first is None else self.print(s.first)
+        return start, self.print.size(s.extent, self.sizes) if s.last is None else self.print(s.last)
+
+    def call(self, s: Call) -> list[str]:
+        """A kernel that can run in parts is called on all rows; Numba would compile it once more for a literal 0. Its sums come back in double
+        precision, and all its floats as Python's where `run` is Python."""
+        arguments = [*s.arguments, *(["int64(0)", self.print.size(s.split.rows, self.sizes)] if s.split else [])]
+        call = f"{s.kernel.name}({', '.join(arguments)})"
+        wide = [r for r, kind in zip(s.results, s.split.kinds, strict=True) if kind == "wide"] if s.split and self.dtype == "float32" else []
+        floats = [r for r in s.results if self.program.scalars[r] == "float" and r not in self.over_tiles]
+        cast = wide if is_compiled(self.program) else floats
+        if cast and len(s.results) == 1:
+            return [f"{s.results[0]} = real({call})"]
+        return [f"{', '.join(s.results)} = {call}" if s.results else call, *(f"{r} = real({r})" for r in cast)]
+
+    def product(self, s: Product) -> list[str]:
+        """A product of two-dimensional views; a loop over the batch."""
+        shape = s.shape
+        letters = self.program.letters[:len(shape.batch)]
+        at = f"[{', '.join(letters)}]" if letters else ""
+        start, stop = s.tile or ("", "")
+        cut = {"all": "", "rows": f"[{start}:{stop}]", "tile": f"[:{stop} - {start}]"}
+
+        def matrix(name: str, part: str, first: tuple[Size, ...], second: tuple[Size, ...], transposed: bool) -> str:
+            if transposed:
+                first, second = second, first
+            sizes = [self.print.size(sp.Mul(*group), self.sizes) for group in (first, second)]
+            if part != "all":
+                sizes[0] = f"{stop} - {start}"
+            text = name + at + cut[part]
+            if len(first) != 1 or len(second) != 1:
+                text += f".reshape(({', '.join(sizes)}))"
+            return text + (".T" if transposed else "")
+        out, a, b = s.parts
+        operands = [matrix(s.a, a, shape.rows, shape.inner, shape.transpose_a), matrix(s.b, b, shape.inner, shape.columns, shape.transpose_b),
+                    matrix(s.out, out, shape.rows, shape.columns, False), *([f"{start} > 0"] if s.add else [])]
+        call = self.print.apply("matmul", operands)
+        for k, letter in reversed(list(enumerate(letters))):
+            head = f"for {letter} in range({self.print.size(shape.batch[k], self.sizes)}):"
+            call = f"{head}\n" + "\n".join("    " + line for line in call.split("\n"))
+        return call.split("\n")
