@@ -34,7 +34,9 @@ ONE = sp.Integer(1)
 
 
 def canonicalise(roots: Sequence[Node]) -> list[Node]:
-    """The graph in few forms. A sweep sees which reductions are read in parts after the one before has let go of what read them whole."""
+    """The graph in few forms. A sweep sees which reductions are read in parts once the one before has let go of what read them whole; each
+    has fewer points left to compute, so this ends.
+    """
     roots = sweep(roots, ())
     while parted(topological(roots), roots):
         roots = sweep(roots, ())
