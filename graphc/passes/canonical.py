@@ -105,6 +105,8 @@ class _Canonical:
     # --- reads of parts
     def pushed(self, node: Operation) -> Operation:
         """Reads of parts moved to the operands of what is read. A chain of maps is entered by a stack of its own: it may be long."""
+        if not any(part_of(r, k, node, self.narrow) for k, r in enumerate(node.reads)):
+            return node
         stack = self.wanted(node)
         while stack:
             body = computed(stack[-1])
