@@ -35,7 +35,6 @@ from graphc.loops.names import RESERVED
 from graphc.loops.statements import Call, HostProgram
 from graphc.passes.canonical import canonicalise
 from graphc.passes.cse import share
-from graphc.passes.diagonal import diagonal
 from graphc.passes.simplify import simplify
 from graphc.passes.squeeze import squeeze
 from graphc.passes.stable import stabilise
@@ -57,7 +56,6 @@ PASSES: tuple[tuple[str, Callable[[Sequence[Node]], list[Node]]], ...] = (
     ("canonicalise", canonicalise),
     ("stabilise", stabilise),
     ("simplify", simplify),
-    ("diagonal", diagonal),
     ("squeeze", squeeze),
     ("share again", share),
 )

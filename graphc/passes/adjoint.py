@@ -26,8 +26,9 @@ from graphc.ir.access import rewrite, solve, symbols_of
 from graphc.ir.build import comprehension, constant, constant_value, identity, is_view, plain, prune, substitutable
 from graphc.ir.nodes import Comprehension, Input, Node, Origin, Read, Scatter, Size
 from graphc.ir.walk import topological
+from graphc.passes.conditions import decided, truth
 from graphc.passes.derivatives import LocalDerivative, depends_on, derived, local_derivative
-from graphc.passes.guards import Body, Guard, chooses_numbers, conjuncts, decided, has_pole, in_range, is_certain, taken_where, union
+from graphc.passes.guards import Body, Guard, chooses_numbers, conjuncts, has_pole, in_range, taken_where, union
 from graphc.scalar.derivative import is_where, times
 from graphc.scalar.symbols import OverIndex, Placeholder, axis_index, over_index, placeholder
 from graphc.scalar.table import op, where
@@ -149,7 +150,7 @@ class _Contribution:
             guards += [Guard(c, binding=True) for c in in_range(rewrite(e, value), size, at_ranges | self.open_ranges(over))]
         body, over, guards = self.eliminate(body, over, guards, at_ranges)
         ranges = at_ranges | {axis_index(m): s for m, s in enumerate(self.batch)} | self.open_ranges(over)
-        guards = [g for g in guards if not is_certain(g.condition, ranges)]
+        guards = [g for g in guards if truth(g.condition, ranges) != 1]
         body.expression = decided(body.expression, ranges)
         kept = [g for g in guards if self.applies(g)]
         own = body.expression

@@ -4,7 +4,7 @@ r"""canonicalise: few forms, so that patterns are few. The graph stays what the 
     equal reads   x[i] * x[i] = x[i]**2, where nothing cancels: x - x and x / x keep the NaN of x
     signs         -(-x) = x
     sums          sum over i of sum over j = sum over i and j, when nothing else reads the inner sum
-    gathers       f(x)[s, t[s]] = f(x[s, t[s]]): a map that is read at fewer points than it has is computed there only
+    parts         f(x)[s, t[s]] = f(x[s, t[s]]): what is read at fewer points than it has is computed there only (passes.parts)
 
 The last brings a gather to the operands of a softmax's logarithm, so that picking the labels' entries costs n and not n c.
 """
@@ -19,24 +19,28 @@ from typing import Any
 
 import sympy as sp
 
-from graphc.ir.access import inside, rewrite, symbols_of
+from graphc.ir.access import rewrite
 from graphc.ir.build import X0, compose, comprehension, constant_value, identity, is_view, prune
-from graphc.ir.classify import is_guarded
-from graphc.ir.nodes import Comprehension, Input, Node, Read, Scatter, Size
+from graphc.ir.nodes import Comprehension, Input, Node, Operation, Read, Scatter
 from graphc.ir.verify import law
 from graphc.ir.walk import operands, topological, with_reads
+from graphc.passes.partial import Part, computed, one_term, part_of, parted, used_axes
 from graphc.passes.subject import enter
 from graphc.scalar.symbols import Placeholder, axis_index, over_index, placeholder
 
 __all__ = ["canonicalise", "sweep"]
 
 ONE = sp.Integer(1)
-Computed = Comprehension | Scatter
 
 
 def canonicalise(roots: Sequence[Node]) -> list[Node]:
-    """The graph in few forms."""
-    return sweep(roots, ())
+    """The graph in few forms. A sweep sees which reductions are read in parts once the one before has let go of what read them whole; each
+    has fewer points left to compute, so this ends.
+    """
+    roots = sweep(roots, ())
+    while parted(topological(roots), roots):
+        roots = sweep(roots, ())
+    return roots
 
 
 @law("canonicalise", "no node reads through a node that only re-indexes")
@@ -51,9 +55,12 @@ def sweep(roots: Sequence[Node], more: Sequence[Callable[[Comprehension], Node]]
     order = topological(roots)
     times = Counter(o for node in order for o in operands(node))
     times.update(roots)
+    narrow = parted(order, roots)
     done: dict[Node, Node] = {}
     for node in order:
         done[node] = canonical.visit(with_reads(node, done))
+        if node in narrow:
+            canonical.narrow.add(done[node])
         if times[node] > 1:
             canonical.shared.add(done[node])
     return [done[r] for r in roots]
@@ -62,15 +69,17 @@ def sweep(roots: Sequence[Node], more: Sequence[Callable[[Comprehension], Node]]
 class _Canonical:
     def __init__(self, more: Sequence[Callable[[Comprehension], Node]]):
         self.more = more
+        self.narrow: set[Node] = set()          # reductions of which parts are read
         self.shared: set[Node] = set()
-        self.gathered: dict[tuple[Read, tuple[Size, ...]], Node] = {}
+        self.parts: dict[Part, Node] = {}
 
     def visit(self, node: Node) -> Node:
         if isinstance(node, Input):
             return node
-        return self.local(self.pushed(_settled(node)))
+        node = _settled(node)
+        return self.local(self.pushed(one_term(node) if isinstance(node, Comprehension) else node))
 
-    def local(self, node: Computed) -> Node:
+    def local(self, node: Operation) -> Node:
         """A node by itself."""
         if isinstance(node, Scatter):
             return node
@@ -93,35 +102,35 @@ class _Canonical:
         place |= {over_index(k): over_index(len(node.over) + k) for k in range(len(inner.over))}
         return comprehension(node.axes, (*node.over, *inner.over), "sum", X0, [rewrite(inner.reads[0], place)], node.origin, node.dtype)
 
-    # --- gathers
-    def pushed(self, node: Computed) -> Computed:
-        """Gathers of maps moved to the maps' operands. A chain of maps is entered by a stack of its own: it may be long."""
+    # --- reads of parts
+    def pushed(self, node: Operation) -> Operation:
+        """Reads of parts moved to the operands of what is read. A chain of maps is entered by a stack of its own: it may be long."""
+        if not any(part_of(r, k, node, self.narrow) for k, r in enumerate(node.reads)):
+            return node
         stack = self.wanted(node)
         while stack:
-            read, sizes = stack[-1]
-            body = _gathered(read, sizes)
+            body = computed(stack[-1])
             wanted = self.wanted(body)
             if wanted:
                 stack += wanted
             else:
-                self.gathered[stack.pop()] = self.local(self.redirected(body))
+                self.parts[stack.pop()] = self.local(self.redirected(body))
         return self.redirected(node)
 
-    def wanted(self, node: Computed) -> list[tuple[Read, tuple[Size, ...]]]:
-        keys = [_key(r, node) for k, r in enumerate(node.reads) if _is_gathered_map(r, k, node)]
-        return [key for key in keys if key not in self.gathered]
+    def wanted(self, node: Operation) -> list[Part]:
+        parts = (part_of(r, k, node, self.narrow) for k, r in enumerate(node.reads))
+        return [p for p in parts if p is not None and p not in self.parts]
 
-    def redirected(self, node: Computed) -> Computed:
+    def redirected(self, node: Operation) -> Operation:
         reads = tuple(self.redirect(r, k, node) for k, r in enumerate(node.reads))
         return node if reads == node.reads else _over(node, reads)
 
-    def redirect(self, read: Read, k: int, node: Computed) -> Read:
-        if not _is_gathered_map(read, k, node):
-            return read
-        return Read(self.gathered[_key(read, node)], tuple(_axes(read, node)))
+    def redirect(self, read: Read, k: int, node: Operation) -> Read:
+        part = part_of(read, k, node, self.narrow)
+        return read if part is None else Read(self.parts[part], tuple(used_axes(read, node)))
 
 
-def _over(node: Computed, reads: Sequence[Read]) -> Computed:
+def _over(node: Operation, reads: Sequence[Read]) -> Operation:
     """The node over other reads, composed."""
     if isinstance(node, Comprehension):
         new = comprehension(node.axes, node.over, node.reduce, node.body, reads, node.origin, node.dtype)
@@ -130,7 +139,7 @@ def _over(node: Computed, reads: Sequence[Read]) -> Computed:
     return replace(node, body=body, reads=kept)
 
 
-def _settled(node: Computed) -> Computed:
+def _settled(node: Operation) -> Operation:
     """The node with views and constants among its operands read past and written in."""
     fixed = all(not is_view(o) and constant_value(o) is None for o in operands(node))
     return node if fixed else _over(node, node.reads)
@@ -141,54 +150,6 @@ def _visits_each_once(read: Read, node: Comprehension) -> bool:
     bare = [e for e, size in zip(read.index, read.operand.dims, strict=True) if node.ranges.get(e) == size]
     rest = all(e in bare or size == ONE and e == 0 for e, size in zip(read.index, read.operand.dims, strict=True))
     return rest and sorted(map(str, bare)) == sorted(map(str, node.ranges))
-
-
-def _axes(read: Read, node: Computed) -> list[sp.Symbol]:
-    used = symbols_of(read)
-    return [s for s in node.ranges if s in used]
-
-
-def _key(read: Read, node: Computed) -> tuple[Read, tuple[Size, ...]]:
-    """A read in terms of the indices that it uses, and their extents."""
-    axes = _axes(read, node)
-    return rewrite(read, {s: axis_index(m) for m, s in enumerate(axes)}), tuple(node.ranges[s] for s in axes)
-
-
-def _is_gathered_map(read: Read, k: int, node: Computed) -> bool:
-    """Whether a read is of a map, at fewer points than the map has, none of them outside."""
-    map_ = read.operand
-    bare = all(isinstance(e, sp.Symbol) for e in read.index) and len(set(read.index)) == len(read.index)
-    if bare or not (isinstance(map_, Comprehension) and map_.reduce is None and map_.reads):
-        return False
-    if not _fewer(tuple(node.ranges[s] for s in _axes(read, node)), map_.dims) or is_guarded(node, k) or enter(read) is None:
-        return False
-    return all(isinstance(e, Read) or node.ranges.get(e) == size or _is_safe(e, size, node, map_, m)
-               for m, (e, size) in enumerate(zip(read.index, map_.dims, strict=True)))
-
-
-def _is_safe(e: sp.Expr, size: Size, node: Computed, map_: Comprehension, m: int) -> bool:
-    """Whether an index stays inside its dim, or an operand with this dim goes on to require it."""
-    known = inside(e, size, node.ranges)
-    return known is True or known is None and any(
-        i == axis_index(m) and dim == size for r in map_.reads for i, dim in zip(r.index, r.operand.dims, strict=True))
-
-
-@cache
-def _fewer(points: tuple[Size, ...], dims: tuple[Size, ...]) -> bool:
-    """Whether a space is certainly a proper part of another, by their extents."""
-    ratio = sp.cancel(sp.Mul(*dims) / sp.Mul(*points)) if 0 not in points else ONE
-    if ratio.is_number:
-        return bool(ratio > 1)
-    return bool(ratio.is_polynomial()) and all(c > 0 for c in ratio.as_coefficients_dict().values())
-
-
-def _gathered(read: Read, sizes: Sequence[Size]) -> Comprehension:
-    """The map at the points where it is read."""
-    map_ = read.operand
-    opened = enter(read)
-    assert opened is not None and isinstance(map_, Comprehension)
-    place = {s: e for s, e in opened.place.items() if s in opened.expr.free_symbols}
-    return comprehension(sizes, (), None, opened.expr.xreplace(place), [rewrite(r, opened.place) for r in opened.reads], map_.origin, map_.dtype)
 
 
 # --- one node ---------------------------------------------------------------------------------------------------------

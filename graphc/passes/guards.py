@@ -23,7 +23,7 @@ from graphc.scalar.derivative import is_where
 from graphc.scalar.symbols import Extent, Placeholder, placeholder
 from graphc.scalar.table import Op, op, where
 
-__all__ = ["Guard", "Body", "union", "from_inside", "conjuncts", "taken_where", "chooses_numbers", "has_pole", "in_range", "is_certain", "decided"]
+__all__ = ["Guard", "Body", "union", "from_inside", "conjuncts", "taken_where", "chooses_numbers", "has_pole", "in_range"]
 
 ZERO = sp.Integer(0)
 MAX_SIZE = 32   # of the condition of one contribution in a union
@@ -153,21 +153,3 @@ def in_range(e: sp.Expr, size: Size, ranges: Mapping[sp.Symbol, Size]) -> list[s
     if found is None or not nonnegative(sp.expand(size - 1 - found[1]), ranges):
         conditions.append(op("lt")(e, size))
     return conditions
-
-
-def is_certain(condition: sp.Expr, ranges: Mapping[sp.Symbol, Size]) -> bool:
-    """Whether a lower or an upper limit of an index holds everywhere."""
-    if not isinstance(condition, op("ge") | op("lt")):
-        return False
-    e, limit = condition.args
-    found = bounds(e, ranges)
-    return found is not None and nonnegative(sp.expand(found[0] - limit if isinstance(condition, op("ge")) else limit - 1 - found[1]), ranges)
-
-
-def decided(expression: sp.Expr, ranges: Mapping[sp.Symbol, Size]) -> sp.Expr:
-    """A selection without conditions that hold everywhere."""
-    if not is_where(expression):
-        return expression
-    condition, yes, no = expression.args
-    yes = decided(yes, ranges)
-    return yes if is_certain(condition, ranges) else where(condition, yes, decided(no, ranges))

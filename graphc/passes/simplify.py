@@ -6,6 +6,7 @@ r"""simplify: algebra on the finished graph, mostly on what differentiation leav
     where(c, where(c, a, b), d)           = where(c, a, d)  and the other way round
     a * (b * x)                           = (a * b) * x     for numbers and extents a and b
     sum over j of f, when f has no j      = size(j) * f
+    sum over j of where(i == 0, f(j), 0)  = where(i == 0, sum over j of f(j), 0)    computed once, not for each i
 
 Nothing here loses a NaN: 0 * x stays. Constants were written into bodies when they were built, so x * 1 and x + 0 are gone.
 """
@@ -17,13 +18,15 @@ from functools import cache
 
 import sympy as sp
 
-from graphc.ir.access import rewrite, symbols_of
+from graphc.ir.access import inside, rewrite, symbols_of
 from graphc.ir.build import X0, comprehension, identity, is_view
 from graphc.ir.nodes import Comprehension, Input, Node, Read, Size
 from graphc.ir.verify import law
 from graphc.passes.canonical import sweep
+from graphc.passes.conditions import truth
 from graphc.passes.subject import enter
-from graphc.scalar.symbols import AxisIndex, OverIndex, Placeholder, over_index
+from graphc.scalar.derivative import is_where
+from graphc.scalar.symbols import AxisIndex, OverIndex, Placeholder, axis_index, over_index
 from graphc.scalar.table import op, where
 
 __all__ = ["simplify"]
@@ -33,7 +36,7 @@ _DERIVATIVES_ONLY = (op("stop_gradient"), op("at_kink"))        # their value is
 
 def simplify(roots: Sequence[Node]) -> list[Node]:
     """The graph with the algebra done."""
-    return sweep(roots, (_body, _one_scale, _independent_sum))
+    return sweep(roots, (_body, _one_scale, _independent_sum, _selected_sum))
 
 
 @law("simplify", "no stop_gradient and no choice at a kink is left")
@@ -72,7 +75,7 @@ def _fold(e: sp.Expr, known: Mapping[sp.Expr, bool]) -> sp.Expr:
         condition, yes, no = e.args
         if condition in known:
             return _fold(yes if known[condition] else no, known)
-        folded = _fold(condition, known)
+        folded = truth(_fold(condition, known), {})
         return where(folded, _fold(yes, {**known, condition: True}), _fold(no, {**known, condition: False}))
     args = [_fold(a, known) for a in e.args]
     return e if all(a is b for a, b in zip(args, e.args, strict=True)) else e.func(*args)
@@ -111,3 +114,25 @@ def _independent_sum(node: Comprehension) -> Node:
     over = [node.over[k] for k in kept]
     reads = [rewrite(r, renumber) for r in node.reads]
     return _made(node.axes, over, "sum" if over else None, body, reads, node)
+
+
+def _selected_sum(node: Comprehension) -> Node:
+    """sum over j of where(c, f, 0), when c has axes alone, some of which f has not; f must be there to be read where c fails"""
+    if node.reduce != "sum" or not is_where(node.body) or node.body.args[2] != 0:
+        return node
+    condition, taken, _ = node.body.args
+    used = taken.free_symbols.union(*(symbols_of(r) for r in node.reads))
+    kept = [k for k in range(len(node.axes)) if axis_index(k) in used]
+    if len(kept) == len(node.axes) or any(isinstance(s, Placeholder | OverIndex) for s in condition.free_symbols) \
+            or not all(_is_inside(r, node) for r in node.reads):
+        return node
+    renumber = {axis_index(k): axis_index(m) for m, k in enumerate(kept)}
+    total = comprehension([node.axes[k] for k in kept], node.over, "sum", taken.xreplace(renumber), [rewrite(r, renumber) for r in node.reads],
+                          node.origin, node.dtype)
+    return comprehension(node.axes, (), None, where(condition, X0, 0), [Read(total, tuple(axis_index(k) for k in kept))], node.origin, node.dtype)
+
+
+def _is_inside(read: Read, node: Comprehension) -> bool:
+    """Whether a read stays inside by its loops; a constant index may be outside of what is empty."""
+    return all(not isinstance(e, Read) and bool(e.free_symbols & set(node.ranges)) and inside(e, size, node.ranges) is True
+               for e, size in zip(read.index, read.operand.dims, strict=True))

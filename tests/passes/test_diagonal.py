@@ -5,7 +5,6 @@ import pytest
 
 import graphc as gc
 from graphc.ir.walk import topological
-from graphc.passes.diagonal import diagonal
 
 RNG = np.random.default_rng(3)
 
@@ -45,11 +44,3 @@ def test_conditions_on_the_two_indices_are_decided(make):
     L = make(P, i, j)
     a = RNG.normal(size=(7, 7))
     np.testing.assert_allclose(gc.compile(L)(P=a), gc.evaluate(L, P=a), rtol=1e-14)
-
-
-def test_outputs_and_what_is_read_elsewhere_keep_their_axes():
-    A, (i, j) = gc.tensor("A", "n n"), gc.indices("i j")
-    E = gc.exp(A)
-    both = [gc.Sum(E[i, i], i).node, gc.Sum(E[i, j], i, j).node]
-    assert [ranks(n) for n in diagonal(both)] == [2, 2] and len(topological(diagonal(both))) == len(topological(both))
-    assert len(diagonal([E.node])[0].dims) == 2

@@ -15,12 +15,11 @@ from graphc.ir.walk import inputs_of, topological
 from graphc.passes.adjoint import pullback
 from graphc.passes.canonical import canonicalise
 from graphc.passes.cse import share
-from graphc.passes.diagonal import diagonal
 from graphc.passes.simplify import simplify
 from graphc.passes.squeeze import squeeze
 from graphc.passes.stable import stabilise
 
-STAGES = {"share": share, "canonicalise": canonicalise, "stabilise": stabilise, "simplify": simplify, "diagonal": diagonal, "squeeze": squeeze,
+STAGES = {"share": share, "canonicalise": canonicalise, "stabilise": stabilise, "simplify": simplify, "squeeze": squeeze,
           "share again": share}
 CASES = [pytest.param(c, id=c.name) for c in CORPUS]
 
