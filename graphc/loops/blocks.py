@@ -48,7 +48,7 @@ def in_blocks(kernel: Kernel, size: Callable[[sp.Expr], Term], own: Callable[[st
     if len(steps) < 2 or wide is None or passed is None:
         return kernel
     kept, steps = passed
-    block, row = own("block"), own("row")
+    block, row = own("height"), own("row")
     stages = tuple(_widened(step, wide, row) for step in steps)
     before = [replace(s, sizes=(Extent(block), *s.sizes)) if isinstance(s, Allocate) and s.name in wide else s for s in before]
     height = _height(loop, size)

@@ -98,7 +98,7 @@ class _Lowering(Computes):
                     made[s.kernel] = in_blocks(s.kernel, size, self.own)
                 s = replace(s, kernel=made[s.kernel])
             return [s]
-        return replace(program, body=tuple(rebuilt(program.body, visit)), rows={**program.rows, Extent(self.own("block")): self.own("block")})
+        return replace(program, body=tuple(rebuilt(program.body, visit)), rows={**program.rows, Extent(self.own("height")): self.own("height")})
 
     def kernel_name(self, loop: Loop) -> str:
         """Kernels are called after the outermost dim that they run over: over_n, over_n_2, ..."""
