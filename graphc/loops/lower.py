@@ -24,6 +24,7 @@ from graphc.loops.pack import packed
 from graphc.loops.peel import peel
 from graphc.loops.reciprocals import reciprocals
 from graphc.loops.share import share_kernels
+from graphc.loops.sides import computed_in_sides
 from graphc.loops.split import split_rows
 from graphc.loops.statements import (
     Assign,
@@ -139,7 +140,7 @@ class _Lowering(Computes):
         wide = tuple(dict.fromkeys(self.names[c.node] for c in walk_computes([loop]) if self.is_wide(c)))
         if self.policy.tuned:
             body = list(chunked(packed(body, self.arrays, self.own, self.letters.pool), wide, self.own))
-            body = list(reciprocals(body, self.size_names.values(), self.inverse))
+            body = computed_in_sides(reciprocals(body, self.size_names.values(), self.inverse))
         return Kernel(name, (), (), (), tuple(body), (), meaning, () if loop.tiles else wide)
 
     def block(self, items: Sequence[Item]) -> list[Statement]:

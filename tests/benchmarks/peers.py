@@ -4,7 +4,8 @@ A step returns, in the library's own arrays, (value, gradients by name), or what
 arrays once, in advance. A peer raises Unable where a task has no form in it.
 
     call    "fresh"  into new arrays each time
-            "out"    into the same buffers, where the library has such a way (PyTensor: its own)
+            "out"    into the same buffers, where the library has such a way (PyTensor: its own; graphc: from LARGE bytes on, below which
+                     a new array costs less than the check of a buffer)
             "bind"   and with inputs checked in advance (PyTensor: trusted)
 """
 
@@ -21,6 +22,7 @@ from tests.benchmarks.workloads import Workload
 
 __all__ = ["PEERS", "Step", "Unable", "graphc"]
 
+LARGE = 100_000
 Step = Callable[[], Any]
 Arrays = Mapping[str, Any]
 
@@ -34,9 +36,10 @@ class Unable(Exception):
 def graphc(w: Workload, arrays: Arrays, call: str) -> Step:
     import graphc as gc
     f = gc.compile(w.formula(), wrt=list(w.wrt) if w.task == "gradient" else ())
-    if call == "fresh":
+    result = f(**arrays)
+    if call == "fresh" or call == "out" and size(result) < LARGE:
         return lambda: f(**arrays)
-    out = buffers(f(**arrays))
+    out = buffers(result)
     return f.bind(**arrays, out=out) if call == "bind" else lambda: f(**arrays, out=out)
 
 
@@ -47,6 +50,12 @@ def buffers(result: Any) -> Any:
     if isinstance(result, tuple):
         return tuple(map(buffers, result))
     return result if result.ndim else None
+
+
+def size(result: Any) -> int:
+    """The bytes of a result."""
+    parts = result.values() if isinstance(result, dict) else result if isinstance(result, tuple) else ()
+    return sum(map(size, parts)) if parts else int(result.nbytes)
 
 
 # --- PyTorch ------------------------------------------------------------------------------------------------------------
