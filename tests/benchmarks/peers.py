@@ -4,8 +4,7 @@ A step returns, in the library's own arrays, (value, gradients by name), or what
 arrays once, in advance. A peer raises Unable where a task has no form in it.
 
     call    "fresh"  into new arrays each time
-            "out"    into the same buffers, where the library has such a way (PyTensor: its own; graphc: from LARGE bytes on, below which
-                     a new array costs less than the check of a buffer)
+            "out"    into the same buffers, where the library has such a way (PyTensor: its own)
             "bind"   and with inputs checked in advance (PyTensor: trusted)
 """
 
@@ -22,7 +21,6 @@ from tests.benchmarks.workloads import Workload
 
 __all__ = ["PEERS", "Step", "Unable", "graphc"]
 
-LARGE = 100_000
 Step = Callable[[], Any]
 Arrays = Mapping[str, Any]
 
@@ -36,10 +34,11 @@ class Unable(Exception):
 def graphc(w: Workload, arrays: Arrays, call: str) -> Step:
     import graphc as gc
     f = gc.compile(w.formula(), wrt=list(w.wrt) if w.task == "gradient" else ())
-    result = f(**arrays)
-    if call == "fresh" or call == "out" and size(result) < LARGE:
+    if call == "fresh":
         return lambda: f(**arrays)
-    out = buffers(result)
+    out = buffers(f(**arrays))
+    if w.task == "gradient":
+        out = out[1]                                                       # the gradients; a value is a number
     return f.bind(**arrays, out=out) if call == "bind" else lambda: f(**arrays, out=out)
 
 
@@ -50,12 +49,6 @@ def buffers(result: Any) -> Any:
     if isinstance(result, tuple):
         return tuple(map(buffers, result))
     return result if result.ndim else None
-
-
-def size(result: Any) -> int:
-    """The bytes of a result."""
-    parts = result.values() if isinstance(result, dict) else result if isinstance(result, tuple) else ()
-    return sum(map(size, parts)) if parts else int(result.nbytes)
 
 
 # --- PyTorch ------------------------------------------------------------------------------------------------------------

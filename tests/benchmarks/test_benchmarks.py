@@ -62,9 +62,11 @@ def test_what_is_wrong_is_found() -> None:
 
 
 def test_graphc_steps_write_into_their_buffers() -> None:
-    for w, call, same in ((l2_l1(7, 3, 5), "bind", True), (l2_l1(7, 3, 5), "out", False), (l2_l1(7, 211, 509), "out", True)):
-        step = peers.graphc(w, w.data(np.random.default_rng(0)), call)
-        assert (step()[1]["W"] is step()[1]["W"]) == same
+    w = l2_l1(7, 3, 5)
+    arrays = w.data(np.random.default_rng(0))
+    for call in ("out", "bind"):
+        step = peers.graphc(w, arrays, call)
+        assert step()[1]["W"] is step()[1]["W"]
 
 
 def test_rounds_are_interleaved() -> None:
