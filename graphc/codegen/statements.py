@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import re
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
+import sympy as sp
+
 from graphc.codegen.text import Printer
-from graphc.loops.statements import Assign, Note, Track
+from graphc.ir.nodes import Size
+from graphc.loops.statements import Assign, HostProgram, Note, Product, Track
+from graphc.scalar.symbols import Extent
 
 __all__ = ["Statements"]
 
 
-class Statements:
+class Statements(ABC):
     """Statements as lines. What a target says in its own way is in its subclass."""
 
+    program: HostProgram
+    sizes: dict[Extent, str]
     print: Printer
 
     def block(self, statements: Sequence[Any]) -> list[str]:
@@ -44,3 +52,48 @@ class Statements:
                 return [f"value = {p(value)}", f"if value {sign} {p(best)} or (value != value and {p(best)} == {p(best)}):",
                         f"    {p(best)} = value", f"    {p(target)} = {p(position)}"]
         raise TypeError(f"no text for {type(s).__name__}")
+
+    def product(self, s: Product) -> list[str]:
+        """A product of two-dimensional views; a loop over the batch."""
+        shape = s.shape
+        letters = self.program.letters[:len(shape.batch)]
+        at = f"[{', '.join(letters)}]" if letters else ""
+        start, stop = s.tile or ("", "")
+        cut = {"all": "", "rows": f"[{start}:{stop}]", "tile": f"[:{stop} - {start}]"}
+
+        def matrix(name: str, part: str, first: tuple[Size, ...], second: tuple[Size, ...], transposed: bool) -> str:
+            if transposed:
+                first, second = second, first
+            sizes = [self.print.size(sp.Mul(*group), self.sizes) for group in (first, second)]
+            if part != "all":
+                sizes[0] = f"{stop} - {start}"
+            text = name + at + cut[part]
+            if len(first) != 1 or len(second) != 1:
+                text += f".reshape(({', '.join(sizes)}))"
+            return text + (".T" if transposed else "")
+        out, a, b = s.parts
+        operands = [matrix(s.a, a, shape.rows, shape.inner, shape.transpose_a), matrix(s.b, b, shape.inner, shape.columns, shape.transpose_b),
+                    matrix(s.out, out, shape.rows, shape.columns, False), *([f"{start} > 0"] if s.add else [])]
+        lines = [self.matmul(operands)]
+        for k, letter in reversed(list(enumerate(letters))):
+            lines = [f"for {letter} in range({self.print.size(shape.batch[k], self.sizes)}):", *("    " + x for x in lines)]
+        return lines
+
+    @abstractmethod
+    def matmul(self, operands: Sequence[str]) -> str:
+        """The call of the library: a, b, out, and whether it adds."""
+
+    def shapes(self, arrays: Sequence[str], body: Sequence[str]) -> list[str]:
+        """n, d = X.shape for the first of some arrays (and numbers) that shows each extent, of those that the body names."""
+        used = set(re.findall(r"\w+", "\n".join(body)))
+        known: set[str] = set()
+        lines = []
+        for name in (a for a in arrays if a in self.program.arrays):
+            new: list[str] = []
+            for size in self.program.arrays[name][0]:
+                x = self.program.sizes.get(size, "_")                                            # type: ignore[arg-type]
+                new.append("_" if x in known or x in new or x not in used else x)
+            if any(x != "_" for x in new):
+                known |= set(new) - {"_"}
+                lines.append(f"{new[0]} = {name}.shape[0]" if len(new) == 1 else f"{', '.join(new)} = {name}.shape")
+        return lines

@@ -36,6 +36,7 @@ from graphc.loops.statements import (
     Store,
     Track,
     leaves,
+    values,
     var,
 )
 from graphc.scalar.symbols import Extent
@@ -101,7 +102,7 @@ def _indices(statements: Iterable[Statement]) -> dict[str, list[tuple[Term, ...]
     for s in statements:
         for name, index in _targets(s):
             found[name].append(index)
-        for t in (t for value in _values(s) for t in walk(value) if t.op == "load"):
+        for t in (t for value in values(s) for t in walk(value) if t.op == "load"):
             found[t.value].append(t.args)
     return found
 
@@ -109,7 +110,7 @@ def _indices(statements: Iterable[Statement]) -> dict[str, list[tuple[Term, ...]
 def _disturbs(s: Statement, carried: set[str]) -> bool:
     """Whether a statement does more to what is carried than to add to it."""
     sets = isinstance(s, Assign) and s.name in carried or isinstance(s, Track) and s.target.value in carried
-    return sets or any(t.op == "var" and t.value in carried for value in _values(s) for t in walk(value))
+    return sets or any(t.op == "var" and t.value in carried for value in values(s) for t in walk(value))
 
 
 def _shifted(x: Any, row: Term, sliced: tuple[str, ...]) -> Any:
@@ -157,26 +158,10 @@ def _targets(s: Statement) -> list[tuple[str, tuple[Term, ...]]]:
     return [(t.value, t.args) for t in terms if t.op == "load"]
 
 
-def _values(s: Statement) -> tuple[Term, ...]:
-    """What a statement reads, beside the place that it adds to."""
-    match s:
-        case Assign(_, value):
-            return (value,)
-        case Store(_, index, value):
-            return (*index, value)
-        case Accumulate(_, target, value):
-            return (*target.args, value)
-        case Track(_, target, best, value, position):
-            return (*target.args, *best.args, value, position)
-        case For(first=first, last=last):
-            return tuple(filter(None, (first, last)))
-    return ()
-
-
 def _cost(s: Statement) -> float:
     """Nanoseconds, on a machine of 2020 or so."""
     spent = MEMORY_NS * len(_targets(s)) + ARITHMETIC_NS
-    for t in (t for value in _values(s) for t in walk(value)):
+    for t in (t for value in values(s) for t in walk(value)):
         if t.op == "load":
             spent += MEMORY_NS
         elif t.op in ROWS and t.op not in ARITHMETIC:

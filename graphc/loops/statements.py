@@ -17,7 +17,7 @@ from graphc.scalar.term import Term
 from graphc.schedule.library import MatrixProduct
 
 __all__ = ["Assign", "Store", "Accumulate", "Track", "For", "Stage", "Flat", "Blocks", "ForTiles", "Height", "Note", "Allocate", "Product", "Call",
-           "Statement", "Split", "Kernel", "HostProgram", "load", "var", "leaves", "rebuilt"]
+           "Statement", "Split", "Kernel", "HostProgram", "load", "var", "leaves", "rebuilt", "values"]
 
 
 def load(name: str, index: tuple[Term, ...], kind: str) -> Term:
@@ -246,3 +246,19 @@ def rebuilt(body: Iterable[Statement], visit: Callable[[Statement], list[Stateme
     for s in body:
         done += visit(replace(s, body=tuple(rebuilt(s.body, visit))) if isinstance(s, ForTiles) else s)
     return done
+
+
+def values(s: Statement) -> tuple[Term, ...]:
+    """What a statement reads, beside the place that it adds to."""
+    match s:
+        case Assign(_, value):
+            return (value,)
+        case Store(_, index, value):
+            return (*index, value)
+        case Accumulate(_, target, value):
+            return (*target.args, value)
+        case Track(_, target, best, value, position):
+            return (*target.args, *best.args, value, position)
+        case For(first=first, last=last):
+            return tuple(filter(None, (first, last)))
+    return ()

@@ -126,21 +126,6 @@ class _Module(CpuStatements):
             return [f'    """{text[0]}"""']
         return [f'    """{text[0]}', *(f"    {m}" for m in text[1:]), '    """']
 
-    def shapes(self, arrays: Sequence[str], body: Sequence[str]) -> list[str]:
-        """n, d = X.shape for the first of some arrays (and numbers) that shows each extent, of those that the body names."""
-        used = set(re.findall(r"\w+", "\n".join(body)))
-        known: set[str] = set()
-        lines = []
-        for name in (a for a in arrays if a in self.program.arrays):
-            new: list[str] = []
-            for size in self.program.arrays[name][0]:
-                x = self.program.sizes.get(size, "_")                                            # type: ignore[arg-type]
-                new.append("_" if x in known or x in new or x not in used else x)
-            if any(x != "_" for x in new):
-                known |= set(new) - {"_"}
-                lines.append(f"{new[0]} = {name}.shape[0]" if len(new) == 1 else f"{', '.join(new)} = {name}.shape")
-        return lines
-
     def parameters(self) -> tuple[list[str], list[str], list[str]]:
         """Of `run`: inputs, outputs, and the extents that no input shows."""
         p = self.program

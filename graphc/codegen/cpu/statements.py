@@ -5,11 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-import sympy as sp
-
 from graphc.codegen.statements import Statements
 from graphc.codegen.text import Printer
-from graphc.ir.nodes import Size
 from graphc.loops.blocks import HEIGHT, LONG
 from graphc.loops.split import in_python
 from graphc.loops.statements import (
@@ -159,29 +156,5 @@ class CpuStatements(Statements):
             return [f"{s.results[0]} = real({call})"]
         return [f"{', '.join(s.results)} = {call}" if s.results else call, *(f"{r} = real({r})" for r in cast)]
 
-    def product(self, s: Product) -> list[str]:
-        """A product of two-dimensional views; a loop over the batch."""
-        shape = s.shape
-        letters = self.program.letters[:len(shape.batch)]
-        at = f"[{', '.join(letters)}]" if letters else ""
-        start, stop = s.tile or ("", "")
-        cut = {"all": "", "rows": f"[{start}:{stop}]", "tile": f"[:{stop} - {start}]"}
-
-        def matrix(name: str, part: str, first: tuple[Size, ...], second: tuple[Size, ...], transposed: bool) -> str:
-            if transposed:
-                first, second = second, first
-            sizes = [self.print.size(sp.Mul(*group), self.sizes) for group in (first, second)]
-            if part != "all":
-                sizes[0] = f"{stop} - {start}"
-            text = name + at + cut[part]
-            if len(first) != 1 or len(second) != 1:
-                text += f".reshape(({', '.join(sizes)}))"
-            return text + (".T" if transposed else "")
-        out, a, b = s.parts
-        operands = [matrix(s.a, a, shape.rows, shape.inner, shape.transpose_a), matrix(s.b, b, shape.inner, shape.columns, shape.transpose_b),
-                    matrix(s.out, out, shape.rows, shape.columns, False), *([f"{start} > 0"] if s.add else [])]
-        call = self.print.apply("matmul", operands)
-        for k, letter in reversed(list(enumerate(letters))):
-            head = f"for {letter} in range({self.print.size(shape.batch[k], self.sizes)}):"
-            call = f"{head}\n" + "\n".join("    " + line for line in call.split("\n"))
-        return call.split("\n")
+    def matmul(self, operands: Sequence[str]) -> str:
+        return self.print.apply("matmul", operands)

@@ -35,21 +35,6 @@ class Host(Context):
         return [f"{name} = device.check_labels({name!r}, {name}, {self.print.size(below, self.sizes)}, {others})"
                 for name, below, others in self.labels]
 
-    def shapes(self, arrays: Sequence[str], body: Sequence[str]) -> list[str]:
-        """n, d = X.shape for the first of some arrays that shows each extent, of those that the body names."""
-        used = set(re.findall(r"\w+", "\n".join(body)))
-        known: set[str] = set()
-        lines = []
-        for name in (a for a in arrays if a in self.program.arrays):
-            new: list[str] = []
-            for size in self.program.arrays[name][0]:
-                x = self.program.sizes.get(size, "_")                                            # type: ignore[arg-type]
-                new.append("_" if x in known or x in new or x not in used else x)
-            if any(x != "_" for x in new):
-                known |= set(new) - {"_"}
-                lines.append(f"{', '.join(new)}{',' * (len(new) == 1)} = {name}.shape")
-        return lines
-
     def host(self, body: Iterable[Any]) -> list[str]:
         lines: list[str] = []
         p = self.print
@@ -133,28 +118,5 @@ class Host(Context):
         threads = "256" if f.totals else "1"
         return [f"device.launch({', '.join([f.name, '1', threads, *arguments, *(['BLOCK=256'] if f.totals else [])])})"]
 
-    def product(self, s: Product) -> list[str]:
-        """A product of two-dimensional views; a loop over the batch."""
-        shape = s.shape
-        letters = self.program.letters[:len(shape.batch)]
-        at = f"[{', '.join(letters)}]" if letters else ""
-        start, stop = s.tile or ("", "")
-        cut = {"all": "", "rows": f"[{start}:{stop}]", "tile": f"[:{stop} - {start}]"}
-
-        def matrix(name: str, part: str, first: tuple[Size, ...], second: tuple[Size, ...], transposed: bool) -> str:
-            if transposed:
-                first, second = second, first
-            sizes = [self.print.size(sp.Mul(*group), self.sizes) for group in (first, second)]
-            if part != "all":
-                sizes[0] = f"{stop} - {start}"
-            text = name + at + cut[part]
-            if len(first) != 1 or len(second) != 1:
-                text += f".reshape(({', '.join(sizes)}))"
-            return text + (".T" if transposed else "")
-        out, a, b = s.parts
-        operands = [matrix(s.a, a, shape.rows, shape.inner, shape.transpose_a), matrix(s.b, b, shape.inner, shape.columns, shape.transpose_b),
-                    matrix(s.out, out, shape.rows, shape.columns, False), *([f"{start} > 0"] if s.add else [])]
-        lines = [f"device.matmul({', '.join(operands)})"]
-        for k, letter in reversed(list(enumerate(letters))):
-            lines = [f"for {letter} in range({self.print.size(shape.batch[k], self.sizes)}):", *("    " + x for x in lines)]
-        return lines
+    def matmul(self, operands: Sequence[str]) -> str:
+        return f"device.matmul({', '.join(operands)})"

@@ -12,10 +12,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from graphc.loops.statements import Accumulate, Assign, For, Statement, Store, Track
+from graphc.loops.statements import Accumulate, Assign, For, Statement, Store, Track, values
 from graphc.scalar.term import Term, walk
 
-__all__ = ["Access", "accesses", "statements", "values", "carried", "independent", "private", "position", "letter_of"]
+__all__ = ["Access", "accesses", "statements", "carried", "independent", "private", "position", "letter_of"]
 
 
 @dataclass(frozen=True)
@@ -31,22 +31,6 @@ def statements(body: Iterable[Statement]) -> Iterator[Statement]:
         yield s
         if isinstance(s, For):
             yield from statements(s.body)
-
-
-def values(s: Statement) -> tuple[Term, ...]:
-    """The terms that a statement computes; not the place where it adds."""
-    match s:
-        case Assign(_, value):
-            return (value,)
-        case Store(_, index, value):
-            return (*index, value)
-        case Accumulate(_, target, value):
-            return (*target.args, value)
-        case Track(_, target, best, value, place):
-            return (*target.args, *best.args, value, place)
-        case For(first=first, last=last):
-            return tuple(filter(None, (first, last)))
-    return ()
 
 
 def accesses(body: Iterable[Statement]) -> Iterator[Access]:

@@ -21,13 +21,13 @@ import sympy as sp
 from graphc.ir.nodes import Size
 from graphc.loops.device.columns import halves
 from graphc.loops.device.group import Grouping, neutral_of
-from graphc.loops.device.independent import accesses, carried, independent, letter_of, position, private, statements, values
+from graphc.loops.device.independent import accesses, carried, independent, letter_of, position, private, statements
 from graphc.loops.device.registers import in_chunks, in_registers
 from graphc.loops.device.rowwise import in_variables
 from graphc.loops.device.scatter import apart, dealt
 from graphc.loops.device.statements import Barrier, GroupKernel, Launch, Load, Once, Over, Save, Segments, Total, When
 from graphc.loops.names import named
-from graphc.loops.statements import Accumulate, Allocate, Assign, For, Kernel, Note, Statement, Store, Track
+from graphc.loops.statements import Accumulate, Allocate, Assign, For, Kernel, Note, Statement, Store, Track, values
 from graphc.loops.uses import uses_of
 from graphc.scalar.symbols import Extent
 from graphc.scalar.term import Term

@@ -17,9 +17,9 @@ from dataclasses import replace
 from typing import Any
 
 from graphc.ir.nodes import Size
-from graphc.loops.device.independent import Access, accesses, letter_of, statements, values
+from graphc.loops.device.independent import Access, accesses, letter_of, statements
 from graphc.loops.device.statements import GroupKernel, Load, Once, Over, Row, Save
-from graphc.loops.statements import Assign, For, Note, Statement, Store
+from graphc.loops.statements import Assign, For, Note, Statement, Store, values
 from graphc.scalar.term import Term
 from graphc.schedule.cost import functions, operations
 

@@ -13,8 +13,8 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
-from graphc.loops.device.independent import accesses, letter_of, statements, values
-from graphc.loops.statements import Assign, For, Statement, Store, var
+from graphc.loops.device.independent import accesses, letter_of, statements
+from graphc.loops.statements import Assign, For, Statement, Store, values, var
 from graphc.scalar.term import Term, walk
 
 __all__ = ["in_variables"]
