@@ -31,7 +31,7 @@ def _stand_ins():
              **{t: getattr(np, t) for t in ("float32", "float64", "int64")}, "njit": lambda **options: _same}
     for row in ROWS.values():
         name = row.jit.rpartition(".")[2]
-        if name.isidentifier() and name not in scope:
+        if name.isidentifier() and name not in scope and row.numpy:       # a formula's own function is in its module
             scope[name] = _resolve(row.numpy)
             scope[f"int_{name}"] = scope[name]
     scope["polygamma"] = scipy.special.polygamma
