@@ -50,6 +50,7 @@ EXAMPLES = {
     "check": """examples:
   graphc check "sum((X@W - Y)**2) + lam*sum(abs(W))" X=n,d W=d,c Y=n,c lam= --wrt W
   graphc check "mean(log(1 + exp(-y*(X@w))))" X=n,d w=d y=n --data batch.npz --digits 80
+  graphc check "mean(softplus(x) - t*x)" x=n t=n --wrt x --in t=0,1
   graphc check train.py:loss --dtype float32""",
     "range": """examples:
   graphc range "mean(log(sum(exp(y), axis=1)))" y=n,c --in y=-1e4,1e4
@@ -139,8 +140,10 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--dtype", choices=("float32", "float64"), help="both without it")
     check.add_argument("--no-extreme", action="store_true", help="random and given points only")
 
-    ranges = _command(commands, "range", _range, "which node can overflow, underflow, be NaN or lose its digits")
     several: Any = dict(type=_interval, action="append", default=[])
+    check.add_argument("--in", dest="intervals", metavar="NAME=LOW,HIGH", help="the interval of an input; any number without it", **several)
+
+    ranges = _command(commands, "range", _range, "which node can overflow, underflow, be NaN or lose its digits")
     ranges.add_argument("--in", dest="intervals", metavar="NAME=LOW,HIGH", help="the interval of an input; any finite number without it", **several)
     ranges.add_argument("--size", dest="sizes", metavar="DIM=N[,M]", help="the size of a dim, or the least and greatest", **several)
     ranges.add_argument("--dtype", choices=("float32", "float64"), default="float32")
@@ -251,7 +254,7 @@ def _check(args: argparse.Namespace) -> int:
     from graphc.analysis.certificate.certificate import check
     from graphc.target import load_data, load_target
     report = check(load_target(args.target, args.declarations), load_data(args.data) if args.data else None, wrt=_wrt(args), seed=args.seed,
-                   digits=args.digits, dtype=args.dtype, extreme=not args.no_extreme)
+                   digits=args.digits, dtype=args.dtype, extreme=not args.no_extreme, within=dict(args.intervals))
     print(report)
     return OK if report.ok else FAILED
 

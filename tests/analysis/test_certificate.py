@@ -235,3 +235,17 @@ def test_half_a_last_place() -> None:
     moved = half_ulp_away(np.array([1.0, 0.0, -3.0, np.inf]), FORMATS["float64"], np.random.default_rng(0))
     assert [float(abs(m - x) * 2**53) for m, x in zip(moved[[0, 2]], (1.0, -3.0), strict=True)] == [1.0, 2.0]
     assert (moved[1], moved[3]) == (0, mpmath.inf)
+
+
+def test_points_are_within_the_intervals_that_are_given():
+    x, t = gc.param("x", "n"), gc.tensor("t", "n")
+    assert gc.check(gc.losses.focal(x, t), within={"t": (0, 1)}, dtype="float64").ok
+    assert "t in [0, 1]" in str(gc.check(gc.losses.bce_with_logits(x, t), within={"t": (0, 1)}, dtype="float32"))
+    assert gc.check(gc.sum(gc.where(x < 2, x, gc.sqrt(1 - x))), within={"x": (-3, 1.5)}, dtype="float64").ok
+
+
+@pytest.mark.parametrize("within, said", [({"z": (0, 1)}, "no float input is called z"), ({"x": (1, 0)}, "give \\(least, greatest\\)"), ({"x": (0, float("nan"))}, "interval of x")])
+def test_intervals_that_are_none(within, said):
+    x = gc.param("x", "n")
+    with pytest.raises(gc.BindingError, match=said):
+        gc.check(gc.sum(x), data={"x": [1.0]}, within=within)

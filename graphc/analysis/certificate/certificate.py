@@ -20,7 +20,7 @@ import numpy as np
 from graphc.analysis.certificate.judge import Judge
 from graphc.analysis.certificate.points import Point, extreme_points, mixed_points, random_points, rounded, tied_points
 from graphc.analysis.certificate.report import Report
-from graphc.analysis.certificate.sampling import Sampler
+from graphc.analysis.certificate.sampling import Sampler, intervals
 from graphc.analysis.certificate.subject import Subject, subject_of
 from graphc.analysis.certificate.ulps import FORMATS
 from graphc.errors import BindingError, TargetError
@@ -33,15 +33,17 @@ __all__ = ["check"]
 
 
 def check(target: Any, data: Any = None, *, wrt: Any = None, seed: int = 0, digits: int = 50, dtype: str | None = None,
-          extreme: bool = True) -> Report:
+          extreme: bool = True, within: Mapping[str, tuple[float, float]] | None = None) -> Report:
     """Judge the compiled kernels of a formula by mathematics: its values and gradients in ulps, with the worst input found.
 
     `target` is a tensor, a list or dict of tensors, or a compiled Program. `data` are arrays by name to judge it at besides random and
     extreme points: a dict, or a list of dicts. `wrt` as in `gc.grad`; without it the parameters, or all float inputs where there are
-    none. `dtype` is "float32" or "float64"; without it both are checked. `extreme=False` leaves extreme points out. The report repeats for a seed.
+    none. `dtype` is "float32" or "float64"; without it both are checked. `extreme=False` leaves extreme points out. `within` are
+    intervals of inputs by name, for a formula that is made for some numbers: targets in (0, 1). The report repeats for a seed.
 
-    Raises BindingError where data do not fit, or where none are given and no random data suit the formula, DifferentiationError where
-    there is nothing to differentiate by, TargetError for a dtype that the program does not compute in.
+    Raises BindingError where data do not fit, for an interval that is none or no float input's, and where no data are given and no random
+    ones suit the formula, DifferentiationError where there is nothing to differentiate by, TargetError for a dtype that the program does not
+    compute in.
 
     >>> import graphc as gc
     >>> x = gc.tensor("x", "n")
@@ -53,10 +55,11 @@ def check(target: Any, data: Any = None, *, wrt: Any = None, seed: int = 0, digi
     rng = np.random.default_rng(seed)
     judge = Judge(subject, digits, seed)
     judge.notes += notes
+    box = intervals(within or {}, subject.inputs)
     for given in _given(subject, data, dtypes, rng):
         judge.at(given)
     try:
-        sampler = Sampler([o.tensor for o in subject.outputs], rng, [o.scalar for o in subject.outputs if o.scalar is not None])
+        sampler = Sampler([o.tensor for o in subject.outputs], rng, [o.scalar for o in subject.outputs if o.scalar is not None], box)
     except BindingError as error:
         if data is None:
             raise

@@ -71,7 +71,7 @@ def extreme_points(sampler: Sampler, rng: np.random.Generator, dtypes: Sequence[
     """Each extreme at one entry of each input, then in all of its entries."""
     for everywhere in (False, True):
         for i in inputs:
-            for v in EXTREMES:
+            for v in dict.fromkeys((*(v for v in EXTREMES if sampler.admits(i, v)), *sampler.within.get(i, ()))):
                 drawn = sampler.draw(rng)
                 if (everywhere and drawn[i].size < 2) or not drawn[i].size:
                     continue
@@ -109,5 +109,5 @@ def tied_points(sampler: Sampler, rng: np.random.Generator, dtypes: Sequence[str
     if len(inputs) > 1:
         drawn = sampler.draw(rng)
         first: Any = float(drawn[inputs[0]].flat[0]) if drawn[inputs[0]].size else 1.0
-        drawn |= {i: np.full(drawn[i].shape, first) for i in inputs}
+        drawn |= {i: np.full(drawn[i].shape, first) for i in inputs if sampler.admits(i, first)}
         yield Point("all inputs equal", rounded(drawn, dtypes[0]), sampler.extents, tuple(dtypes), "tied")

@@ -21,7 +21,7 @@ from graphc.ir.nodes import Input, Node, Read
 from graphc.ir.walk import inputs_of, topological
 from graphc.scalar.symbols import Extent
 
-__all__ = ["Sampler", "DISTRIBUTIONS"]
+__all__ = ["Sampler", "DISTRIBUTIONS", "intervals"]
 
 PRIMES = tuple(sp.primerange(2, 120))
 DISTRIBUTIONS: dict[str, Callable[[np.random.Generator, tuple[int, ...]], Any]] = {   # tried in turn until the formulas are finite
@@ -43,20 +43,28 @@ class Sampler:
     ({'n': 2}, 'uniform in (0, 1)')
     """
 
-    def __init__(self, tensors: Sequence[Tensor], rng: np.random.Generator, more: Sequence[Tensor] = ()):
-        """`more` have inputs that are drawn too; they need not be finite."""
+    def __init__(self, tensors: Sequence[Tensor], rng: np.random.Generator, more: Sequence[Tensor] = (),
+                 within: Mapping[str, tuple[float, float]] | None = None):
+        """`more` have inputs that are drawn too; they need not be finite. `within` are intervals of inputs, by name."""
         self.roots = [t.node for t in (*tensors, *more)]
         self.inputs = inputs_of(self.roots)
         self.binder = Binder(self.inputs, self.roots)
         self.extents = _extents(self.inputs, self.binder)
         self.gathered = _gathered(self.roots)
         self.floats = [i for i in self.inputs if i.dtype == "float"]
+        self.within = {i: within[i.name] for i in self.floats if within and i.name in within}
         self.distributions = self._suitable(tensors, rng)
 
     @property
     def described(self) -> str:
         names = list(dict.fromkeys(self.distributions.values()))
-        return names[0] if len(names) == 1 else ", ".join(f"{i.name} {d}" for i, d in self.distributions.items())
+        said = names[0] if len(names) == 1 else ", ".join(f"{i.name} {d}" for i, d in self.distributions.items())
+        return ", ".join([said, *(f"{i.name} in [{low:g}, {high:g}]" for i, (low, high) in self.within.items())])
+
+    def admits(self, i: Input, v: float) -> bool:
+        """Whether a number is in the interval of an input."""
+        low, high = self.within.get(i, (-np.inf, np.inf))
+        return low <= v <= high
 
     def draw(self, rng: np.random.Generator) -> dict[Input, np.ndarray]:
         """Arrays by input, floats in float64."""
@@ -88,7 +96,22 @@ class Sampler:
         if i.dtype == "int":
             below = i.below if i.below is not None else self.gathered.get(i, sp.Integer(5))
             return np.asarray(rng.integers(0, size_of(below, self.extents), size=shape), dtype=np.int64)
-        return np.asarray(DISTRIBUTIONS[distributions[i]](rng, shape), dtype=i.precision or np.float64).astype(np.float64)
+        drawn = np.asarray(DISTRIBUTIONS[distributions[i]](rng, shape))
+        if i in self.within:
+            low, high = self.within[i]
+            drawn = rng.uniform(low, high, size=shape) if np.isfinite(high - low) else np.clip(drawn, low, high)
+        return drawn.astype(i.precision or np.float64).astype(np.float64)
+
+
+def intervals(within: Mapping[str, tuple[float, float]], inputs: Sequence[Input]) -> dict[str, tuple[float, float]]:
+    """Intervals of float inputs by name, checked."""
+    known = [i.name for i in inputs if i.dtype == "float"]
+    for name, ends in within.items():
+        if name not in known:
+            raise located(BindingError(f"check: no float input is called {name}. They are {', '.join(known) or 'none'}"))
+        if len(ends) != 2 or not ends[0] <= ends[1]:
+            raise located(BindingError(f"check: the interval of {name} is {ends!r}; give (least, greatest)"))
+    return {name: (float(low), float(high)) for name, (low, high) in within.items()}
 
 
 def _extents(inputs: Sequence[Input], binder: Binder) -> dict[str, int]:
