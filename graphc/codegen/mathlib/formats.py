@@ -25,8 +25,9 @@ from graphc.codegen.mathlib.targets import intrinsic
 __all__ = ["Format", "FORMATS", "strict", "contracted", "select", "reordered", "casts", "polynomial"]
 
 
-strict = njit(error_model="numpy", fastmath=False, forceinline=True, no_cfunc_wrapper=True)
-contracted = njit(error_model="numpy", fastmath={"contract"}, forceinline=True, no_cfunc_wrapper=True)
+_INLINED: Any = {"error_model": "numpy", "forceinline": True, "no_cfunc_wrapper": True}        # Numba's types do not know the last
+strict = njit(**_INLINED, fastmath=False)
+contracted = njit(**_INLINED, fastmath={"contract"})
 
 
 @dataclass(frozen=True)
