@@ -95,6 +95,7 @@ def lgamma(x: Any) -> Any:
     return np.where(one | two, _beside_two(d) - np.where(one, np.log1p(d), 0), elsewhere)
 
 
+@extended
 def sigmoid(x: Any) -> Any:
     """1/(1 + exp(-x)); SciPy's expit is 0 where exp(-x) overflows and the value is subnormal."""
     e = np.exp(-np.abs(x))
