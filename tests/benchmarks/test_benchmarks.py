@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import graphc as gc
-from tests.benchmarks import page, peers
+from tests.benchmarks import functions, page, peers
 from tests.benchmarks.floor import SIDE, Floor
 from tests.benchmarks.measure import agree, best, bounded, interleaved, leaves
 from tests.benchmarks.scaling import cliffs
@@ -106,3 +106,11 @@ def test_performance_page_has_a_place_for_each_table(name: str) -> None:
 def test_a_cliff_is_a_step_up() -> None:
     curve = {"100": 50.0, "300": 20.0, "1000": 21.0, "3000": 45.0}
     assert cliffs({"loss": curve}) == ["Cliff: loss, 3000: 45 after 21 at 1000."]
+
+
+def test_every_function_is_timed() -> None:
+    names = functions.measured()
+    assert {"exp", "power", "sigmoid"} <= set(names) and functions.library("exp") is np.exp
+    for name in ("exp", "sech", "power"):
+        ours, theirs = functions.times(name, "float32", size=64, rounds=1)
+        assert ours > 0 and (theirs is None) == (name == "sech")
