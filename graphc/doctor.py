@@ -12,7 +12,7 @@ import ctypes
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from graphc.codegen.cudalib.toolkit import MEND, parts
+from graphc.codegen.cudalib.toolkit import MEND, parts, reason
 
 __all__ = ["Finding", "NEEDED", "PARTS", "examine", "report"]
 
@@ -110,8 +110,7 @@ def _tried(part: str) -> Finding:
     try:
         return Finding(part, purpose, found=check())
     except Exception as error:                     # a broken installation fails in any way
-        text = str(error).strip()
-        return Finding(part, purpose, problem=text.splitlines()[0] if text else type(error).__name__, mend=mend())
+        return Finding(part, purpose, problem=reason(error), mend=mend())
 
 
 def report(findings: Sequence[Finding]) -> str:

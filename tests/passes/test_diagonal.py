@@ -4,13 +4,8 @@ import numpy as np
 import pytest
 
 import graphc as gc
-from graphc.ir.walk import topological
 
 RNG = np.random.default_rng(3)
-
-
-def ranks(node):
-    return max(len(n.dims) for n in topological([node]))
 
 
 def test_a_trace_is_no_product():

@@ -17,7 +17,7 @@ from typing import Any
 
 from graphc.errors import TargetError
 
-__all__ = ["MEND", "Part", "parts", "require", "tool", "cards"]
+__all__ = ["MEND", "Part", "parts", "reason", "require", "tool", "cards"]
 
 MEND = "pip install 'graphc[cuda13]'"
 
@@ -80,8 +80,12 @@ def _probe(name: str, purpose: str, look: Callable[[], str]) -> Part:
     try:
         return Part(name, purpose, version=look())
     except Exception as error:                      # a missing library is whatever its loader raises
-        text = str(error).strip()
-        return Part(name, purpose, problem=text.splitlines()[0] if text else type(error).__name__)
+        return Part(name, purpose, problem=reason(error))
+
+
+def reason(error: Exception) -> str:
+    """The first line of what an error says."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def require(*names: str) -> None:
