@@ -24,6 +24,7 @@ from graphc.loops.statements import Allocate, Assign, Blocks, For, Kernel, Short
 from graphc.loops.uses import within
 from graphc.scalar.symbols import Extent
 from graphc.scalar.term import Term, walk
+from graphc.schedule.cost import functions
 
 __all__ = ["in_lanes", "SHORT"]
 
@@ -67,7 +68,7 @@ class _Lanes:
         """The kernel with its rows in lanes where they are short, else as the `other`."""
         loop = self.kernel.body[-1]
         extents = list(dict.fromkeys(s.extent for s in within(getattr(loop, "body", ())) if isinstance(s, For) and not s.single))
-        if not isinstance(loop, For) or any(e.is_Integer and e >= SHORT for e in extents):
+        if not isinstance(loop, For) or any(e.is_Integer and e >= SHORT for e in extents) or not _has_functions(loop):
             return None
         rows = Rows.short(loop, self.kernel.body, self.arrays, self.own)
         blocks = self.blocks(rows)
@@ -106,6 +107,11 @@ class _Lanes:
         """The number of rows of a block."""
         most = reduce(lambda a, b: _whole("maximum", a, b), counts)
         return Assign(self.own("lanes"), _whole("maximum", _whole("minimum", most, LANES), 1))
+
+
+def _has_functions(loop: For) -> bool:
+    """Whether the rows have more than arithmetic in them: it is functions that want vectors."""
+    return any(functions(v) for s in within(loop.body) for v in values(s))
 
 
 def _whole(op: str, a: Term, b: Term | int) -> Term:
