@@ -23,6 +23,7 @@ from typing import Any
 import sympy as sp
 
 from graphc.loops.statements import Accumulate, Allocate, Assign, Blocks, Flat, For, Kernel, Note, Stage, Statement, Store, Track, var
+from graphc.loops.uses import variables_of, within
 from graphc.scalar.symbols import Extent
 from graphc.scalar.term import Term, walk
 from graphc.schedule.cost import functions
@@ -91,7 +92,7 @@ class _Steps:
             elif isinstance(piece, Assign) and piece.value.is_const:
                 waiting[piece.name], notes = [*notes, piece], []
             else:
-                used = [name for x in (piece.body if isinstance(piece, Flat) else (piece,)) for name, _ in _uses(x)]
+                used = [name for x in (piece.body if isinstance(piece, Flat) else (piece,)) for name, _ in variables_of(x)]
                 for first in [s for name in dict.fromkeys(used) for s in waiting.pop(name, ())]:
                     self.add(first)
                 for s in (*notes, piece):
@@ -160,7 +161,7 @@ class _Steps:
         """A statement of a step across rows, in which elements of tables are numbers that the step before has read."""
         step = self.done[-1]
         assert isinstance(step, Stage)
-        made = {name for x in step.body for name, written in _uses(x) if written} | {x.name for x in step.body if isinstance(x, Store)}
+        made = {name for x in step.body for name, written in variables_of(x) if written} | {x.name for x in step.body if isinstance(x, Store)}
 
         def visit(t: Term) -> Term:
             if t.op == "load" and len(t.args) > 1 and not any(p.value in made for p in walk(t) if p.op in ("load", "var")):
@@ -213,10 +214,10 @@ def _wide(steps: Sequence[Step], loop: For, scratch: set[str], carried: set[str]
                 written.add(name)
             if name not in scratch and not (index and _is_own(index[0], loop)):
                 elsewhere.add(name)
-        for name in {name for s in step.body for name, _ in _uses(s)} & carried:
+        for name in {name for s in step.body for name, _ in variables_of(s)} & carried:
             users.setdefault(name, set()).add(k)
     shared = {name for name, found in users.items() if len(found) > 1}
-    if shared & written & elsewhere or shared & carried & {n for s in steps for x in s.body for n, w in _uses(x) if w}:
+    if shared & written & elsewhere or shared & carried & {n for s in steps for x in s.body for n, w in variables_of(x) if w}:
         return None
     return shared & written & scratch | {s.name for s in steps if isinstance(s, Flat) and s.name in scratch}
 
@@ -227,7 +228,7 @@ def _passed(steps: Sequence[Step], carried: set[str]) -> tuple[tuple[str, ...], 
     reads: list[list[str]] = []
     for step in steps:
         own, needed = set[str](), dict[str, None]()
-        for name, is_written in (use for s in step.body for use in _uses(s)):
+        for name, is_written in (use for s in step.body for use in variables_of(s)):
             if not is_written and name in made - own:
                 needed[name] = None
             own |= {name} if is_written else set()
@@ -240,29 +241,14 @@ def _passed(steps: Sequence[Step], carried: set[str]) -> tuple[tuple[str, ...], 
     passing: list[Step] = []
     for k, step in enumerate(steps):
         later = {name for names in reads[k + 1:] for name in names}
-        written = dict.fromkeys(name for s in step.body for name, w in _uses(s) if w and name in later)
+        written = dict.fromkeys(name for s in step.body for name, w in variables_of(s) if w and name in later)
         passing.append(replace(step, reads=tuple(reads[k]), writes=tuple(written)))
     return tuple(kept), passing
 
 
-def _uses(s: Statement) -> Iterator[tuple[str, bool]]:
-    """(variable, whether it is written), in order."""
-    for t in (*_terms(s), *(s.index if isinstance(s, Store) else ())):
-        yield from ((p.value, False) for p in walk(t) if p.op == "var")
-    if isinstance(s, For):
-        yield s.index, True
-        for inner in s.body:
-            yield from _uses(inner)
-    if isinstance(s, Assign):
-        yield s.name, True
-    for target in (getattr(s, "target", None), getattr(s, "best", None)):
-        if target is not None and target.op == "var":
-            yield target.value, True
-
-
 def _accesses(step: Step) -> Iterator[tuple[str, tuple[Term, ...], bool]]:
     """(array, index, whether it is written)"""
-    for s in _within(step.body):
+    for s in within(step.body):
         for t in (p for term in (*_terms(s), *(s.index if isinstance(s, Store) else ())) for p in walk(term) if p.op == "load"):
             yield t.value, t.args, False
         if isinstance(s, Store):
@@ -271,19 +257,12 @@ def _accesses(step: Step) -> Iterator[tuple[str, tuple[Term, ...], bool]]:
             yield s.target.value, s.target.args, True
 
 
-def _within(body: Sequence[Statement]) -> Iterator[Statement]:
-    for s in body:
-        yield s
-        if isinstance(s, For):
-            yield from _within(s.body)
-
-
 def _terms(s: Any) -> list[Term]:
     return [v for f in fields(s) if isinstance(v := getattr(s, f.name), Term)]
 
 
 def _all_terms(body: Sequence[Statement]) -> list[Term]:
-    return [t for s in _within(body) for t in (*_terms(s), *(s.index if isinstance(s, Store) else ()))]
+    return [t for s in within(body) for t in (*_terms(s), *(s.index if isinstance(s, Store) else ()))]
 
 
 def _widened(x: Any, wide: set[str], row: str) -> Any:

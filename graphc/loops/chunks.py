@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
-from graphc.loops.statements import Accumulate, For, Statement
+from graphc.loops.statements import Accumulate, Blocks, For, Short, Statement
 from graphc.scalar.term import Term
 
 __all__ = ["chunked", "chunk_sums"]
@@ -43,6 +43,7 @@ def chunk_sums(body: Sequence[Statement]) -> dict[str, str]:
     """The sums that loops make in chunks, with the rest of each."""
     found: dict[str, str] = {}
     for s in body:
+        s = s.loop if isinstance(s, Blocks | Short) else s
         if isinstance(s, For):
             found |= {total: rest for total, _, rest in s.parts} | chunk_sums(s.body)
     return found

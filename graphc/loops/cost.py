@@ -28,6 +28,7 @@ from graphc.loops.statements import (
     HostProgram,
     Kernel,
     Product,
+    Short,
     Statement,
     Store,
     Track,
@@ -111,7 +112,7 @@ def _stored_first(kernel: Kernel, name: str) -> bool:
 def _walk(body: Iterable[Statement], loops: Mapping[str, sp.Expr]) -> Iterator[tuple[Statement, dict[str, sp.Expr]]]:
     """The statements in loops, with the extents of the loops around."""
     for s in body:
-        if isinstance(s, Blocks):
+        if isinstance(s, Blocks | Short):
             s = s.loop
         if isinstance(s, For):
             yield from _walk(s.body, {**loops, s.index: sp.Integer(1) if s.single else s.extent})

@@ -20,6 +20,7 @@ from graphc.loops.computes import Computes, carrier
 from graphc.loops.device.host import mapped
 from graphc.loops.device.statements import DeviceProgram
 from graphc.loops.host import Scope, assemble
+from graphc.loops.lanes import in_lanes
 from graphc.loops.pack import packed
 from graphc.loops.peel import peel
 from graphc.loops.reciprocals import reciprocals
@@ -87,7 +88,7 @@ class _Lowering(Computes):
         return self.in_blocks(share_kernels(split_rows(whole))) if self.policy.tuned else whole
 
     def in_blocks(self, program: HostProgram) -> HostProgram:
-        """The program with the rows of kernels in blocks, where that pays."""
+        """The program with the rows of kernels in lanes or in blocks, where that pays."""
         made: dict[Kernel, Kernel] = {}
 
         def size(e: sp.Expr) -> Term:
@@ -96,10 +97,11 @@ class _Lowering(Computes):
         def visit(s: Statement) -> list[Statement]:
             if isinstance(s, Call):
                 if s.kernel not in made:
-                    made[s.kernel] = in_blocks(s.kernel, size, self.own)
+                    made[s.kernel] = in_lanes(s.kernel, in_blocks(s.kernel, size, self.own), self.arrays, size, self.own, self.kernels == "over_")
                 s = replace(s, kernel=made[s.kernel])
             return [s]
-        return replace(program, body=tuple(rebuilt(program.body, visit)), rows={**program.rows, Extent(self.own("height")): self.own("height")})
+        counts = {Extent(name): name for name in (self.own("height"), self.own("lanes"))}
+        return replace(program, body=tuple(rebuilt(program.body, visit)), rows={**program.rows, **counts})
 
     def kernel_name(self, loop: Loop) -> str:
         """Kernels are called after the outermost dim that they run over: over_n, over_n_2, ..."""

@@ -16,8 +16,8 @@ from graphc.scalar.symbols import Extent
 from graphc.scalar.term import Term
 from graphc.schedule.library import MatrixProduct
 
-__all__ = ["Assign", "Store", "Accumulate", "Track", "For", "Stage", "Flat", "Blocks", "ForTiles", "Height", "Note", "Allocate", "Product", "Call",
-           "Statement", "Split", "Kernel", "HostProgram", "load", "var", "leaves", "rebuilt", "values"]
+__all__ = ["Assign", "Store", "Accumulate", "Track", "For", "Stage", "Around", "Flat", "Blocks", "Short", "ForTiles", "Height", "Note", "Allocate",
+           "Product", "Call", "Statement", "Split", "Kernel", "HostProgram", "load", "var", "leaves", "rebuilt", "values"]
 
 
 def load(name: str, index: tuple[Term, ...], kind: str) -> Term:
@@ -82,11 +82,21 @@ class For:
 
 @dataclass(frozen=True)
 class Stage:
-    """A step of a block: the statements for each of its rows, with the kept numbers that they read and write."""
+    """A step of a block: the statements for each of its rows, with the kept numbers that they read and write. `sums` add to a place what the
+    rows have added to a variable."""
 
     body: tuple[Statement, ...]
     reads: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
+    sums: tuple[Accumulate, ...] = ()
+
+
+@dataclass(frozen=True)
+class Around:
+    """Steps of a block in a loop, whose own body is empty (see graphc.loops.lanes)."""
+
+    loop: For
+    steps: tuple[Stage | Around, ...]
 
 
 @dataclass(frozen=True)
@@ -105,12 +115,12 @@ class Flat:
 
 @dataclass(frozen=True)
 class Blocks:
-    """A loop over rows in blocks of `block` rows, from `begin` to `end`, each in steps (see graphc.loops.blocks); `row` counts in the block.
+    """A loop over rows in blocks of `block` rows, from `begin` to `end`, each in steps (see graphc.loops.blocks, lanes); `row` counts in the block.
     Numbers `kept` from step to step have a place for each row in the array `numbers`. `elements` and `element` name what a function of all
     elements runs over."""
 
     loop: For
-    steps: tuple[Stage | Flat, ...]
+    steps: tuple[Stage | Flat | Around, ...]
     kept: tuple[str, ...]
     block: str
     row: str
@@ -119,6 +129,16 @@ class Blocks:
     numbers: str
     elements: str
     element: str
+
+
+@dataclass(frozen=True)
+class Short:
+    """A loop over rows in one of two ways: `beside`, if the test says that they are short, or `along` (see graphc.loops.lanes)."""
+
+    loop: For
+    test: Term
+    beside: tuple[Statement, ...]
+    along: tuple[Statement, ...]
 
 
 @dataclass(frozen=True)
@@ -196,7 +216,7 @@ class Call:
     split: Split | None = None
 
 
-Statement = Assign | Store | Accumulate | Track | For | Blocks | ForTiles | Height | Note | Allocate | Product | Call
+Statement = Assign | Store | Accumulate | Track | For | Blocks | Short | ForTiles | Height | Note | Allocate | Product | Call
 
 
 @dataclass(frozen=True)

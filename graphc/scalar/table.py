@@ -228,8 +228,8 @@ _row("times_log", lambda x, l, y: l, lambda x, l, y: where(_("and_", _("eq", x, 
      note="x = 0: value 0 for every l that is not NaN; derivative 0 in an infinite l")
 # in grouped(x*e)**2 the product comes first: sympy would distribute the power
 _row("grouped", lambda x, y: 1, plain=lambda x: x, numpy="numpy.positive", jit="", mpmath=lambda mp, x: x, result="same")
-_row("scaled", lambda x, b, y: 1 / b, None, plain=lambda x, b: x / b, numpy="numpy.divide", jit="scaled", mpmath=lambda mp, x, b: x / b,
-     note="everywhere: 0 in b, which is held constant")
+_row("scaled", lambda x, b, y: _("scaled", sp.Integer(1), b), None, plain=lambda x, b: x / b,
+     numpy="numpy.divide", jit="scaled", mpmath=lambda mp, x, b: x / b, note="everywhere: 0 in b, which is held constant")
 _row("exp_sum", lambda a, b, y: y, lambda a, b, y: y, plain=lambda a, b: _("exp", a + b),
      numpy="graphc.scalar.oracle.exp_sum", jit="exp_sum", mpmath=lambda mp, a, b: mp.exp(a + b))
 _row("exp_difference", lambda a, b, y: _("exp", a), lambda a, b, y: -_("exp", b), plain=lambda a, b: _("exp", a) - _("exp", b),
@@ -243,7 +243,7 @@ _row("log_product", lambda a, b, y: 1 / a, lambda a, b, y: 1 / b, plain=lambda a
      mpmath=lambda mp, a, b: mp.log(a * b))
 _row("log_product3", lambda a, b, c, y: 1 / a, lambda a, b, c, y: 1 / b, lambda a, b, c, y: 1 / c, plain=lambda a, b, c: _("log", a * b * c),
      numpy="graphc.scalar.oracle.log_product3", jit="log_product3", domain="a*b*c > 0", mpmath=lambda mp, a, b, c: mp.log(a * b * c))
-_row("log1p_square", lambda x, y: 2 * _("over_hypot", x, sp.Integer(1)) / _("hypot", x, sp.Integer(1)), plain=lambda x: _("log1p", x**2),
+_row("log1p_square", lambda x, y: 2 * _("over_squares", x, sp.Integer(1)), plain=lambda x: _("log1p", x**2),
      numpy="graphc.scalar.oracle.log1p_square", jit="log1p_square", mpmath=lambda mp, x: mp.log1p(x * x))
 _row("binade", lambda x, y: 0, numpy="graphc.scalar.oracle.binade", jit="binade", note="everywhere: 0, a scale that cancels",
      mpmath=lambda mp, x: mp.mpf(1) if x == 0 or not mp.isfinite(x) else mp.mpf(2)**mp.floor(mp.log(abs(x), 2)))
@@ -263,6 +263,11 @@ _row("over_hypot", lambda a, b, y: _("over_hypot", b, a)**2 * _inverse(_("hypot"
      plain=lambda a, b: a / _("hypot", a, b), numpy="graphc.scalar.oracle.over_hypot", jit="over_hypot",
      mpmath=lambda mp, a, b: mp.mpf(0) if a == b == 0 else a / mp.hypot(a, b),
      note="(0, 0): value and derivatives 0")
+_row("over_squares", lambda a, b, y: (_("over_hypot", b, a) - _("over_hypot", a, b)) * (_("over_hypot", b, a) + _("over_hypot", a, b))
+     * _inverse(_("hypot", a, b))**2, lambda a, b, y: -2 * y * _("over_squares", b, a),
+     plain=lambda a, b: a / (a**2 + b**2), numpy="graphc.scalar.oracle.over_squares", jit="over_squares",
+     mpmath=lambda mp, a, b: mp.nan if mp.isnan(a) or mp.isnan(b) else a / (a * a + b * b) if mp.isfinite(a) and (a or b) else mp.mpf(0),
+     note="(0, 0): value and derivatives 0")
 
 # --- trigonometric and hyperbolic -------------------------------------------------------------------------------------
 _row("sin", lambda x, y: _("cos", x), jit="sin", latex=r"\sin")
@@ -273,8 +278,7 @@ _row("arcsin", lambda x, y: 1 / _("sqrt", (1 - x) * (1 + x)), jit="math.asin", m
 _row("arccos", lambda x, y: -1 / _("sqrt", (1 - x) * (1 + x)), jit="math.acos", mpmath="acos", latex=r"\arccos",
      domain="-1 <= x <= 1", kinks=(Kink(lambda x: _tie(_("abs", x), one), "singular", "-inf"),))
 _row("arctan", lambda x, y: 1 / (1 + x**2), jit="arctan", mpmath="atan", latex=r"\arctan")
-_row("arctan2", lambda a, b, y: _("over_hypot", b, a) * _inverse(_("hypot", a, b)),
-     lambda a, b, y: -_("over_hypot", a, b) * _inverse(_("hypot", a, b)), jit="arctan2",
+_row("arctan2", lambda a, b, y: _("over_squares", b, a), lambda a, b, y: -_("over_squares", a, b), jit="arctan2",
      mpmath="atan2", latex=r"\mathrm{atan2}",
      kinks=(Kink(_origin, "singular", "0"), Kink(lambda a, b: _("and_", _zero(a), _("lt", b, zero)), "jump", "as on both sides")))
 _row("sinh", lambda x, y: _("cosh", x), latex=r"\sinh", jit="sinh")

@@ -66,7 +66,7 @@ CASES: dict[str, Case] = {
     **{f"polygamma{k}": Case(-30, 200, (0.5, 1.0, -0.5, -1.5), 1, f"f({k}, a[i])", "polygamma", k) for k in (1, 2, 3)},
     **_same("abs sign relu floor ceil round", Case(-100, 100, (0.5, 1.0, 1.5, 2.0**52))),
     **{f"powi{n}": Case(-100, 100, (1.0,), 1, f"f(a[i], {n})", "powi", n) for n in (3, 5, 8)},
-    **_pair("power hypot over_hypot arctan2 xlogy times_log maximum minimum excess"), **_pair("logaddexp exp_sum exp_difference", -0.7, -20.0),
+    **_pair("power hypot over_hypot over_squares arctan2 xlogy times_log maximum minimum excess"), **_pair("logaddexp exp_sum exp_difference", -0.7, -20.0),
     **_pair("log_product log_ratio scaled"), "inverse_total": Case(0, 100, (1.0,), 2), "apart": Case(-30, 60, (1.0,), 2, "f(a[i], b[i] > 0)"),
     "mod": Case(-30, 60, (1.0, 0.5), 2, "a[i] % b[i]"), "floordiv": Case(-30, 60, (1.0, 0.5), 2, "a[i] // b[i]"),
     "log_product3": Case(-30, 60, (1.0, 0.5), 3), "log_total": Case(-30, 60, (-0.7, -3.0), 3),

@@ -35,7 +35,7 @@ REASONS = {
 }
 # why one of the oracle may
 SCIPY = "evaluated: SciPy's"
-ORACLE_REASONS = REASONS | {"erfc": "evaluated: the C library's", "erfcx": SCIPY, **dict.fromkeys(("polygamma1", "polygamma2", "polygamma3", "digamma.part"), f"{SCIPY}, near zeros most")}
+ORACLE_REASONS = REASONS | {"over_squares": "two quotients by a rounded hypotenuse", "erfc": "evaluated: the C library's", "erfcx": SCIPY, **dict.fromkeys(("polygamma1", "polygamma2", "polygamma3", "digamma.part"), f"{SCIPY}, near zeros most")}
 # float32 of these is float64 rounded: comparing every value with float64 would show nothing
 WIDE = {"lgamma", "digamma", "polygamma"}
 # odd or even by construction, as a test sees: float32 is measured for x >= 0

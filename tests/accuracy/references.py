@@ -76,6 +76,7 @@ RULES: dict[str, Callable[..., Any]] = {
     "excess": lambda x, m: np.where(x == m, 0, x - m), "apart": lambda e, c: np.where(c > 0, 0, e), "scaled": lambda x, b: x / b,
     "inverse_total": lambda r, k: np.where(r + k == 0, 0, 1 / (r + k)), "exp_sum": _exp_sum, "exp_difference": _exp_difference,
     "over_hypot": lambda a, b: np.where((a == 0) & (b == 0), 0, a / np.hypot(a, b)),
+    "over_squares": lambda a, b: np.where((a == 0) & (b == 0), 0, a / np.hypot(a, b) / np.hypot(a, b)),
     "log_ratio": lambda x, y: _log_near(x / y, (x - y) / y), "log_product": lambda x, y: _log_near(x * y, _product_minus_one(x, y)),
     **{f"powi{n}": functools.partial(lambda n, x: x**n, n) for n in (3, 5, 8)},
 }

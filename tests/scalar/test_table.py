@@ -34,7 +34,7 @@ PAIRS = {
     "polygamma": [(k, x) for k in (1.0, 2.0, 3.0) for x in (0.3, 1.7, 5.0, 30.0)],
     **dict.fromkeys(("log_ratio", "log_product"), [(a, b) for a in (1e-200, 0.3, 1.7, 1e200) for b in (1e-190, 0.5, 3.0, 1e210)] + [(-2.0, -3.0)]),
     "exp_difference": [(a, b) for a in (0.0, 1e-9, 0.3, -700.0, 700.0) for b in (1e-9, -0.3, -700.0, 5.0)],
-    "over_hypot": [(a, b) for a in (0.0, 1e-200, 0.3, -5.0, 1e200) for b in (1e-200, 0.5, -3.0, 1e200)] + [(0.0, 0.0)],
+    **dict.fromkeys(("over_hypot", "over_squares"), [(a, b) for a in (0.0, 1e-200, 0.3, -5.0, 1e200) for b in (1e-200, 0.5, -3.0, 1e200)] + [(0.0, 0.0)]),
     "floordiv": [(a, b) for a in (7.0, -7.0, 6.0, 0.5, 0.0) for b in (2.0, 3.0, -2.0, 0.25)],
     "mod": [(a, b) for a in (7.0, -7.0, 6.0, 0.5, 0.0) for b in (2.0, 3.0, -2.0, 0.25)],
 }
@@ -46,7 +46,7 @@ SMOOTH = {                                  # arguments at which a row is differ
     "lgamma": [0.3, 1.7, 5.0, 30.0, -0.3], "digamma": [0.3, 1.7, 5.0, 30.0, -0.3], "cbrt": [0.3, -0.3, 5.0],
     **dict.fromkeys(("abs", "sign", "relu"), [0.3, -0.3, 5.0, -30.0]), **dict.fromkeys(("floor", "ceil", "round"), [0.3, -0.3, 5.2, -30.7]),
     "power": [(0.3, 2.7), (1.7, -1.5), (30.0, 0.5), (-1.7, 3.0), (0.3, 0.0), (1.7, 1.0)],
-    **dict.fromkeys(("log_ratio", "log_product"), [(0.3, 1.7), (5.0, 0.2), (-2.0, -3.0)]), "over_hypot": [(0.3, -0.4), (5.0, 2.0), (-3.0, 1.7)],
+    **dict.fromkeys(("log_ratio", "log_product"), [(0.3, 1.7), (5.0, 0.2), (-2.0, -3.0)]), **dict.fromkeys(("over_hypot", "over_squares"), [(0.3, -0.4), (5.0, 2.0), (-3.0, 1.7)]),
     "exp_difference": [(0.3, -0.4), (5.0, 2.0), (-3.0, 1.7)],
     "xlogy": [(0.3, 0.3), (5.0, 1.7), (-1.7, 30.0)], "hypot": [(0.3, -0.4), (5.0, 0.0), (0.0, -1.7)],
     "arctan2": [(0.3, -0.4), (5.0, 0.0), (0.0, 1.7), (-1.0, -1.0), (1.0, 2.0)],

@@ -2,6 +2,7 @@ r"""Functions of the table that are computed from others, step by step, as the t
 
     excess(x, m) = x - m, and 0 where x = m            log_total(m, r, k) = m + log1p(r + (k - 1))
     inverse_total(r, k) = 1/(r + k), and 0 where that is 1/0
+    over_squares(a, b) = over_hypot(a, b)/hypot(a, b)
 
 Their intervals, rounding errors and relations are those of the steps. What is computed with more care than its steps have (hypot,
 log_product) has a rule of its own in `intervals`.
@@ -49,6 +50,7 @@ COMPOSED: dict[str, Callable[..., Term]] = {
     "inverse_total": _inverse_total,
     "times_log": _times_log,
     "scaled": lambda x, b: _("div", x, b),
+    "over_squares": lambda a, b: _("mul", _("over_hypot", a, b), _inverse_total(_("hypot", a, b), _number(0, "float"))),
     "grouped": lambda x: x,
     "at_kink": lambda condition, line, value: value,
     "exp_sum": lambda a, b: _("exp", _("add", a, b)),

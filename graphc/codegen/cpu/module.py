@@ -13,12 +13,14 @@ from graphc.codegen.cpu.statements import CpuStatements, is_compiled
 from graphc.codegen.defined import defined
 from graphc.ir.nodes import Size
 from graphc.loops.chunks import chunk_sums
+from graphc.loops.lanes import SHORT
 from graphc.loops.names import named
 from graphc.loops.statements import (
     Blocks,
     Call,
     HostProgram,
     Kernel,
+    Short,
     leaves,
 )
 from graphc.scalar.symbols import Extent
@@ -90,14 +92,14 @@ class _Module(CpuStatements):
         return "\n".join([*lines, *("    " + x for x in (*self.shapes(inputs, body), *body))])
 
     def choice(self, few: Mapping[Size, Size]) -> list[str]:
-        """Few features and many points: inner loops run across points; else along features."""
+        """Few features and many points: inner loops run across points; else along features, or across rows where points are few too."""
         arguments = ", ".join(name for part in self.parameters() for name in part)
         sizes = [[self.print(t, outer=60) for t in (named(d, self.sizes), named(m, self.sizes))] for d, m in few.items()]
-        test = " and ".join(f"{d}*({m} + 256) < 200*{m}" for d, m in sizes)
+        test = " and ".join(f"{m} >= {SHORT} and {d}*({m} + 256) < 200*{m}" for d, m in sizes)
         return [f"if {test}:  # few features, many points", f"    across({arguments})", "else:", f"    along({arguments})"]
 
     def kernel(self, k: Kernel) -> str:
-        rows = k.body[-1].loop if isinstance(k.body[-1], Blocks) else k.body[-1]
+        rows = k.body[-1].loop if isinstance(k.body[-1], Blocks | Short) else k.body[-1]
         self.rows = rows if k.split else None
         parameters = (*k.arrays, *k.scalars, *k.sizes, *(("first", "last") if k.split else ()))
         lines = ["@rows_kernel" if k.split else "@kernel", f"def {k.name}({', '.join(parameters)}):"]

@@ -12,6 +12,7 @@ from graphc.loops.split import in_python
 from graphc.loops.statements import (
     Accumulate,
     Allocate,
+    Around,
     Assign,
     Blocks,
     Call,
@@ -21,6 +22,7 @@ from graphc.loops.statements import (
     Height,
     HostProgram,
     Product,
+    Short,
     Stage,
     Statement,
     Store,
@@ -69,6 +71,9 @@ class CpuStatements(Statements):
                 return self.loop(s)
             case Blocks():
                 return self.blocks(s)
+            case Short(_, test, beside, along):
+                ways = [["    " + x for x in self.block(way)] for way in (beside, along)]
+                return [f"if {p(test)}:  # short rows, side by side", *ways[0], "else:", *ways[1]]
             case ForTiles(extent, rows, start, stop, _, body):
                 size, height = p.size(extent, self.sizes), self.sizes[rows]
                 lines = [f"{stop} = min({start} + {height}, {size})", *self.block(body)]
@@ -86,11 +91,16 @@ class CpuStatements(Statements):
 
     def loop(self, s: For) -> list[str]:
         """A loop; in chunks, where it carries wide sums."""
+        before, after = [f"{part} = real(0)" for _, part, _ in s.parts], [x for part in s.parts for x in self.add_part(*part)]
+        return self.around(s, self.block(s.body), before, after)
+
+    def around(self, s: For, body: Sequence[str], before: Sequence[str], after: Sequence[str]) -> list[str]:
+        """The lines of a loop around a body; in chunks, with what comes before and after each, where it carries wide sums."""
         if s.single:
             test = f"if 0 <= {s.index} < {self.print.size(s.extent, self.sizes)}:"
-            return [f"{s.index} = {self.print(s.first)}", test, *("    " + x for x in self.block(s.body))]         # type: ignore[arg-type]
+            return [f"{s.index} = {self.print(s.first)}", test, *("    " + x for x in body)]                       # type: ignore[arg-type]
         start, stop = self.ends(s)
-        body = ["    " + x for x in self.block(s.body)]
+        body = ["    " + x for x in body]
         if not s.parts:
             ends = f"{stop} - 1, -1, -1" if s.reverse else stop if start == "0" else f"{start}, {stop}"
             return [f"for {s.index} in range({ends}):", *body]
@@ -98,23 +108,36 @@ class CpuStatements(Statements):
         at = self.print.apply("at", [chunk, step])
         self.print.functions.add("CHUNK")
         inner = [f"for {step} in range(min(CHUNK, {stop} - {chunk})):", f"    {s.index} = {at}", *body]
-        lines = [*(f"{part} = real(0)" for _, part, _ in s.parts), *inner, *(self.add_part(*part) for part in s.parts)]
-        return [f"for {chunk} in range({start}, {stop}, CHUNK):", *("    " + x for x in lines)]
+        return [f"for {chunk} in range({start}, {stop}, CHUNK):", *("    " + x for x in (*before, *inner, *after))]
 
     def blocks(self, s: Blocks) -> list[str]:
         """Rows in blocks, each step by step."""
         start, stop = self.ends(s.loop)
-        lines = [f"{s.end} = min({s.begin} + {s.block}, {stop})"]
-        for step in s.steps:
-            lines += self.flat(s, step) if isinstance(step, Flat) else self.stage(s, step, step.body)
+        lines = [f"{s.end} = min({s.begin} + {s.block}, {stop})", *(x for step in s.steps for x in self.step(s, step))]
         kept = [f"{s.numbers} = np.empty({len(s.kept) * HEIGHT}, real)"] if s.kept else []
         return [*kept, f"for {s.begin} in range({start}, {stop}, {s.block}):", *("    " + x for x in lines)]
 
+    def step(self, s: Blocks, step: Stage | Flat | Around) -> list[str]:
+        match step:
+            case Flat():
+                return self.flat(s, step)
+            case Around(loop, steps):
+                parts = tuple(part for _, part, _ in loop.parts)
+                before = self.rows_of(s, (), [f"{part} = real(0)" for part in parts], parts) if parts else []
+                after = self.rows_of(s, parts, [x for part in loop.parts for x in self.add_part(*part)], ()) if parts else []
+                return self.around(loop, [x for inner in steps for x in self.step(s, inner)], before, after)
+            case Stage(body, _, _, sums):
+                started = [f"{self.print(x.value)} = {self.print(Term('const', (), 0, x.value.kind))}" for x in sums]
+                return [*started, *self.stage(s, step, body), *self.block(sums)]
+
     def stage(self, s: Blocks, step: Stage | Flat, statements: Sequence[Statement]) -> list[str]:
-        """The rows of a block, one after another."""
+        return self.rows_of(s, step.reads, self.block(statements), step.writes)
+
+    def rows_of(self, s: Blocks, reads: Sequence[str], lines: Sequence[str], writes: Sequence[str]) -> list[str]:
+        """The rows of a block, one after another, with the numbers that they read and write."""
         place = {name: f"{s.numbers}[{f'{k * HEIGHT} + ' * (k > 0)}{s.row}]" for k, name in enumerate(s.kept)}
-        body = [*(f"{name} = {place[name]}" for name in step.reads), *self.block(statements), *(f"{place[name]} = {name}" for name in step.writes)]
-        if any(re.search(rf"\b{s.loop.index}\b", line) for line in body):
+        body = [*(f"{name} = {place[name]}" for name in reads), *lines, *(f"{place[name]} = {name}" for name in writes)]
+        if any(re.search(rf"\b{s.loop.index}\b", line.partition("  #")[0]) for line in body):
             body.insert(0, f"{s.loop.index} = {self.print.apply('at', [s.begin, s.row])}")
         return [f"for {s.row} in range({s.end} - {s.begin}):", *("    " + x for x in body)]
 
@@ -131,11 +154,11 @@ class CpuStatements(Statements):
             return short if width < LONG else long
         return [f"if {self.print.size(width, self.sizes)} < {LONG}:", *("    " + x for x in short), "else:", *("    " + x for x in long)]
 
-    def add_part(self, total: str, part: str, rest: str) -> str:
+    def add_part(self, total: str, part: str, rest: str) -> list[str]:
         """A part of a sum joins its total, which in float64 has no more digits than the part."""
         if self.dtype == "float32":
-            return f"{total} += {part}"
-        return f"{total}, {rest} = {self.print.apply('add_part', [total, rest, part])}"
+            return [f"{total} += {part}"]
+        return [f"{total}, {rest} = {self.print.apply('add_part', [total, rest, part])}"]
 
     def ends(self, s: For) -> tuple[str, str]:
         """The first index of a loop and the one after the last."""

@@ -15,14 +15,14 @@ from graphc.codegen.mathlib.pairs import fused
 
 __all__ = ["stable_functions", "STABLE_NAMES"]
 
-STABLE_NAMES = "excess apart log_total inverse_total times_log exp_sum log1p_square scaled binade over_hypot".split()
+STABLE_NAMES = "excess apart log_total inverse_total times_log exp_sum log1p_square scaled binade over_hypot over_squares".split()
 
 
 def stable_functions(real: Any, exp: Callable[..., Any], log: Callable[..., Any], log1p: Callable[..., Any]) -> dict[str, Callable[..., Any]]:
     """The functions by name, in the precision `real`."""
     inlined = strict
     zero, one, two, inf = map(real, (0, 1, 2, math.inf))
-    maximum = llvm(real, "maximum", 2)
+    maximum, minimum = llvm(real, "maximum", 2), llvm(real, "minimum", 2)
     fma, large = fused(real), real(2.0**(FORMATS[real].mantissa + 1))
 
     @inlined
@@ -64,30 +64,40 @@ def stable_functions(real: Any, exp: Callable[..., Any], log: Callable[..., Any]
     def scaled(x, b):                                                      # x / b for a power of two b, whose inverse is exact
         return x * (one / b)
 
-    binade = _binade(real)
+    binade, inverse = _binade(real)
 
     @inlined
     def over_hypot(a, b):                                                  # a / hypot(a, b), 0 at the origin
         scale = binade(maximum(abs(a), abs(b)))
-        p, q = scaled(a, scale), scaled(b, scale)
+        p, q = a * inverse(scale), b * inverse(scale)
         greater = maximum(abs(p), abs(q))
         less = select(greater == abs(p), q, p)
         square = greater * greater
         h = math.sqrt(square + fma(less, less, select(square < inf, fma(greater, greater, -square), zero)))
         return select(h == zero, zero, p / h)
 
+    @inlined
+    def over_squares(a, b):                                                # a / (a^2 + b^2), 0 at the origin
+        back = inverse(binade(maximum(abs(a), abs(b))))
+        p, q = abs(a * back), abs(b * back)
+        greater, less = maximum(p, q), minimum(p, q)
+        square = greater * greater
+        total = square + fma(less, less, select(square < inf, fma(greater, greater, -square), zero))
+        return select((total == zero) | (total == inf), zero, a * back * back / total)
+
     scope = locals()
     return {name: scope[name] for name in STABLE_NAMES}
 
 
-def _binade(real: Any) -> Callable[..., Any]:
-    """The power of two just below |x|, neither so small nor so large that its square or inverse leaves the format; 1 for inf and NaN."""
+def _binade(real: Any) -> tuple[Callable[..., Any], ...]:
+    """The power of two just below |x|, neither so small nor so large that its square or inverse leaves the format; 1 for inf and NaN. And 1/b
+    of such a power of two, without a division."""
     form = FORMATS[real]
     integer = form.integer
     span = form.bias - form.bias // 16
     as_real, as_integer = casts(real)
     shift, least, most, special = integer(form.mantissa), integer(form.bias - span), integer(form.bias + span), integer(2 * form.bias + 1)
-    bias = integer(form.bias)
+    bias, opposite = integer(form.bias), integer(2 * form.bias << form.mantissa)
 
     @strict
     def binade(x):                                                         # type: ignore[no-untyped-def]
@@ -95,4 +105,8 @@ def _binade(real: Any) -> Callable[..., Any]:
         clamped = select(exponent < least, least, select(exponent > most, most, exponent))
         return as_real(integer(select(exponent == special, bias, clamped)) << shift)
 
-    return binade
+    @strict
+    def inverse(b):                                                        # type: ignore[no-untyped-def]
+        return as_real(integer(opposite - as_integer(b)))
+
+    return binade, inverse

@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from graphc.passes.stable.table import Sides, row, rule
+from graphc.passes.subject import symbols
+from graphc.passes.unify import Match
+from graphc.scalar.symbols import OverIndex
 
 __all__: list[str] = []
 
@@ -220,7 +223,13 @@ def exp_minus_exp(gc: Any, x: Any, y: Any) -> Sides:
 
 # --- products of exponentials -----------------------------------------------------------------------------------------
 
-@rule(varies="x y")
+def no_matrix_product(m: Match) -> bool:
+    """Whether exp(x + y) is no exponential for each term of a product of matrices, which takes one for each of their elements."""
+    x, y = (symbols(next(s for w, s in m.wilds.items() if w.name == name)) for name in "xy")
+    return x <= y or y <= x or not any(isinstance(s, OverIndex) for s in x & y)
+
+
+@rule(varies="x y", when=no_matrix_product)
 def exp_times_exp(gc: Any, x: Any, y: Any) -> Sides:
     """exp(x) exp(y) = exp(x + y), the sum in twice the precision"""
     return gc.exp(x) * gc.exp(y), row("exp_sum", x, y)
