@@ -111,8 +111,11 @@ def _commutative(p: Apply, s: Subject, m: Match, root: bool) -> Iterator[tuple[M
             number, mine = -constant, [t._replace(expr=-t.expr) for t in parts]
         if m.loose and p.head is sp.Add and p.constant == 0 and number.is_positive:
             number, mine = ZERO, [*mine, Subject(number)]
+        if number != p.constant and _is_exact(p, root):
+            continue
         if len(p.args) - len(free_wilds(p)) <= len(mine) <= WIDTH:
-            for found, rest, spent in _choose(_known(p), mine, m, p.head):
+            taken = frozenset[int | None]() if root and p.constant == over(p.head, ONE, ONE) and not free_wilds(p) else None
+            for found, rest, spent in _choose(_known(p), mine, m, p.head, taken):
                 yield from _rest(p, rest, over(p.head, number, spent), found, root, sign)
 
 
@@ -130,6 +133,14 @@ def _known(p: Apply) -> tuple[Pattern, ...]:
 
 
 @cache
+def _is_exact(p: Apply, root: bool) -> bool:
+    """Whether a pattern's number is the subject's own: no value takes a number with it, and none is left over. 1 - f is no part of 3 - f."""
+    if any(_signed_wild(a) is not None for a in _known(p)) or not p.constant.is_number:                     # type: ignore[union-attr]
+        return False
+    return p.head is sp.Add and p.constant != 0 or not root and len(free_wilds(p)) != 1
+
+
+@cache
 def names_in(p: Pattern) -> frozenset[str]:
     """The values that a pattern asks for."""
     if isinstance(p, Wild):
@@ -143,15 +154,20 @@ def over(head: type, a: sp.Expr, b: sp.Expr) -> sp.Expr:
     return a - b if head is sp.Add else a / b
 
 
-def _choose(patterns: Sequence[Pattern], parts: list[Subject], m: Match, head: type) -> Iterator[tuple[Match, list[Subject], sp.Expr]]:
-    """Match each pattern with parts of its own: (match, the parts left, the coefficient that went with them)."""
+def _choose(patterns: Sequence[Pattern], parts: list[Subject], m: Match, head: type,
+            taken: frozenset[int | None] | None = None) -> Iterator[tuple[Match, list[Subject], sp.Expr]]:
+    """Match each pattern with parts of its own: (match, the parts left, the coefficient that went with them). `taken` says in which terms of a
+    root the parts before were: what matches within one of its terms was looked for where that was visited."""
     neutral = ZERO if head is sp.Add else ONE
     if not patterns:
         yield m, parts, neutral
         return
     for k, part in enumerate(parts):
+        within = None if taken is None else taken | {part.within}
+        if len(patterns) == 1 and within is not None and len(within) == 1 and None not in within:
+            continue
         for found in _part(patterns[0], part, m):
-            yield from _choose(patterns[1:], parts[:k] + parts[k + 1:], found, head)
+            yield from _choose(patterns[1:], parts[:k] + parts[k + 1:], found, head, within)
     for found, left, spent in _spread(patterns[0], parts, m, head):
         for last, rest, more in _choose(patterns[1:], left, found, head):
             yield last, rest, head(spent, more)

@@ -21,7 +21,7 @@ from graphc.ir.build import comprehension, prune
 from graphc.ir.nodes import Comprehension, Input, Node, Read, Scatter
 from graphc.ir.walk import rebuild
 from graphc.passes.rewrite import apply_rules
-from graphc.passes.subject import Subject, expanded
+from graphc.passes.subject import DEPTH, Subject, expanded
 from graphc.scalar.analytic import Analytic, analytic, value_of
 from graphc.scalar.symbols import Placeholder, placeholder
 from graphc.scalar.table import Op, op, where
@@ -42,17 +42,31 @@ SMOOTH = frozenset("""exp expm1 log log1p log2 log10 sigmoid logsigmoid softplus
 
 def fill_removable(roots: Sequence[Node]) -> list[Node]:
     """The graph with such functions as rows of the table."""
-    done = rebuild(roots, _visit)
+    done = rebuild(roots, _Filler().visit)
     return [done[r] for r in roots]
 
 
-def _visit(node: Node) -> Node:
-    if isinstance(node, Comprehension | Scatter):
-        for site in _sites(node.body):
-            found = _function(node, site)
-            if found is not None:
-                return _visit(found)
-    return node
+class _Filler:
+    def __init__(self) -> None:
+        self.steps: dict[Node, int] = {}        # how many maps below a node's own the nearest function stands
+
+    def visit(self, node: Node) -> Node:
+        if isinstance(node, Comprehension | Scatter) and self.below(node) <= DEPTH:
+            for site in _sites(node.body):
+                found = _function(node, site)
+                if found is not None:
+                    return self.visit(found)
+        self.steps[node] = self.below(node) if isinstance(node, Comprehension) and node.reduce is None else DEPTH + 1
+        return node
+
+    def below(self, node: Comprehension | Scatter) -> int:
+        """Most sums are of reads alone, and are not looked at further."""
+        return 0 if _has_function(node.body) else 1 + min((self.steps.get(r.operand, 0) for r in node.reads), default=DEPTH)
+
+
+@cache
+def _has_function(body: sp.Expr) -> bool:
+    return bool(body.has(Op))
 
 
 @cache
@@ -70,8 +84,7 @@ def _function(node: Comprehension | Scatter, site: sp.Expr) -> Node | None:
     if len(site.args) > WIDTH:
         return None
     whole = expanded(Subject(site, node.reads))
-    written = _written_out(whole.expr)
-    value = _by_function(_of_one_value(written)) or _near_zero(written)
+    value = _better(whole.expr)
     if value is None or value == site:
         return None
     base = len(node.reads)
@@ -81,6 +94,13 @@ def _function(node: Comprehension | Scatter, site: sp.Expr) -> Node | None:
         body, kept = prune(body, reads)
         return replace(node, body=body, reads=kept)
     return comprehension(node.axes, node.over, node.reduce, body, reads, node.origin, node.dtype)
+
+
+@cache
+def _better(e: sp.Expr) -> sp.Expr | None:
+    """An expression by such a function."""
+    written = _written_out(e)
+    return _by_function(_of_one_value(written)) or _near_zero(written)
 
 
 def _by_function(split: tuple[sp.Expr, sp.Expr, sp.Expr] | None) -> sp.Expr | None:

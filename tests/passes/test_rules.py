@@ -194,3 +194,13 @@ def test_part_of_a_sum_is_rewritten_with_its_sign():
         (node,) = prepare([tensor.node])
         np.testing.assert_allclose(gc.evaluate(Tensor(node), **{k: v for k, v in data.items() if k in {i.name for i in inputs_of([node])}}),
                                    gc.evaluate(tensor, **{k: v for k, v in data.items() if k in {i.name for i in inputs_of([tensor.node])}}), rtol=1e-12)
+
+
+def test_a_sum_is_matched_across_the_sums_that_it_reads():
+    """A match within one of them is that sum's own, looked for where it was visited; one across them is the outer sum's."""
+    x, y, z = gc.tensor("x", "n"), gc.tensor("y", "n"), gc.tensor("z", "n")
+    data = {"x": [800.0], "y": [0.0], "z": [0.0]}
+    for tensor in ((z + gc.softplus(x)) + (y - x), (z + gc.softplus(x)) - (x - y), 2 * (z + gc.softplus(x) / 2) - x, (gc.softplus(x) - x) + y):
+        (node,) = prepare([tensor.node])
+        assert gc.evaluate(Tensor(node), **{i.name: data[i.name] for i in inputs_of([node])})[0] == 0, gc.formula(tensor)
+        assert "softplus(-" in "".join(str(getattr(n, "body", "")) for n in topological([node])), gc.formula(tensor)
