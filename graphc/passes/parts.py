@@ -37,6 +37,8 @@ def exponent(s: Subject, loose: bool) -> Subject | None:
         return None
     if isinstance(e, op("power")) and e.args[0].is_number and e.args[0].is_positive:
         return s._replace(expr=op("log")(e.args[0]) * e.args[1])
+    if isinstance(e, op("at_kink")):
+        return exponent(s._replace(expr=e.args[-1]), loose)
     if isinstance(e, op("sigmoid") | op("erfc")):
         return s._replace(expr=op(f"log{e.row.name}")(*e.args))
     if isinstance(e, op("where")) and ZERO in e.args[1:]:
@@ -90,13 +92,11 @@ def _terms(s: Subject, scale: sp.Expr, room: int) -> tuple[sp.Expr, list[Subject
 
 
 def _term(s: Subject, scale: sp.Expr, room: int) -> tuple[sp.Expr, list[Subject]]:
-    """The terms of a multiple of one term, which may read a sum, or a multiple of something."""
+    """The terms of a multiple of one term, which may read a sum."""
     number, core = s.expr.as_coeff_Mul()
     inner = unfold(s._replace(expr=core)) if isinstance(core, Placeholder) else s._replace(expr=core)
     if isinstance(inner.expr, sp.Add) and room > 1:
         return _terms(inner, scale * number, room)
-    if inner.expr is not core and isinstance(inner.expr, sp.Mul) and isinstance(inner.expr.as_coeff_Mul()[1], Placeholder):
-        return _term(inner, scale * number, room)
     return ZERO, [s._replace(expr=scale * s.expr)]
 
 

@@ -20,13 +20,15 @@ import sympy as sp
 from graphc.ir.build import comprehension, prune
 from graphc.ir.nodes import Comprehension, Input, Node, Read, Scatter
 from graphc.ir.walk import rebuild
+from graphc.passes.pattern import is_inverse
+from graphc.passes.quotients import scaled
 from graphc.passes.rewrite import apply_rules
 from graphc.passes.subject import DEPTH, Subject, expanded
 from graphc.scalar.analytic import Analytic, analytic, value_of
 from graphc.scalar.symbols import Placeholder, placeholder
 from graphc.scalar.table import Op, op, where
 
-__all__ = ["fill_removable"]
+__all__ = ["fill_removable", "function_of"]
 
 X = placeholder(0)
 U = sp.Dummy("u")
@@ -71,8 +73,9 @@ def _has_function(body: sp.Expr) -> bool:
 
 @cache
 def _sites(body: sp.Expr) -> tuple[sp.Expr, ...]:
-    """Quotients and sums, outermost first."""
-    return tuple(e for e in sp.preorder_traversal(body) if isinstance(e, sp.Add) or isinstance(e, sp.Mul) and _divides(e))
+    """Quotients, sums and logarithms, outermost first."""
+    return tuple(e for e in sp.preorder_traversal(body)
+                 if isinstance(e, sp.Add | op("log") | op("log1p")) or isinstance(e, sp.Mul) and _divides(e) or is_inverse(e))
 
 
 def _divides(e: sp.Expr) -> bool:
@@ -100,7 +103,7 @@ def _function(node: Comprehension | Scatter, site: sp.Expr) -> Node | None:
 def _better(e: sp.Expr) -> sp.Expr | None:
     """An expression by such a function."""
     written = _written_out(e)
-    return _by_function(_of_one_value(written)) or _near_zero(written)
+    return _by_function(_of_one_value(written)) or _near_zero(written) or scaled(e)
 
 
 def _by_function(split: tuple[sp.Expr, sp.Expr, sp.Expr] | None) -> sp.Expr | None:
@@ -161,6 +164,13 @@ def _analytic(f: sp.Expr) -> type[Op] | None:
             if series is not None:
                 return analytic(Analytic(f, point, series, _stabilised))
     return None
+
+
+def function_of(formula: sp.Expr) -> type[Op]:
+    """The function of the table for a formula of x0 that has a limit where it fails."""
+    found = _analytic(formula)
+    assert found is not None, formula
+    return found
 
 
 @cache

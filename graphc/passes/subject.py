@@ -19,7 +19,7 @@ __all__ = ["Subject", "located", "enter", "place_of", "takes", "unfold", "signed
 
 
 MAX_TERMS = 8           # of a map that is written into what reads it
-DEPTH = 6               # of maps that are written into what reads them
+DEPTH = 8               # of maps that are written into what reads them
 
 
 class Subject(NamedTuple):

@@ -29,7 +29,8 @@ def tokens_of(s: Subject) -> frozenset[str]:
     e = s.expr
     number, parts = parts_of(type(e), s) if isinstance(e, sp.Add | sp.Mul) else (ZERO, [s._replace(expr=a) for a in e.args])
     if is_inverse(e):
-        parts += parts_of(sp.Mul, s)[1]
+        factors = parts_of(sp.Mul, s)[1]
+        parts += [*factors, *(f._replace(expr=f.expr.base) for f in factors if isinstance(f.expr, sp.Pow))]
     each = [_tokens(p) for p in parts]
     found = set[str]().union(*each, _twice(["sum" for tokens in each if "sum" in tokens]))
     if isinstance(e, sp.Add) and len(_signs_of(number).union(*map(_signs, parts))) > 1:
@@ -47,7 +48,7 @@ def _tokens(s: Subject) -> set[str]:
         _, parts = split(e)
         return {"*"} | (_tokens(s._replace(expr=parts[0])) if len(parts) == 1 else set())
     if isinstance(e, sp.Pow):
-        return {f"^{e.exp}"}
+        return {f"^{e.exp}"} | ({"^-1"} if e.exp.is_Integer and e.exp < -1 else set())
     return {"+" if isinstance(e, sp.Add) else e.row.name if isinstance(e, Op) else "x"}
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphc.passes.stable.table import Sides, row, rule
+from graphc.passes.stable.sums import log_mean
+from graphc.passes.stable.table import Sides, differentiated_as, row, rule
 
 __all__: list[str] = []
 
@@ -145,6 +146,12 @@ def coth(gc: Any, x: Any) -> Sides:
 
 
 @rule()
+def coth_by_exponentials(gc: Any, x: Any) -> Sides:
+    """(exp(x) + exp(-x)) / sinh(x) = 2 / tanh(x)"""
+    return (gc.exp(x) + gc.exp(-x)) / gc.sinh(x), 2 / gc.tanh(x)
+
+
+@rule()
 def one_over_cosh(gc: Any, x: Any) -> Sides:
     """1 / cosh(x) = 2 exp(-|x|) / (1 + exp(-2 |x|))"""
     return 1 / gc.cosh(x), gc.sech(x)
@@ -187,6 +194,18 @@ def log_cosh(gc: Any, x: Any) -> Sides:
 
 
 @rule()
+def log_sech(gc: Any, x: Any) -> Sides:
+    """log(1 / cosh(x)) = -log(cosh(x))"""
+    return gc.log(gc.sech(x)), -gc.logcosh(x)
+
+
+@rule()
+def log_sinh(gc: Any, x: Any) -> Sides:
+    """log(sinh(x)) = x - log(2) where exp(-2 x) is nothing beside 1"""
+    return gc.log(gc.sinh(x)), gc.where(x > 20, x - gc.log(2), gc.log(row("grouped", gc.sinh(x))))
+
+
+@rule()
 def log_add_exp_of_opposites(gc: Any, x: Any) -> Sides:
     """log(exp(x) + exp(-x)) - log 2 = log(cosh(x))"""
     return gc.logaddexp(x, -x) - gc.log(2), gc.logcosh(x)
@@ -196,6 +215,12 @@ def log_add_exp_of_opposites(gc: Any, x: Any) -> Sides:
 def log_half_sum_of_opposites(gc: Any, x: Any) -> Sides:
     """log((exp(x) + exp(-x)) / 2) = log(cosh(x))"""
     return gc.log((gc.exp(x) + gc.exp(-x)) / 2), gc.logcosh(x)
+
+
+@rule()
+def log_half_of_sum_of_two(gc: Any, x: Any, y: Any) -> Sides:
+    """log((exp(x) + exp(y)) / 2) = max(x, y) + log(1 + (exp(-|x - y|) - 1) / 2): 0 where x = y = 0"""
+    return gc.log((gc.exp(x) + gc.exp(y)) / 2), log_mean(gc, x, y)
 
 
 # --- one plus or minus something small --------------------------------------------------------------------------------
@@ -212,10 +237,50 @@ def cosh_minus_one(gc: Any, x: Any) -> Sides:
     return gc.cosh(x) - 1, 2 * gc.sinh(x / 2)**2
 
 
+@rule(varies="y")
+def multiple_of_exp_minus_one(gc: Any, x: Any, y: Any) -> Sides:
+    """y exp(x) - y = y (exp(x) - 1)"""
+    return y * gc.exp(x) - y, y * gc.expm1(x)
+
+
+@rule()
+def exp_sum_minus_exp(gc: Any, x: Any, y: Any) -> Sides:
+    """exp(x + y) - exp(x) = exp(x) (exp(y) - 1), where y is small beside x"""
+    near = gc.exp(x) * gc.expm1(gc.clip(y, -1.0, 1.0))
+    return row("exp_sum", x, y) - gc.exp(x), gc.where(gc.abs(y) < 1, near, row("exp_difference", x + y, x))
+
+
+@rule()
+def exp_sum_minus_the_other(gc: Any, x: Any, y: Any) -> Sides:
+    """exp(y + x) - exp(x) = exp(x) (exp(y) - 1), where y is small beside x"""
+    near = gc.exp(x) * gc.expm1(gc.clip(y, -1.0, 1.0))
+    return row("exp_sum", y, x) - gc.exp(x), gc.where(gc.abs(y) < 1, near, row("exp_difference", x + y, x))
+
+
+@rule(x="n d")
+def one_minus_product_of_sigmoids(gc: Any, x: Any) -> Sides:
+    """1 - Π σ(x) = 1 - exp(Σ log σ(x)): noisy or"""
+    return 1 - gc.prod(gc.sigmoid(x), "d"), -gc.expm1(gc.sum(gc.logsigmoid(x), "d"))
+
+
 @rule(varies="x y")
 def exp_minus_exp(gc: Any, x: Any, y: Any) -> Sides:
     """exp(x) - exp(y) = exp(y) (exp(x - y) - 1), from the greater of the two"""
     return gc.exp(x) - gc.exp(y), row("exp_difference", x, y)
+
+
+# --- exponentials of exponentials -------------------------------------------------------------------------------------
+
+@rule()
+def exp_of_minus_exp(gc: Any, x: Any) -> Sides:
+    """exp(-exp(x)) = exp(-exp(min(x, 9))), both 0 from 7 on: in derivatives infinity is not multiplied by that 0"""
+    return gc.exp(-gc.exp(x)), differentiated_as(gc.exp(row("grouped", -gc.exp(gc.minimum(x, 9.0)))), gc.exp(row("grouped", -gc.exp(x))))
+
+
+@rule()
+def expm1_of_minus_exp(gc: Any, x: Any) -> Sides:
+    """exp(-exp(x)) - 1 = exp(-exp(min(x, 9))) - 1, both -1 from 7 on"""
+    return gc.expm1(-gc.exp(x)), gc.expm1(-gc.exp(gc.minimum(x, 9.0))), gc.expm1(-gc.exp(gc.minimum(x, 9.0)))
 
 
 # --- products of exponentials -----------------------------------------------------------------------------------------

@@ -6,10 +6,13 @@ from typing import Any
 
 import sympy as sp
 
+from graphc.ir.nodes import Comprehension
+from graphc.passes.pattern import is_number
 from graphc.passes.rewrite import fires
 from graphc.passes.stable.table import STABLE, Sides, positive, root_of, row, rule
-from graphc.passes.subject import Subject, unfold
+from graphc.passes.subject import Subject, located, unfold
 from graphc.passes.unify import Match
+from graphc.scalar.symbols import Placeholder
 from graphc.scalar.table import op
 
 __all__: list[str] = []
@@ -158,22 +161,35 @@ def log_product_of_all(gc: Any, x: Any) -> Sides:
 
 
 def is_positive(m: Match) -> bool:
-    """Whether x is made of exponentials, cosh and positive numbers by sums, products and powers."""
+    """Whether x is made of exponentials and their kin and of positive numbers, by sums, products and powers."""
     return all(s.expr.is_number or _grows(s) for s in m.wilds.values())
 
 
+POSITIVE = tuple(map(op, "exp exp_sum cosh sech sigmoid softplus erfc erfcx inverse_total".split()))
+
+
 def _grows(s: Subject) -> bool:
-    e = unfold(s).expr
-    if isinstance(e, op("exp") | op("cosh") | op("sigmoid") | op("softplus") | op("exp_sum")) or e.is_number and bool(e.is_positive):
+    s = unfold(s)
+    e = s.expr
+    if isinstance(e, POSITIVE) or is_number(e) and bool(e.is_positive):
         return True
+    if isinstance(e, Placeholder):
+        node = located(s).operand
+        return isinstance(node, Comprehension) and node.reduce in ("sum", "prod") and _grows(Subject(node.body, node.reads))
     parts = e.args[:1] if isinstance(e, sp.Pow) else e.args if isinstance(e, sp.Add | sp.Mul) else ()
-    return bool(parts) and all(_grows(unfold(s)._replace(expr=a)) for a in parts)
+    return bool(parts) and all(_grows(s._replace(expr=a)) for a in parts)
 
 
 @rule(when=is_positive)
 def absolute_value_of_exponentials(gc: Any, x: Any) -> Sides:
     """|x| = x where x is positive by its form: 1 + exp(y)"""
     return gc.abs(x), x
+
+
+@rule(when=is_positive)
+def sign_of_exponentials(gc: Any, x: Any) -> Sides:
+    """sign(x) = 1 where x is positive by its form, though it underflow"""
+    return gc.sign(x), gc.where(x < 0, -1.0, 1.0)
 
 
 @rule()
@@ -204,6 +220,18 @@ def log_sqrt(gc: Any, x: Any) -> Sides:
 def log_reciprocal(gc: Any, x: Any) -> Sides:
     """log(1 / x) = -log(x)"""
     return gc.log(1 / x), -gc.log(x)
+
+
+@rule(x="n d")
+def log_sum_of_squares(gc: Any, x: Any) -> Sides:
+    """log Σ x^2 = 2 log |x|"""
+    return gc.log(gc.sum(x**2, "d")), 2 * gc.log(gc.norm(x, "d"))
+
+
+@rule(x="n d", z="n")
+def log_multiple_of_sum_of_squares(gc: Any, x: Any, z: Any) -> Sides:
+    """log(z Σ x^2) = 2 log |x| + log z: of a variance"""
+    return gc.log(gc.sum(x**2, "d") * z), 2 * gc.log(gc.norm(x, "d")) + gc.log(z)
 
 
 @rule(varies="x y")

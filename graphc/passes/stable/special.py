@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphc.passes.stable.table import Sides, rule
+from graphc.passes.stable.table import Sides, row, rule
 
 __all__: list[str] = []
 
@@ -43,6 +43,19 @@ def one_minus_erfc(gc: Any, x: Any) -> Sides:
 def two_minus_erfc(gc: Any, x: Any) -> Sides:
     """2 - erfc(x) = erfc(-x)"""
     return 2 - gc.erfc(x), gc.erfc(-x)
+
+
+@rule()
+def one_minus_half_of_erfc(gc: Any, x: Any) -> Sides:
+    """1 - erfc(x) / 2 = erfc(-x) / 2"""
+    return 1 - gc.erfc(x) / 2, gc.erfc(-x) / 2
+
+
+@rule()
+def exp_over_erfc(gc: Any, x: Any, y: Any) -> Sides:
+    """exp(y) / erfc(x) = exp(y + x^2) / erfcx(x) where erfc underflows: the inverse of Mills' ratio"""
+    far = gc.exp(y + x**2) / gc.erfcx(gc.maximum(x, 0.0))
+    return gc.exp(y) / gc.erfc(x), gc.where(x > 8, far, gc.exp(y) / row("grouped", gc.erfc(x)))
 
 
 @rule()

@@ -10,9 +10,11 @@ import importlib
 from typing import Any
 
 from graphc.ir.access import symbols_of
-from graphc.passes.stable.table import Sides, row, rule
+from graphc.passes.stable.table import Sides, differentiated_as, limit, positive, row, rule
 from graphc.passes.subject import symbols
 from graphc.passes.unify import Match
+from graphc.scalar.symbols import placeholder
+from graphc.scalar.table import op
 
 __all__: list[str] = []
 
@@ -148,6 +150,61 @@ def log1p_sum_exp(gc: Any, x: Any) -> Sides:
     return gc.log1p(gc.sum(gc.exp(x), "d")), gc.softplus(gc.logsumexp(x, "d"))
 
 
+@rule(x="n d", when=positive)
+def log_one_plus_multiple_of_sum_exp(gc: Any, x: Any, z: Any) -> Sides:
+    """log(1 + z Σ exp(x)) = softplus(log Σ exp(x) + log z), for a number z > 0"""
+    return gc.log(1 + z * gc.sum(gc.exp(x), "d")), gc.softplus(gc.logsumexp(x, "d") + gc.log(z))
+
+
+@rule(x="n d", y="n c")
+def log_one_plus_product_of_sums(gc: Any, x: Any, y: Any) -> Sides:
+    """log(1 + Σ exp(x) Σ exp(y)) = softplus(log Σ exp(x) + log Σ exp(y)): circle loss"""
+    return gc.log(1 + gc.sum(gc.exp(x), "d") * gc.sum(gc.exp(y), "c")), gc.softplus(gc.logsumexp(x, "d") + gc.logsumexp(y, "c"))
+
+
+@rule(x="n d")
+def share_of_sum_exp(gc: Any, x: Any) -> Sides:
+    """Σ exp(x) / (1 + Σ exp(x)) = σ(log Σ exp(x))"""
+    return gc.sum(gc.exp(x), "d") / (1 + gc.sum(gc.exp(x), "d")), gc.sigmoid(gc.logsumexp(x, "d"))
+
+
+@rule(x="n d", y="n c")
+def share_of_two_sums(gc: Any, x: Any, y: Any) -> Sides:
+    """Σ exp(x) / (Σ exp(x) + Σ exp(y)) = σ(log Σ exp(x) - log Σ exp(y))"""
+    return (gc.sum(gc.exp(x), "d") / (gc.sum(gc.exp(x), "d") + gc.sum(gc.exp(y), "c")),
+            gc.sigmoid(gc.logsumexp(x, "d") - gc.logsumexp(y, "c")))
+
+
+@rule(x="n d")
+def one_over_one_plus_sum_exp(gc: Any, x: Any) -> Sides:
+    """1 / (1 + Σ exp(x)) = exp(-m) / (exp(-m) + Σ exp(x - m)), with m = max(0, max x) held constant"""
+    m = gc.maximum(shift(x, (1,)), 0.0)
+    one = gc.exp(-m[:, 0])
+    return 1 / (1 + gc.sum(gc.exp(x), "d")), one / row("grouped", one + gc.sum(gc.exp(row("excess", x, m)), 1))
+
+
+@rule(x="n d")
+def one_over_sum_exp(gc: Any, x: Any) -> Sides:
+    """1 / Σ exp(x) = exp(-m) / Σ exp(x - m), with m = max x held constant"""
+    m = shift(x, (1,))
+    total = row("grouped", gc.sum(gc.exp(row("excess", x, m)), 1))
+    return 1 / gc.sum(gc.exp(x), "d"), gc.exp(-m[:, 0]) / total, 1 / gc.sum(gc.exp(row("excess", x, m)), "d")
+
+
+@rule(x="n d", q="n")
+def power_of_sum_exp(gc: Any, x: Any, q: Any) -> Sides:
+    """(Σ exp(x))^q = exp(q m) (Σ exp(x - m))^q, with m = max x held constant"""
+    m = shift(x, (1,))
+    return gc.sum(gc.exp(x), "d")**q, gc.exp(q * m[:, 0]) * row("grouped", gc.sum(gc.exp(row("excess", x, m)), 1))**q
+
+
+@rule(x="n d")
+def root_of_sum_exp(gc: Any, x: Any) -> Sides:
+    """sqrt(Σ exp(x)) = exp(m / 2) sqrt(Σ exp(x - m)), with m = max x held constant"""
+    m = shift(x, (1,))
+    return gc.sqrt(gc.sum(gc.exp(x), "d")), gc.exp(m[:, 0] / 2) * gc.sqrt(row("grouped", gc.sum(gc.exp(row("excess", x, m)), 1)))
+
+
 @rule(x="n d", varies="z")
 def log_sum_exp_and_exp(gc: Any, x: Any, z: Any) -> Sides:
     """log(exp(z) + Σ exp(x)) = logaddexp(z, log Σ exp(x))"""
@@ -198,6 +255,24 @@ def log1p_exp(gc: Any, x: Any) -> Sides:
     return gc.log1p(gc.exp(x)), gc.softplus(x)
 
 
+def log_mean(gc: Any, x: Any, y: Any) -> Any:
+    """log((exp(x) + exp(y)) / 2), with its digits near 0; its derivatives are those of a log-add-exp"""
+    value = gc.maximum(x, y) + gc.log1p(gc.expm1(-gc.abs(row("excess", x, y))) / 2)
+    return differentiated_as(gc.logaddexp(x, y), value)
+
+
+@rule()
+def log_half_and_half_of_opposites(gc: Any, x: Any) -> Sides:
+    """log(exp(x) / 2 + exp(-x) / 2) = log(cosh(x))"""
+    return gc.log(gc.exp(x) / 2 + gc.exp(-x) / 2), gc.logcosh(x)
+
+
+@rule()
+def log_half_and_half(gc: Any, x: Any, y: Any) -> Sides:
+    """log(exp(x) / 2 + exp(y) / 2) = max(x, y) + log(1 + (exp(-|x - y|) - 1) / 2)"""
+    return gc.log(gc.exp(x) / 2 + gc.exp(y) / 2), log_mean(gc, x, y)
+
+
 @rule()
 def log_add_exp(gc: Any, x: Any, y: Any) -> Sides:
     """log(exp(x) + exp(y)) = max(x, y) + log1p(exp(-|x - y|))"""
@@ -232,6 +307,53 @@ def softplus_by_hand(gc: Any, x: Any) -> Sides:
 def softplus_by_relu(gc: Any, x: Any) -> Sides:
     """relu(x) + log(1 + exp(-|x|)) = log(1 + exp(x))"""
     return gc.relu(x) + gc.softplus(-gc.abs(x)), gc.softplus(x)
+
+
+# --- softplus where it is exp(x) and underflows -------------------------------------------------------------------------
+
+U = placeholder(0)
+
+
+def over_exp(gc: Any, x: Any) -> Any:
+    """softplus(x) / exp(x) = log(1 + u) / u for x < 0, with u = exp(x): it is 1 - u/2 + ..., and never underflows"""
+    return limit(op("log1p")(U) / U, gc.exp(gc.where(x < 0, x, 0.0)))
+
+
+def not_small(gc: Any, x: Any) -> Any:
+    """softplus(x) for x >= 0"""
+    return row("grouped", gc.softplus(gc.where(x < 0, 0.0, x)))
+
+
+@rule()
+def log_softplus(gc: Any, x: Any) -> Sides:
+    """log(softplus(x)) = x + log(softplus(x) / exp(x))"""
+    return gc.log(gc.softplus(x)), gc.where(x < 0, x + gc.log(over_exp(gc, x)), gc.log(not_small(gc, x)))
+
+
+@rule()
+def softplus_times_exp(gc: Any, x: Any) -> Sides:
+    """softplus(x) exp(-x) = log(1 + exp(x)) / exp(x)"""
+    return gc.softplus(x) * gc.exp(-x), gc.where(x < 0, over_exp(gc, x), not_small(gc, x) * gc.exp(-x))
+
+
+@rule()
+def root_of_softplus(gc: Any, x: Any) -> Sides:
+    """sqrt(softplus(x)) = exp(x / 2) sqrt(softplus(x) / exp(x))"""
+    return gc.sqrt(gc.softplus(x)), gc.where(x < 0, gc.exp(x / 2) * gc.sqrt(over_exp(gc, x)), gc.sqrt(not_small(gc, x)))
+
+
+@rule()
+def power_of_softplus(gc: Any, x: Any, q: Any) -> Sides:
+    """softplus(x)^q = exp(q x) (softplus(x) / exp(x))^q"""
+    return gc.softplus(x)**q, gc.where(x < 0, gc.exp(q * x) * over_exp(gc, x)**q, not_small(gc, x)**q)
+
+
+@rule()
+def log1mexp_of_exp(gc: Any, x: Any) -> Sides:
+    """log(1 - exp(-exp(x))) = x + log((1 - exp(-u)) / u) where u = exp(x) is small: the complementary log-log link"""
+    u = gc.exp(gc.where(x < 0, x, 0.0))
+    far = gc.log1p(row("grouped", -gc.exp(-gc.exp(gc.where(x < 0, 0.0, x)))))
+    return gc.log1mexp(gc.exp(x)), gc.where(x < 0, x + gc.log(limit(-op("expm1")(-U) / U, u)), far)
 
 
 @rule()
