@@ -39,6 +39,8 @@ def exponent(s: Subject, loose: bool) -> Subject | None:
         return s._replace(expr=op("log")(e.args[0]) * e.args[1])
     if isinstance(e, op("at_kink")):
         return exponent(s._replace(expr=e.args[-1]), loose)
+    if isinstance(e, op("inverse_total")) and e.args[1] != 0:
+        return s._replace(expr=-op("log_total")(ZERO, *e.args))                                 # 1 / Σ exp, in a softmax
     if isinstance(e, op("sigmoid") | op("erfc")):
         return s._replace(expr=op(f"log{e.row.name}")(*e.args))
     if isinstance(e, op("where")) and ZERO in e.args[1:]:

@@ -47,6 +47,12 @@ def log_exp(gc: Any, x: Any) -> Sides:
 
 
 @rule()
+def log_over_sum_of_two_exp(gc: Any, x: Any, y: Any, z: Any) -> Sides:
+    """log(z / (exp(x) + exp(y))) = log(z) - logaddexp(x, y): a share of a mixture"""
+    return gc.log(z / (gc.exp(x) + gc.exp(y))), gc.log(z) - gc.logaddexp(x, y)
+
+
+@rule()
 def log_exp_product(gc: Any, x: Any, z: Any) -> Sides:
     """log(z * exp(x)) = x + log(z): a density with its normalisation, a softmax with its sum"""
     return gc.log(gc.exp(x) * z), x + gc.log(z)

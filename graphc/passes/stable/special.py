@@ -59,6 +59,13 @@ def exp_over_erfc(gc: Any, x: Any, y: Any) -> Sides:
 
 
 @rule()
+def log_half_erfc(gc: Any, x: Any) -> Sides:
+    """log(erfc(x) / 2) = log(1 - erfc(-x) / 2), which for x < 0 is small: the logarithm of a normal distribution function"""
+    near_zero = gc.log1p(-gc.erfc(-gc.where(x < 0, x, 0.0)) / 2)
+    return gc.log(gc.erfc(x) / 2), gc.where(x < 0, near_zero, gc.logerfc(x) - gc.log(2))
+
+
+@rule()
 def log_erfc(gc: Any, x: Any) -> Sides:
     """log(erfc(x)) = log(exp(x^2) erfc(x)) - x^2"""
     return gc.log(gc.erfc(x)), gc.logerfc(x)

@@ -109,6 +109,18 @@ def log_softmax(gc: Any, x: Any) -> Sides:
     return gc.log(gc.softmax(x, "d")), gc.log_softmax(x, "d")
 
 
+@rule(x="n d", q="n d")
+def power_of_softmax(gc: Any, x: Any, q: Any) -> Sides:
+    """softmax(x)^q = exp(q log softmax(x)): its second derivative is not infinity * 0 where softmax underflows"""
+    return gc.softmax(x, "d")**q, gc.exp(q * gc.log_softmax(x, "d"))
+
+
+@rule(x="n d")
+def root_of_softmax(gc: Any, x: Any) -> Sides:
+    """sqrt(softmax(x)) = exp(log softmax(x) / 2)"""
+    return gc.sqrt(gc.softmax(x, "d")), gc.exp(gc.log_softmax(x, "d") / 2)
+
+
 @rule(x="n d", m=("n", 1))
 def softmax(gc: Any, x: Any, m: Any) -> Sides:
     """exp(x) / Σ exp(x) = exp(x - m) / Σ exp(x - m), with m = max x held constant"""
