@@ -56,6 +56,13 @@ def log_sum_exp_minus_element(gc: Any, x: Any, at: Any) -> Sides:
 
 
 @rule(x="n d", at="at d", when=one_element)
+def log_sum_exp_of_differences(gc: Any, x: Any, at: Any) -> Sides:
+    """log Σ_j exp(x_j - x_t) = softplus(log Σ_{j ≠ t} exp(x_j) - x_t): cross-entropy by margins"""
+    s, j = gc.indices("s j")
+    return gc.log(gc.sum(gc.exp(gc.array(x[s, j] - x[s, at[s]], (s, j))), "d")), gc.softplus(others(gc, x, at))
+
+
+@rule(x="n d", at="at d", when=one_element)
 def log_softmax_of_element(gc: Any, x: Any, at: Any) -> Sides:
     """log softmax(x)_t = -softplus(log Σ_{j ≠ t} exp(x_j) - x_t)"""
     s, = gc.indices("s")
@@ -81,6 +88,27 @@ def root_of_softmax_of_element(gc: Any, x: Any, at: Any) -> Sides:
     """sqrt(softmax(x)_t) = exp(-softplus(log Σ_{j ≠ t} exp(x_j) - x_t) / 2)"""
     s, = gc.indices("s")
     return gc.sqrt(gc.array(gc.softmax(x, "d")[s, at[s]], (s,))), gc.exp(-gc.softplus(others(gc, x, at)) / 2)
+
+
+def above_one(m: Match) -> bool:
+    """Whether z is a number greater than 1."""
+    (z,) = (s.expr for w, s in m.wilds.items() if w.name == "z")
+    return bool((z - 1).is_positive)
+
+
+@rule(x="n d", when=above_one)
+def log_sum_of_powers(gc: Any, x: Any, z: Any) -> Sides:
+    """log Σ z^x = m log z + log Σ z^(x - m), with m = max x held constant, for a number z > 1: x log z would be rounded before it is an exponent"""
+    m = shift(x, (1,))
+    total = gc.sum(gc.power(z[:, None], row("excess", x, m)), 1)
+    return gc.log(gc.sum(gc.power(z[:, None], x), "d")), m[:, 0] * gc.log(z) + gc.log(row("grouped", total))
+
+
+@rule(when=above_one)
+def log_one_plus_power(gc: Any, x: Any, z: Any) -> Sides:
+    """log(1 + z^x) = x log z + log(1 + z^-x), for a number z > 1 and x > 0"""
+    small = (gc.log1p(row("grouped", gc.power(z, sign * x))) for sign in (-1, 1))
+    return gc.log(1 + gc.power(z, x)), gc.where(x > 0, x * gc.log(z) + next(small), next(small))
 
 
 @rule(x="n d", m=("n", 1))
