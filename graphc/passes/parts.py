@@ -30,7 +30,7 @@ def exponent(s: Subject, loose: bool) -> Subject | None:
         return s._replace(expr=e.args[0])
     if isinstance(e, op("exp_sum")):
         return s._replace(expr=sp.Add(*e.args))
-    if isinstance(e, sp.Pow) and e.exp.is_number and (loose or e.exp == -1):
+    if isinstance(e, sp.Pow) and e.exp.is_number and (loose or e.exp in (-1, 2, -2)):           # exact multiples of the exponent
         inner = exponent(s._replace(expr=e.base), loose)
         return None if inner is None else inner._replace(expr=e.exp * inner.expr)
     if not loose:

@@ -3,6 +3,7 @@ r"""quotients: of sums of exponentials, and their logarithms, out of which the g
     log Σ d_i exp(a_i)         =  m + log Σ d_i exp(a_i - m),              m = max a_i held constant
     c exp(b) / Σ d_i exp(a_i)  =  c exp(-m) / Σ d_i exp(a_i - b - m),      m = max(a_i - b) held constant
     N / Σ d_i exp(a_i)         =  N exp(-m) / Σ d_i exp(a_i - m)           where N is no single exponential
+    (Σ d_i exp(a_i))^q         =  exp(q m) (Σ d_i exp(a_i - m))^q          and a root, as a factor or under a fraction
 
 Where such a sum overflows the quotient need not, nor its derivatives, which are infinity / infinity. In the first form the numerator is
 constant, so a derivative is a product: exp(x) / (2 + exp(x)) has 2 exp(-x) / (1 + 2 exp(-x))^2 and no difference of two that are nearly 1.
@@ -28,13 +29,20 @@ Sum = dict[sp.Expr, sp.Expr]        # exponent: coefficient
 
 
 def scaled(e: sp.Expr) -> sp.Expr | None:
-    """A quotient or logarithm in this form; None for what is none, or has it already."""
+    """A quotient, power or logarithm in this form; None for what is none, or has it already."""
     if isinstance(e, op("log") | op("log1p")):
         one = ONE if isinstance(e, op("log1p")) else ZERO
         inside = _written(e.args[0] + one) if _overflows(e.args[0]) else None
         return None if inside is None or len(inside) < 2 else _logarithm(inside) if not one else _of_one_and(inside, e.args[0])
+    power = _as_power(e)
+    if power is not None:
+        inside = _written(power[0]) if _overflows(power[0]) else None
+        return None if inside is None or len(inside) < 2 else _power(inside, power[1])
     factors = sp.Mul.make_args(e)
     for k, below in enumerate(factors):
+        power = _as_power(below)
+        if power is not None and power[1].is_negative and _overflows(power[0]):
+            return _over_root(sp.Mul(*factors[:k], *factors[k + 1:]), *power)
         if isinstance(below, sp.Pow) and below.exp.is_Integer and below.exp.is_negative and _overflows(below.base):
             terms = _written(below.base)
             if terms is not None and len(terms) > 1:
@@ -86,6 +94,30 @@ def _product(parts: list[Sum]) -> Sum | None:
         if found is not None:
             found = _total([{a + b: c * d} for a, c in found.items() for b, d in part.items()])
     return found
+
+
+def _as_power(e: sp.Expr) -> tuple[sp.Expr, sp.Expr] | None:
+    """(base, q) of a power that is no integer, or of a root, and its inverse."""
+    if isinstance(e, sp.Pow) and e.exp.is_Integer and isinstance(e.base, op("sqrt")):
+        return e.base.args[0], e.exp / 2
+    if isinstance(e, op("sqrt")):
+        return e.args[0], sp.Rational(1, 2)
+    return (e.args[0], e.args[1]) if isinstance(e, op("power") | sp.Pow) and not e.args[1].is_Integer else None
+
+
+def _over_root(above: sp.Expr, base: sp.Expr, q: sp.Expr) -> sp.Expr | None:
+    """c exp(b) (Σ d_i exp(a_i))^q = c (Σ d_i exp(a_i + b/q))^q"""
+    terms, inside = _written(above), _written(base)
+    if terms is None or inside is None or len(terms) > 1 or len(inside) < 2:
+        return None
+    ((b, c),) = terms.items()
+    return c * _power({a + b / q: d for a, d in inside.items()}, q)
+
+
+def _power(terms: Sum, q: sp.Expr) -> sp.Expr:
+    m = op("stop_gradient")(reduce(op("maximum"), terms))
+    inside = _sum(terms, m)
+    return op("exp")(q * m) * (op("sqrt")(inside)**int(2 * q) if q.is_Rational and 2 % q.q == 0 else op("power")(inside, q))
 
 
 def _logarithm(terms: Sum) -> sp.Expr:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
+from itertools import islice
 from typing import Any
 
 import mpmath
@@ -20,7 +21,6 @@ import sympy as sp
 from graphc.ir.build import comprehension, prune
 from graphc.ir.nodes import Comprehension, Input, Node, Read, Scatter
 from graphc.ir.walk import rebuild
-from graphc.passes.pattern import is_inverse
 from graphc.passes.quotients import scaled
 from graphc.passes.rewrite import apply_rules
 from graphc.passes.subject import DEPTH, Subject, expanded
@@ -36,7 +36,9 @@ ZERO, ONE = sp.Integer(0), sp.Integer(1)
 DIGITS = 70             # of Taylor coefficients
 TERMS = 50
 WIDTH = 6               # terms or factors of what is looked at
+SIZE = 120              # operations of what is looked at
 SMALL = 1e-50           # a coefficient below it is 0
+ALONE = tuple(map(op, ("log", "log1p", "sqrt", "power")))       # what is looked at by itself, not in a sum or quotient
 POINTS = (sp.Integer(0), sp.Integer(1), sp.Integer(-1))
 SMOOTH = frozenset("""exp expm1 log log1p log2 log10 sigmoid logsigmoid softplus sqrt sin cos tan arcsin arccos arctan sinh cosh tanh sech logcosh
     arcsinh arccosh arctanh erf erfc log1p_square""".split())
@@ -73,9 +75,9 @@ def _has_function(body: sp.Expr) -> bool:
 
 @cache
 def _sites(body: sp.Expr) -> tuple[sp.Expr, ...]:
-    """Quotients, sums and logarithms, outermost first."""
+    """Sums, quotients, powers and logarithms, outermost first."""
     return tuple(e for e in sp.preorder_traversal(body)
-                 if isinstance(e, sp.Add | op("log") | op("log1p")) or isinstance(e, sp.Mul) and _divides(e) or is_inverse(e))
+                 if isinstance(e, (sp.Add, *ALONE)) or isinstance(e, sp.Mul) and _divides(e) or isinstance(e, sp.Pow) and not e.exp.is_positive)
 
 
 def _divides(e: sp.Expr) -> bool:
@@ -103,7 +105,13 @@ def _function(node: Comprehension | Scatter, site: sp.Expr) -> Node | None:
 def _better(e: sp.Expr) -> sp.Expr | None:
     """An expression by such a function."""
     written = _written_out(e)
-    return _by_function(_of_one_value(written)) or _near_zero(written) or scaled(e)
+    known = None if _is_large(e) else _by_function(_of_one_value(written)) or _near_zero(written)
+    return known or scaled(e)
+
+
+def _is_large(e: sp.Expr) -> bool:
+    """Whether a formula has more in it than any that people write with such a limit: derivatives do."""
+    return any(True for _ in islice(sp.preorder_traversal(e), SIZE, None))
 
 
 def _by_function(split: tuple[sp.Expr, sp.Expr, sp.Expr] | None) -> sp.Expr | None:

@@ -48,7 +48,7 @@ def _tokens(s: Subject) -> set[str]:
         _, parts = split(e)
         return {"*"} | (_tokens(s._replace(expr=parts[0])) if len(parts) == 1 else set())
     if isinstance(e, sp.Pow):
-        return {f"^{e.exp}"} | ({"^-1"} if e.exp.is_Integer and e.exp < -1 else set())
+        return {f"^{e.exp}"} | ({"power"} if not e.exp.is_Integer else {"^-1"} if e.exp < -1 else set())
     return {"+" if isinstance(e, sp.Add) else e.row.name if isinstance(e, Op) else "x"}
 
 

@@ -31,7 +31,8 @@ DOMAIN = {"z": POSITIVE, "log_one_plus.x": ABOVE_MINUS_ONE, "weight_times_log1p.
           "log_product_of_three.x": POSITIVE, "log_product_of_three.y": POSITIVE, "quotient_of_squares.y": POSITIVE,
           "weight_times_log_ratio.w": POSITIVE, "weight_times_log_product.w": POSITIVE, "log_weighted_sum_exp.w": POSITIVE, "log_expm1.x": POSITIVE,
           "artanh_by_logarithm.x": UNIT, "difference_of_log1p.x": UNIT, "x_times_its_root.x": POSITIVE, "lgamma_recurrence.x": POSITIVE,
-          "hypotenuse_of_three.z": "real", "log_sinh.x": POSITIVE, "log_sinh.z": POSITIVE,
+          "hypotenuse_of_three.z": "real", "log_sinh.x": POSITIVE, "log1p_of_cube.x": POSITIVE,
+          "log1p_of_power.x": POSITIVE,
           **{f"{r}.{v}": POSITIVE for r in ("log_quotient", "log_product", "log_cube", "log_sqrt", "log_reciprocal", "log_product_of_all") for v in "xy"}}
 VALUES = {"real": [-750.0, -40, -1.5, -1e-9, 1e-9, 0.7, 40, 750], POSITIVE: [1e-200, 1e-9, 0.25, 0.7, 1.5, 40, 750, 1e200],
           ABOVE_MINUS_ONE: [-0.9, -0.3, -1e-9, 1e-17, 1e-9, 0.7, 40, 1e200], "negative": [-750.0, -40, -1.5, -0.6, -0.1, -1e-3, -1e-9, -1e-17],
@@ -65,13 +66,21 @@ RELATED = {"difference_of_roots": (lambda x: gc.sqrt(x + 1) - gc.sqrt(x), [1e-9,
            "ratio_to_square": (lambda x: x / (3 + x**2), [1e-200, 1e-9, -0.5, 40, -1e9, 1e200]),
            "log_one_plus_multiple_of_sum_exp": (lambda x: gc.log(1 + 3 * gc.sum(gc.exp(x))), [-700, -1, 1e-9, 40, 700]),
            "sign_of_exponentials": (lambda x: gc.sign(1 + gc.exp(x)), [-700, -1, 1e-9, 40, 700]),
+           "log_sum_of_powers": (lambda x: gc.log(gc.sum(gc.power(2.0, x))), [-900.0, -1, 1e-9, 40, 1500]),
+           "log_multiple_of_sum_of_powers": (lambda x: gc.log(gc.mean(gc.power(10.0, x))), [-400.0, -1, 1e-9, 40, 500]),
+           "softmax_of_powers": (lambda x: gc.power(3.0, x) / gc.sum(gc.power(3.0, x)), [-400.0, -1, 1e-9, 40, 800]),
+           "log_one_plus_power": (lambda x: gc.log(1 + gc.power(2.0, x)), [-900.0, -1, 1e-9, 40, 1500]),
+           "norm_of_order_three": (lambda x: gc.sum(gc.abs(x)**3)**0.3, [1e-9, -0.5, 40, 3.0]),
+           "norm_of_order_four": (lambda x: gc.sum(x**4)**0.25, [1e-9, -0.5, 40, 3.0]),
+           "norm_of_order": (lambda x: gc.sum(gc.abs(x)**2.5)**0.4, [1e-9, -0.5, 40, 3.0]),
            "root_minus_one": (lambda x: gc.sqrt(1 + x) - 1, [-0.5, -1e-9, 1e-17, 1e-3, 40, 1e15])}
 # Where the value or the slope jumps or is chosen, or squares of large values are taken on purpose.
 SMALL_VALUES = {"log_product_of_all", "norm", "cosine_similarity", "direction", "variance", "covariance", "sum_of_squared_deviations"}
 
 
-# Gradients whose terms cancel against each other where one element has nearly all the weight: p_j (w_j - sum w p), (1 - x_j^2 / |x|^2) / |x|.
-ABSOLUTE = {"softmax_weighted_sum": 1e-12, "cosine_similarity": 1e-16, "direction": 1e-16}
+# Gradients whose terms cancel against each other where one element has nearly all the weight, as p_j (w_j - sum w p) and (1 - x_j^2 / |x|^2) / |x| do, or far
+# from 0, as 2 x erfcx(x) - 2 / sqrt(pi).
+ABSOLUTE = {"softmax_weighted_sum": 1e-12, "power_of_softmax": 1e-12, "root_of_softmax": 1e-12, "exp_times_erfc": 1e-12, "cosine_similarity": 1e-16, "direction": 1e-16}
 
 
 def domain(rule, name):

@@ -1,4 +1,4 @@
-"""The logistic function, hyperbolic functions, one plus or minus something small, products of exponentials."""
+"""Hyperbolic functions, one plus or minus something small, products of exponentials."""
 
 from __future__ import annotations
 
@@ -8,86 +8,6 @@ from graphc.passes.stable.sums import log_mean
 from graphc.passes.stable.table import Sides, differentiated_as, row, rule
 
 __all__: list[str] = []
-
-# --- the logistic function --------------------------------------------------------------------------------------------
-
-@rule()
-def logistic_density(gc: Any, x: Any) -> Sides:
-    """exp(x) / (1 + exp(x))^2 = σ(x) σ(-x)"""
-    return gc.exp(x) / (1 + gc.exp(x))**2, gc.sigmoid(x) * gc.sigmoid(-x)
-
-
-@rule()
-def exp_over_one_plus_exp(gc: Any, x: Any) -> Sides:
-    """exp(x) / (1 + exp(x)) = σ(x)"""
-    return gc.exp(x) / (1 + gc.exp(x)), gc.sigmoid(x)
-
-
-@rule()
-def tanh_by_two_exponentials(gc: Any, x: Any, y: Any) -> Sides:
-    """(exp(x) - exp(y)) / (exp(x) + exp(y)) = tanh((x - y) / 2)"""
-    return (gc.exp(x) - gc.exp(y)) / (gc.exp(x) + gc.exp(y)), gc.tanh((x - y) / 2)
-
-
-@rule()
-def tanh_by_difference_and_sum(gc: Any, x: Any, y: Any) -> Sides:
-    """exp_difference(x, y) / (exp(x) + exp(y)) = tanh((x - y) / 2)"""
-    return row("exp_difference", x, y) / (gc.exp(x) + gc.exp(y)), gc.tanh((x - y) / 2)
-
-
-@rule()
-def tanh_by_expm1(gc: Any, x: Any) -> Sides:
-    """(exp(x) - 1) / (exp(x) + 1) = tanh(x / 2)"""
-    return gc.expm1(x) / (1 + gc.exp(x)), gc.tanh(x / 2)
-
-
-@rule()
-def exp_over_sum_of_two(gc: Any, x: Any, y: Any) -> Sides:
-    """exp(x) / (exp(x) + exp(y)) = σ(x - y): a softmax of two"""
-    return gc.exp(x) / (gc.exp(x) + gc.exp(y)), gc.sigmoid(x - y)
-
-
-@rule()
-def one_over_one_plus_exp(gc: Any, x: Any) -> Sides:
-    """1 / (1 + exp(x)) = σ(-x)"""
-    return 1 / (1 + gc.exp(x)), gc.sigmoid(-x)
-
-
-@rule()
-def exp_times_sigmoid(gc: Any, x: Any) -> Sides:
-    """exp(x) σ(-x) = σ(x)"""
-    return gc.exp(x) * gc.sigmoid(-x), gc.sigmoid(x)
-
-
-@rule()
-def one_minus_sigmoid(gc: Any, x: Any) -> Sides:
-    """1 - σ(x) = σ(-x)"""
-    return 1 - gc.sigmoid(x), gc.sigmoid(-x)
-
-
-@rule()
-def power_of_sigmoid(gc: Any, x: Any, q: Any) -> Sides:
-    """σ(x)^q = exp(-q softplus(-x)): its derivative is not 0 * infinity where σ underflows"""
-    return gc.sigmoid(x)**q, gc.exp(row("times_log", q, gc.logsigmoid(x)))
-
-
-@rule()
-def root_of_sigmoid(gc: Any, x: Any) -> Sides:
-    """sqrt(σ(x)) = exp(-softplus(-x) / 2)"""
-    return gc.sqrt(gc.sigmoid(x)), gc.exp(gc.logsigmoid(x) / 2)
-
-
-@rule()
-def log_sigmoid(gc: Any, x: Any) -> Sides:
-    """log(σ(x)) = -softplus(-x)"""
-    return gc.log(gc.sigmoid(x)), gc.logsigmoid(x)
-
-
-@rule()
-def log1p_minus_sigmoid(gc: Any, x: Any) -> Sides:
-    """log1p(-σ(x)) = log(σ(-x))"""
-    return gc.log1p(-gc.sigmoid(x)), gc.logsigmoid(-x)
-
 
 # --- hyperbolic functions ---------------------------------------------------------------------------------------------
 
@@ -128,6 +48,12 @@ def one_minus_tanh_squared(gc: Any, x: Any) -> Sides:
 
 
 @rule()
+def one_plus_sinh_squared(gc: Any, x: Any) -> Sides:
+    """1 + sinh(x)^2 = cosh(x)^2"""
+    return 1 + gc.sinh(x)**2, gc.cosh(x)**2
+
+
+@rule()
 def tanh_by_sinh(gc: Any, x: Any) -> Sides:
     """sinh(x) / cosh(x) = tanh(x)"""
     return gc.sinh(x) / gc.cosh(x), gc.tanh(x)
@@ -137,6 +63,18 @@ def tanh_by_sinh(gc: Any, x: Any) -> Sides:
 def tanh_by_sinh_and_exponentials(gc: Any, x: Any) -> Sides:
     """sinh(x) / (exp(x) + exp(-x)) = tanh(x) / 2"""
     return gc.sinh(x) / (gc.exp(x) + gc.exp(-x)), gc.tanh(x) / 2
+
+
+@rule()
+def cosh_times_sech_squared(gc: Any, x: Any) -> Sides:
+    """cosh(x) / cosh(x)^2 = 1 / cosh(x)"""
+    return gc.cosh(x) * gc.sech(x)**2, gc.sech(x)
+
+
+@rule()
+def sinh_times_sech(gc: Any, x: Any) -> Sides:
+    """sinh(x) / cosh(x) = tanh(x), where the inverse was taken first"""
+    return gc.sinh(x) * gc.sech(x), gc.tanh(x)
 
 
 @rule()

@@ -114,6 +114,18 @@ def log1p_of_square(gc: Any, x: Any) -> Sides:
     return gc.log1p(x**2), row("log1p_square", x)
 
 
+@rule()
+def log1p_of_cube(gc: Any, x: Any) -> Sides:
+    """log1p(x^3) = 3 log(x) where 1 is nothing beside x^3"""
+    return gc.log1p(x**3), gc.where(x > 1e6, 3 * gc.log(x), gc.log1p(row("grouped", x**3)))
+
+
+@rule(varies="x")
+def log1p_of_power(gc: Any, x: Any, q: Any) -> Sides:
+    """log1p(x^q) = q log(x) where 1 is nothing beside x^q"""
+    return gc.log1p(x**q), gc.where(x**q > 1e18, q * gc.log(x), gc.log1p(row("grouped", x**q)))
+
+
 @rule(when=positive)
 def log_one_plus_multiple_of_square(gc: Any, x: Any, z: Any) -> Sides:
     """log(1 + z x^2) = log(1 + (sqrt(z) x)^2), for a number z > 0"""
@@ -196,6 +208,24 @@ def absolute_value_of_exponentials(gc: Any, x: Any) -> Sides:
 def sign_of_exponentials(gc: Any, x: Any) -> Sides:
     """sign(x) = 1 where x is positive by its form, though it underflow"""
     return gc.sign(x), gc.where(x < 0, -1.0, 1.0)
+
+
+@rule()
+def log_square_times_exp(gc: Any, x: Any, y: Any) -> Sides:
+    """log((x exp(y))^2) = 2 log|x| + 2 y"""
+    return gc.log(row("grouped", x * gc.exp(y))**2), 2 * gc.log(gc.abs(x)) + 2 * y
+
+
+@rule()
+def log_multiple_of_square_times_exp(gc: Any, x: Any, y: Any, z: Any) -> Sides:
+    """log(z (x exp(y))^2) = 2 log|x| + 2 y + log(z)"""
+    return gc.log(row("grouped", x * gc.exp(y))**2 * z), 2 * gc.log(gc.abs(x)) + 2 * y + gc.log(z)
+
+
+@rule()
+def log_fourth_power_times_exp(gc: Any, x: Any, y: Any) -> Sides:
+    """log((x exp(y))^4) = 4 log|x| + 4 y"""
+    return gc.log(row("grouped", x * gc.exp(y))**4), 4 * gc.log(gc.abs(x)) + 4 * y
 
 
 @rule()
