@@ -28,6 +28,8 @@ from graphc.scalar.term import freeze
 
 __all__ = ["matches", "Remainder"]
 
+INVERSE = Number(-ONE)
+
 Remainder = tuple[type, Subject, sp.Expr] | None       # what is left of a sum or a product, and the number that multiplies the match
 
 
@@ -70,10 +72,24 @@ def _apply(p: Apply, s: Subject, m: Match, root: bool = False) -> Iterator[tuple
             yield from ((found, None) for found in match(p.args[0], base, m))
     elif head_of(s.expr) is not p.head:
         return
+    elif root and (inverse := _one_of(p, s)) is not None:
+        one, others = inverse
+        yield from ((found, (sp.Mul, others, ONE)) for found in match(p, one, m))
     elif p.constant is not None:
         yield from _commutative(p, s, m, root)
     elif len(s.expr.args) == len(p.args):
         yield from ((found, None) for found in _sequence(p.args, [s._replace(expr=a) for a in s.expr.args], m))
+
+
+def _one_of(p: Pattern, s: Subject) -> tuple[Subject, Subject] | None:
+    """1/x^n as 1/x and 1/x^(n - 1), for a pattern of the first."""
+    if not (isinstance(p, Apply) and p.head is sp.Pow and p.args[1] == INVERSE and isinstance(s.expr, sp.Pow)):
+        return None
+    base, n = s.expr.args
+    inner = unfold(s._replace(expr=base))
+    if isinstance(inner.expr, sp.Pow) and inner.expr.exp.is_Integer:
+        s, base, n = inner, inner.expr.base, n * inner.expr.exp
+    return (s._replace(expr=1 / base), s._replace(expr=base**(n + 1))) if n.is_Integer and n < -1 else None
 
 
 def _sequence(patterns: Sequence[Pattern], subjects: Sequence[Subject], m: Match) -> Iterator[Match]:
@@ -111,8 +127,11 @@ def _commutative(p: Apply, s: Subject, m: Match, root: bool) -> Iterator[tuple[M
             number, mine = -constant, [t._replace(expr=-t.expr) for t in parts]
         if m.loose and p.head is sp.Add and p.constant == 0 and number.is_positive:
             number, mine = ZERO, [*mine, Subject(number)]
+        if number != p.constant and _is_exact(p, root):
+            continue
         if len(p.args) - len(free_wilds(p)) <= len(mine) <= WIDTH:
-            for found, rest, spent in _choose(_known(p), mine, m, p.head):
+            taken = frozenset[int | None]() if root and p.constant == over(p.head, ONE, ONE) and not free_wilds(p) else None
+            for found, rest, spent in _choose(_known(p), mine, m, p.head, taken):
                 yield from _rest(p, rest, over(p.head, number, spent), found, root, sign)
 
 
@@ -130,6 +149,15 @@ def _known(p: Apply) -> tuple[Pattern, ...]:
 
 
 @cache
+def _is_exact(p: Apply, root: bool) -> bool:
+    """Whether a pattern's number is the subject's own: no value takes a number with it, and none is left over. 1 - f is no part of 3 - f."""
+    if any(_signed_wild(a) is not None for a in _known(p)) or not p.constant.is_number:                     # type: ignore[union-attr]
+        return False
+    takers = len(free_wilds(p))
+    return p.head is sp.Add and p.constant != 0 or not root and (not takers or takers > 1 and p.head is sp.Mul)
+
+
+@cache
 def names_in(p: Pattern) -> frozenset[str]:
     """The values that a pattern asks for."""
     if isinstance(p, Wild):
@@ -143,15 +171,22 @@ def over(head: type, a: sp.Expr, b: sp.Expr) -> sp.Expr:
     return a - b if head is sp.Add else a / b
 
 
-def _choose(patterns: Sequence[Pattern], parts: list[Subject], m: Match, head: type) -> Iterator[tuple[Match, list[Subject], sp.Expr]]:
-    """Match each pattern with parts of its own: (match, the parts left, the coefficient that went with them)."""
+def _choose(patterns: Sequence[Pattern], parts: list[Subject], m: Match, head: type,
+            taken: frozenset[int | None] | None = None) -> Iterator[tuple[Match, list[Subject], sp.Expr]]:
+    """Match each pattern with parts of its own: (match, the parts left, the coefficient that went with them). `taken` says in which terms of a
+    root the parts before were: what matches within one of its terms was looked for where that was visited."""
     neutral = ZERO if head is sp.Add else ONE
     if not patterns:
         yield m, parts, neutral
         return
     for k, part in enumerate(parts):
-        for found in _part(patterns[0], part, m):
-            yield from _choose(patterns[1:], parts[:k] + parts[k + 1:], found, head)
+        within = None if taken is None else taken | {part.within}
+        if len(patterns) == 1 and within is not None and len(within) == 1 and None not in within:
+            continue
+        inverse = _one_of(patterns[0], part)
+        one, others = (part, []) if inverse is None else (inverse[0], [inverse[1]])
+        for found in _part(patterns[0], one, m):
+            yield from _choose(patterns[1:], [*parts[:k], *others, *parts[k + 1:]], found, head, within)
     for found, left, spent in _spread(patterns[0], parts, m, head):
         for last, rest, more in _choose(patterns[1:], left, found, head):
             yield last, rest, head(spent, more)
@@ -218,6 +253,8 @@ def _rest(p: Apply, parts: list[Subject], constant: sp.Expr, m: Match, root: boo
         whole = parts[0] if len(parts) == 1 and not number else combined(p.head, [*number, *parts])
         yield from ((found, None) for found in match(wilds[0], whole, m))
         return
+    if p.head is sp.Add and not root:
+        number, parts = [], [*parts, *number]                   # z + x may be 1 + x
     for chosen in permutations(range(len(parts)), len(wilds)):
         left = [*number, *(t for k, t in enumerate(parts) if k not in chosen)]
         if left and not root:

@@ -30,13 +30,17 @@ def exponent(s: Subject, loose: bool) -> Subject | None:
         return s._replace(expr=e.args[0])
     if isinstance(e, op("exp_sum")):
         return s._replace(expr=sp.Add(*e.args))
-    if isinstance(e, sp.Pow) and e.exp.is_number and (loose or e.exp == -1):
+    if isinstance(e, sp.Pow) and e.exp.is_number and (loose or e.exp in (-1, 2, -2)):           # exact multiples of the exponent
         inner = exponent(s._replace(expr=e.base), loose)
         return None if inner is None else inner._replace(expr=e.exp * inner.expr)
     if not loose:
         return None
     if isinstance(e, op("power")) and e.args[0].is_number and e.args[0].is_positive:
         return s._replace(expr=op("log")(e.args[0]) * e.args[1])
+    if isinstance(e, op("at_kink")):
+        return exponent(s._replace(expr=e.args[-1]), loose)
+    if isinstance(e, op("inverse_total")) and e.args[1] != 0:
+        return s._replace(expr=-op("log_total")(ZERO, *e.args))                                 # 1 / Σ exp, in a softmax
     if isinstance(e, op("sigmoid") | op("erfc")):
         return s._replace(expr=op(f"log{e.row.name}")(*e.args))
     if isinstance(e, op("where")) and ZERO in e.args[1:]:
@@ -64,8 +68,19 @@ def nth_root(s: Subject, n: sp.Expr) -> Subject | None:
 
 
 def parts_of(head: type, s: Subject) -> tuple[sp.Expr, list[Subject]]:
-    """The coefficient and the parts of a sum or product, those of sums or products that it reads included, up to WIDTH of them."""
-    return _terms(s, ONE, WIDTH) if head is sp.Add else _factors(s, ONE, WIDTH)
+    """The coefficient and the parts of a sum or product, those of sums or products that it reads included, up to WIDTH of them. Each knows
+    within which part of `s` itself it stands, where that is a sum or product that is visited by itself."""
+    if type(s.expr) is not head:
+        return _factors(s, ONE, WIDTH)
+    constant, own = split(s.expr)
+    found: list[Subject] = []
+    for k, part in enumerate(own):
+        room = WIDTH - len(found) - (len(own) - 1 - k)
+        number, more = (_term if head is sp.Add else _factors)(s._replace(expr=part), ONE, room)
+        constant = head(constant, number)
+        alone = isinstance(part if head is sp.Mul else part.as_coeff_Mul()[1], Placeholder) and abs(part.as_coeff_Mul()[0]) == 1
+        found += [m._replace(within=k) for m in more] if alone else more
+    return constant, found
 
 
 def _terms(s: Subject, scale: sp.Expr, room: int) -> tuple[sp.Expr, list[Subject]]:
@@ -73,15 +88,18 @@ def _terms(s: Subject, scale: sp.Expr, room: int) -> tuple[sp.Expr, list[Subject
     constant, terms = split(s.expr)
     constant, found = scale * constant, list[Subject]()
     for k, term in enumerate(terms):
-        number, core = term.as_coeff_Mul()
-        inner = unfold(s._replace(expr=core)) if isinstance(core, Placeholder) else s._replace(expr=core)
-        left = room - len(found) - (len(terms) - 1 - k)
-        if isinstance(inner.expr, sp.Add) and left > 1:
-            c, nested = _terms(inner, scale * number, left)
-            constant, found = constant + c, found + nested
-        else:
-            found.append(s._replace(expr=scale * term))
+        c, nested = _term(s._replace(expr=term), scale, room - len(found) - (len(terms) - 1 - k))
+        constant, found = constant + c, found + nested
     return constant, found
+
+
+def _term(s: Subject, scale: sp.Expr, room: int) -> tuple[sp.Expr, list[Subject]]:
+    """The terms of a multiple of one term, which may read a sum."""
+    number, core = s.expr.as_coeff_Mul()
+    inner = unfold(s._replace(expr=core)) if isinstance(core, Placeholder) else s._replace(expr=core)
+    if isinstance(inner.expr, sp.Add) and room > 1:
+        return _terms(inner, scale * number, room)
+    return ZERO, [s._replace(expr=scale * s.expr)]
 
 
 def _factors(s: Subject, power: sp.Expr, room: int) -> tuple[sp.Expr, list[Subject]]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
+from itertools import islice
 from typing import Any
 
 import mpmath
@@ -20,13 +21,14 @@ import sympy as sp
 from graphc.ir.build import comprehension, prune
 from graphc.ir.nodes import Comprehension, Input, Node, Read, Scatter
 from graphc.ir.walk import rebuild
+from graphc.passes.quotients import scaled
 from graphc.passes.rewrite import apply_rules
-from graphc.passes.subject import Subject, expanded
+from graphc.passes.subject import DEPTH, Subject, expanded
 from graphc.scalar.analytic import Analytic, analytic, value_of
 from graphc.scalar.symbols import Placeholder, placeholder
 from graphc.scalar.table import Op, op, where
 
-__all__ = ["fill_removable"]
+__all__ = ["fill_removable", "function_of"]
 
 X = placeholder(0)
 U = sp.Dummy("u")
@@ -34,7 +36,9 @@ ZERO, ONE = sp.Integer(0), sp.Integer(1)
 DIGITS = 70             # of Taylor coefficients
 TERMS = 50
 WIDTH = 6               # terms or factors of what is looked at
+SIZE = 120              # operations of what is looked at
 SMALL = 1e-50           # a coefficient below it is 0
+ALONE = tuple(map(op, ("log", "log1p", "sqrt", "power")))       # what is looked at by itself, not in a sum or quotient
 POINTS = (sp.Integer(0), sp.Integer(1), sp.Integer(-1))
 SMOOTH = frozenset("""exp expm1 log log1p log2 log10 sigmoid logsigmoid softplus sqrt sin cos tan arcsin arccos arctan sinh cosh tanh sech logcosh
     arcsinh arccosh arctanh erf erfc log1p_square""".split())
@@ -42,23 +46,38 @@ SMOOTH = frozenset("""exp expm1 log log1p log2 log10 sigmoid logsigmoid softplus
 
 def fill_removable(roots: Sequence[Node]) -> list[Node]:
     """The graph with such functions as rows of the table."""
-    done = rebuild(roots, _visit)
+    done = rebuild(roots, _Filler().visit)
     return [done[r] for r in roots]
 
 
-def _visit(node: Node) -> Node:
-    if isinstance(node, Comprehension | Scatter):
-        for site in _sites(node.body):
-            found = _function(node, site)
-            if found is not None:
-                return _visit(found)
-    return node
+class _Filler:
+    def __init__(self) -> None:
+        self.steps: dict[Node, int] = {}        # how many maps below a node's own the nearest function stands
+
+    def visit(self, node: Node) -> Node:
+        if isinstance(node, Comprehension | Scatter) and self.below(node) <= DEPTH:
+            for site in _sites(node.body):
+                found = _function(node, site)
+                if found is not None:
+                    return self.visit(found)
+        self.steps[node] = self.below(node) if isinstance(node, Comprehension) and node.reduce is None else DEPTH + 1
+        return node
+
+    def below(self, node: Comprehension | Scatter) -> int:
+        """Most sums are of reads alone, and are not looked at further."""
+        return 0 if _has_function(node.body) else 1 + min((self.steps.get(r.operand, 0) for r in node.reads), default=DEPTH)
+
+
+@cache
+def _has_function(body: sp.Expr) -> bool:
+    return bool(body.has(Op))
 
 
 @cache
 def _sites(body: sp.Expr) -> tuple[sp.Expr, ...]:
-    """Quotients and sums, outermost first."""
-    return tuple(e for e in sp.preorder_traversal(body) if isinstance(e, sp.Add) or isinstance(e, sp.Mul) and _divides(e))
+    """Sums, quotients, powers and logarithms, outermost first."""
+    return tuple(e for e in sp.preorder_traversal(body)
+                 if isinstance(e, (sp.Add, *ALONE)) or isinstance(e, sp.Mul) and _divides(e) or isinstance(e, sp.Pow) and not e.exp.is_positive)
 
 
 def _divides(e: sp.Expr) -> bool:
@@ -70,8 +89,7 @@ def _function(node: Comprehension | Scatter, site: sp.Expr) -> Node | None:
     if len(site.args) > WIDTH:
         return None
     whole = expanded(Subject(site, node.reads))
-    written = _written_out(whole.expr)
-    value = _by_function(_of_one_value(written)) or _near_zero(written)
+    value = _better(whole.expr)
     if value is None or value == site:
         return None
     base = len(node.reads)
@@ -81,6 +99,19 @@ def _function(node: Comprehension | Scatter, site: sp.Expr) -> Node | None:
         body, kept = prune(body, reads)
         return replace(node, body=body, reads=kept)
     return comprehension(node.axes, node.over, node.reduce, body, reads, node.origin, node.dtype)
+
+
+@cache
+def _better(e: sp.Expr) -> sp.Expr | None:
+    """An expression by such a function."""
+    written = _written_out(e)
+    known = None if _is_large(e) else _by_function(_of_one_value(written)) or _near_zero(written)
+    return known or scaled(e)
+
+
+def _is_large(e: sp.Expr) -> bool:
+    """Whether a formula has more in it than any that people write with such a limit: derivatives do."""
+    return any(True for _ in islice(sp.preorder_traversal(e), SIZE, None))
 
 
 def _by_function(split: tuple[sp.Expr, sp.Expr, sp.Expr] | None) -> sp.Expr | None:
@@ -141,6 +172,13 @@ def _analytic(f: sp.Expr) -> type[Op] | None:
             if series is not None:
                 return analytic(Analytic(f, point, series, _stabilised))
     return None
+
+
+def function_of(formula: sp.Expr) -> type[Op]:
+    """The function of the table for a formula of x0 that has a limit where it fails."""
+    found = _analytic(formula)
+    assert found is not None, formula
+    return found
 
 
 @cache

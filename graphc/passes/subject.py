@@ -15,18 +15,21 @@ from graphc.ir.access import rewrite, symbols_of
 from graphc.ir.nodes import Comprehension, Read
 from graphc.scalar.symbols import AxisIndex, OverIndex, Placeholder, placeholder
 
-__all__ = ["Subject", "located", "enter", "place_of", "takes", "unfold", "signed", "symbols", "compose", "combined", "raised", "expanded"]
+__all__ = ["Subject", "located", "enter", "place_of", "takes", "unfold", "signed", "symbols", "compose", "combined", "raised", "expanded", "DEPTH"]
 
 
 MAX_TERMS = 8           # of a map that is written into what reads it
+DEPTH = 8               # of maps that are written into what reads them
 
 
 class Subject(NamedTuple):
-    """An expression over reads, whose indices `place` gives in terms of the root's and of matched reductions'."""
+    """An expression over reads, whose indices `place` gives in terms of the root's and of matched reductions'; `within` says in which term
+    or factor of a root it was found, None where that is not one by itself."""
 
     expr: sp.Expr
     reads: tuple[Read, ...] = ()
     place: Mapping[sp.Symbol, Any] = {}
+    within: int | None = None
 
 
 def located(s: Subject) -> Read:
@@ -115,7 +118,7 @@ def signed(s: Subject) -> Subject:
     return s
 
 
-def expanded(s: Subject, depth: int = 6) -> Subject:
+def expanded(s: Subject, depth: int = DEPTH) -> Subject:
     """A subject written over what the maps below it read, so many deep, equal reads as one; wide maps are left as they are."""
     parts = {}
     for atom in sorted(s.expr.free_symbols, key=str):

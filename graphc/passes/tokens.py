@@ -1,6 +1,6 @@
 r"""Which rules cannot match, told without trying: what stands at the top of a subject's parts, against what a pattern asks for.
 
-    token ::= name of a function | sum max ... (a reduction) | sum twice | + | * | ^n | x (a value)
+    token ::= name of a function | sum max ... (a reduction) | sum twice | + | * | ^n | x (a value) | +- (terms of both signs)
 
 A pattern needs each of its tokens among those of the subject's parts. Most rules fail here, so a net of fifty layers is done in a second.
 """
@@ -12,8 +12,9 @@ from collections.abc import Iterable
 import sympy as sp
 
 from graphc.ir.nodes import Comprehension
-from graphc.passes.parts import parts_of
-from graphc.passes.pattern import Apply, Pattern, Reduced, Rule, is_inverse, split
+from graphc.passes.match import free_wilds
+from graphc.passes.parts import ZERO, parts_of
+from graphc.passes.pattern import Apply, Pattern, Reduced, Rule, Wild, is_inverse, split
 from graphc.passes.subject import Subject, located, unfold
 from graphc.scalar.symbols import Placeholder
 from graphc.scalar.table import Op
@@ -26,14 +27,14 @@ EXPONENTIAL = frozenset(("exp", "exp_sum", "^-1"))       # what the exponential 
 def tokens_of(s: Subject) -> frozenset[str]:
     """The tokens of a site's parts: terms, factors or arguments."""
     e = s.expr
-    if isinstance(e, sp.Add | sp.Mul):
-        _, parts = parts_of(type(e), s)
-    else:
-        parts = [s._replace(expr=a) for a in e.args]
+    number, parts = parts_of(type(e), s) if isinstance(e, sp.Add | sp.Mul) else (ZERO, [s._replace(expr=a) for a in e.args])
     if is_inverse(e):
-        parts += parts_of(sp.Mul, s)[1]
+        factors = parts_of(sp.Mul, s)[1]
+        parts += [*factors, *(f._replace(expr=f.expr.base) for f in factors if isinstance(f.expr, sp.Pow))]
     each = [_tokens(p) for p in parts]
     found = set[str]().union(*each, _twice(["sum" for tokens in each if "sum" in tokens]))
+    if isinstance(e, sp.Add) and len(_signs_of(number).union(*map(_signs, parts))) > 1:
+        found.add("+-")
     return frozenset(found | {"exp"} if found & EXPONENTIAL else found)
 
 
@@ -47,15 +48,37 @@ def _tokens(s: Subject) -> set[str]:
         _, parts = split(e)
         return {"*"} | (_tokens(s._replace(expr=parts[0])) if len(parts) == 1 else set())
     if isinstance(e, sp.Pow):
-        return {f"^{e.exp}"}
+        return {f"^{e.exp}"} | ({"power"} if not e.exp.is_Integer else {"^-1"} if e.exp < -1 else set())
     return {"+" if isinstance(e, sp.Add) else e.row.name if isinstance(e, Op) else "x"}
+
+
+def _signs(s: Subject) -> set[int]:
+    """The signs that a term's number may have: both for a product, whose factors may have numbers of their own."""
+    s = unfold(s)
+    number, core = s.expr.as_coeff_Mul()
+    if isinstance(core, sp.Mul):
+        return {1, -1}
+    return {sign if number > 0 else -sign for sign in _signs(s._replace(expr=core))} if number != 1 else {1}
+
+
+def _signs_of(number: sp.Expr) -> set[int]:
+    return {sign for sign, excluded in ((1, number.is_nonpositive), (-1, number.is_nonnegative)) if not excluded}
 
 
 def needed(rule: Rule) -> frozenset[str]:
     """The tokens that a rule's left side asks for. In logarithms anything may be an exponential."""
     loose = getattr(getattr(rule.lhs.head, "row", None), "name", "") in ("log", "log1p")
     tokens = list(_needed(rule.lhs.args))
+    if rule.lhs.head is sp.Add and len(_signs_of(rule.lhs.constant).union(*map(_signs_needed, rule.lhs.args))) > 1:
+        tokens.append("+-")
     return frozenset(tokens + _twice(tokens)) - ({"exp"} if loose else frozenset())
+
+
+def _signs_needed(p: Pattern) -> set[int]:
+    """The sign of a pattern's number, where no value takes it in."""
+    if isinstance(p, Apply) and p.head is sp.Mul:
+        return set() if len(free_wilds(p)) == 1 else _signs_of(p.constant)
+    return set() if isinstance(p, Wild) else {1}
 
 
 def _twice(tokens: list[str]) -> list[str]:

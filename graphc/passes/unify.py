@@ -64,6 +64,9 @@ def _unify(a: Subject, b: Subject, m: Match, budget: list[int]) -> Match | None:
     a, b = unfold(a), unfold(b)
     if isinstance(a.expr, Placeholder) and isinstance(b.expr, Placeholder):
         return _unify_reads(a, b, m) or _unify_reductions(located(a), located(b), m, budget)
+    (p, x), (q, y) = _multiple(a), _multiple(b)
+    if p == q and (x is not a or y is not b):
+        return _unify(x, y, m, budget)
     if type(a.expr) is not type(b.expr) or len(a.expr.args) != len(b.expr.args):
         return None
     if not a.expr.args:
@@ -75,6 +78,16 @@ def _unify(a: Subject, b: Subject, m: Match, budget: list[int]) -> Match | None:
         if found is not None:
             found = _unify(a._replace(expr=x), b._replace(expr=y), found, budget)
     return found
+
+
+def _multiple(s: Subject) -> tuple[sp.Expr, Subject]:
+    """A number and what it multiplies, through the maps that only scale: -(x / 2) is -1/2 of x."""
+    number, core = s.expr.as_coeff_Mul()
+    if not isinstance(core, Placeholder) or number == 1:
+        return sp.Integer(1), s
+    below = unfold(s._replace(expr=core))
+    more, inner = _multiple(below)
+    return number * more, inner
 
 
 def _unify_reads(a: Subject, b: Subject, m: Match) -> Match | None:

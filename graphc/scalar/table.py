@@ -300,7 +300,9 @@ _row("erfc", lambda x, y: -2 * _("exp", -x**2) / _("sqrt", sp.pi), numpy="graphc
      mpmath=lambda mp, x: mp.erfc(x) if x < mp.mpf(10)**100 else mp.exp(-x * x) / (x * mp.sqrt(mp.pi)))      # mpmath's own overflows
 _row("erfcx", lambda x, y: 2 * x * y - 2 / _("sqrt", sp.pi), numpy="graphc.scalar.oracle.erfcx", jit="erfcx",
      mpmath=lambda mp, x: _scaled_erfc(mp, x))
-_row("logerfc", lambda x, y: -2 / (_("sqrt", sp.pi) * _("erfcx", x)), numpy="graphc.scalar.oracle.logerfc", jit="logerfc",
+# differentiated as -2 exp(-x^2 - y)/sqrt(pi), so that erfcx = inf, for x far to the left, does not meet its own derivative
+_row("logerfc", lambda x, y: at_kink(one, -2 * _("exp", -x**2 - y) / _("sqrt", sp.pi), -2 / (_("sqrt", sp.pi) * _("erfcx", x))),
+     numpy="graphc.scalar.oracle.logerfc", jit="logerfc",
      latex=r"\ln\mathrm{erfc}", mpmath=lambda mp, x: mp.log1p(-mp.erf(x)) if x < 1 else mp.log(_scaled_erfc(mp, x)) - x * x)
 _row("lgamma", lambda x, y: _("digamma", x), numpy="graphc.scalar.oracle.lgamma", latex=r"\ln\Gamma",
      jit="lgamma",

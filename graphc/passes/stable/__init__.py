@@ -6,15 +6,18 @@ of the good form; and again after, on what differentiation produced.
 
     wholes          inverse hyperbolic functions by logarithms, roots of quadratics: looked for before all others
     sums            sums of exponentials: log-sum-exp, softmax, cross-entropy
-    distributed     these, written term by term
-    exponentials    the logistic function, hyperbolic functions, 1 + or - something small
+    softplus        where it underflows
+    distributed     differences with such forms, written term by term
+    logistic        the logistic function
+    exponentials    hyperbolic functions, 1 + or - something small, products of exponentials
     special         erf, erfc, lgamma, cos
     weights         0 * log 0
     logarithms      logarithms of products and powers
-    roots           square roots of sums of squares, norms, differences of roots, moments about a mean
+    roots           square roots of sums of squares, norms, differences of roots, saturating ratios
+    moments         moments about a mean
 
 The tables stand in order of preference, from the most particular to the most general. Quotients with a removable singularity are
-found by their limit and not by a table: `passes.removable`.
+found by their limit and not by a table: `passes.removable`; quotients, powers and logarithms of other sums of exponentials by `passes.quotients`.
 
 Source: Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed. (2002), sections 1.14 and 27.8; Blanchard, Higham and
 Higham, Accurately computing the log-sum-exp and softmax functions (2021).
@@ -37,14 +40,17 @@ from graphc.scalar.table import op
 
 __all__ = ["STABLE", "WHOLES", "stabilise"]
 
-fill("sums distributed exponentials special weights logarithms roots wholes")        # in order of preference
+fill("sums softplus distributed logistic exponentials special weights logarithms roots moments wholes")        # in order of preference
 
 
 def stabilise(roots: Sequence[Node]) -> list[Node]:
     """The graph with its unstable formulas replaced."""
     if any(_has_root(n.body) for n in topological(roots) if not isinstance(n, Input)):
         roots = apply_rules(WHOLES, roots)
-    return fill_removable(apply_rules(STABLE, roots))
+    roots = apply_rules(STABLE, roots)
+    while (filled := fill_removable(roots)) != roots:
+        roots = apply_rules(STABLE, filled)
+    return roots
 
 
 @cache

@@ -1,95 +1,16 @@
-"""The logistic function, hyperbolic functions, one plus or minus something small, products of exponentials."""
+"""Hyperbolic functions, one plus or minus something small, products of exponentials."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from graphc.passes.stable.table import Sides, row, rule
+from graphc.passes.stable.sums import log_mean
+from graphc.passes.stable.table import Sides, differentiated_as, row, rule
 from graphc.passes.subject import symbols
 from graphc.passes.unify import Match
 from graphc.scalar.symbols import OverIndex
 
 __all__: list[str] = []
-
-# --- the logistic function --------------------------------------------------------------------------------------------
-
-@rule()
-def logistic_density(gc: Any, x: Any) -> Sides:
-    """exp(x) / (1 + exp(x))^2 = σ(x) σ(-x)"""
-    return gc.exp(x) / (1 + gc.exp(x))**2, gc.sigmoid(x) * gc.sigmoid(-x)
-
-
-@rule()
-def exp_over_one_plus_exp(gc: Any, x: Any) -> Sides:
-    """exp(x) / (1 + exp(x)) = σ(x)"""
-    return gc.exp(x) / (1 + gc.exp(x)), gc.sigmoid(x)
-
-
-@rule()
-def tanh_by_two_exponentials(gc: Any, x: Any, y: Any) -> Sides:
-    """(exp(x) - exp(y)) / (exp(x) + exp(y)) = tanh((x - y) / 2)"""
-    return (gc.exp(x) - gc.exp(y)) / (gc.exp(x) + gc.exp(y)), gc.tanh((x - y) / 2)
-
-
-@rule()
-def tanh_by_difference_and_sum(gc: Any, x: Any, y: Any) -> Sides:
-    """exp_difference(x, y) / (exp(x) + exp(y)) = tanh((x - y) / 2)"""
-    return row("exp_difference", x, y) / (gc.exp(x) + gc.exp(y)), gc.tanh((x - y) / 2)
-
-
-@rule()
-def tanh_by_expm1(gc: Any, x: Any) -> Sides:
-    """(exp(x) - 1) / (exp(x) + 1) = tanh(x / 2)"""
-    return gc.expm1(x) / (1 + gc.exp(x)), gc.tanh(x / 2)
-
-
-@rule()
-def exp_over_sum_of_two(gc: Any, x: Any, y: Any) -> Sides:
-    """exp(x) / (exp(x) + exp(y)) = σ(x - y): a softmax of two"""
-    return gc.exp(x) / (gc.exp(x) + gc.exp(y)), gc.sigmoid(x - y)
-
-
-@rule()
-def one_over_one_plus_exp(gc: Any, x: Any) -> Sides:
-    """1 / (1 + exp(x)) = σ(-x)"""
-    return 1 / (1 + gc.exp(x)), gc.sigmoid(-x)
-
-
-@rule()
-def exp_times_sigmoid(gc: Any, x: Any) -> Sides:
-    """exp(x) σ(-x) = σ(x)"""
-    return gc.exp(x) * gc.sigmoid(-x), gc.sigmoid(x)
-
-
-@rule()
-def one_minus_sigmoid(gc: Any, x: Any) -> Sides:
-    """1 - σ(x) = σ(-x)"""
-    return 1 - gc.sigmoid(x), gc.sigmoid(-x)
-
-
-@rule()
-def power_of_sigmoid(gc: Any, x: Any, q: Any) -> Sides:
-    """σ(x)^q = exp(-q softplus(-x)): its derivative is not 0 * infinity where σ underflows"""
-    return gc.sigmoid(x)**q, gc.exp(row("times_log", q, gc.logsigmoid(x)))
-
-
-@rule()
-def root_of_sigmoid(gc: Any, x: Any) -> Sides:
-    """sqrt(σ(x)) = exp(-softplus(-x) / 2)"""
-    return gc.sqrt(gc.sigmoid(x)), gc.exp(gc.logsigmoid(x) / 2)
-
-
-@rule()
-def log_sigmoid(gc: Any, x: Any) -> Sides:
-    """log(σ(x)) = -softplus(-x)"""
-    return gc.log(gc.sigmoid(x)), gc.logsigmoid(x)
-
-
-@rule()
-def log1p_minus_sigmoid(gc: Any, x: Any) -> Sides:
-    """log1p(-σ(x)) = log(σ(-x))"""
-    return gc.log1p(-gc.sigmoid(x)), gc.logsigmoid(-x)
-
 
 # --- hyperbolic functions ---------------------------------------------------------------------------------------------
 
@@ -130,6 +51,12 @@ def one_minus_tanh_squared(gc: Any, x: Any) -> Sides:
 
 
 @rule()
+def one_plus_sinh_squared(gc: Any, x: Any) -> Sides:
+    """1 + sinh(x)^2 = cosh(x)^2"""
+    return 1 + gc.sinh(x)**2, gc.cosh(x)**2
+
+
+@rule()
 def tanh_by_sinh(gc: Any, x: Any) -> Sides:
     """sinh(x) / cosh(x) = tanh(x)"""
     return gc.sinh(x) / gc.cosh(x), gc.tanh(x)
@@ -142,9 +69,27 @@ def tanh_by_sinh_and_exponentials(gc: Any, x: Any) -> Sides:
 
 
 @rule()
+def cosh_times_sech_squared(gc: Any, x: Any) -> Sides:
+    """cosh(x) / cosh(x)^2 = 1 / cosh(x)"""
+    return gc.cosh(x) * gc.sech(x)**2, gc.sech(x)
+
+
+@rule()
+def sinh_times_sech(gc: Any, x: Any) -> Sides:
+    """sinh(x) / cosh(x) = tanh(x), where the inverse was taken first"""
+    return gc.sinh(x) * gc.sech(x), gc.tanh(x)
+
+
+@rule()
 def coth(gc: Any, x: Any) -> Sides:
     """cosh(x) / sinh(x) = 1 / tanh(x)"""
     return gc.cosh(x) / gc.sinh(x), 1 / gc.tanh(x)
+
+
+@rule()
+def coth_by_exponentials(gc: Any, x: Any) -> Sides:
+    """(exp(x) + exp(-x)) / sinh(x) = 2 / tanh(x)"""
+    return (gc.exp(x) + gc.exp(-x)) / gc.sinh(x), 2 / gc.tanh(x)
 
 
 @rule()
@@ -190,6 +135,18 @@ def log_cosh(gc: Any, x: Any) -> Sides:
 
 
 @rule()
+def log_sech(gc: Any, x: Any) -> Sides:
+    """log(1 / cosh(x)) = -log(cosh(x))"""
+    return gc.log(gc.sech(x)), -gc.logcosh(x)
+
+
+@rule()
+def log_sinh(gc: Any, x: Any) -> Sides:
+    """log(sinh(x)) = x - log(2) where exp(-2 x) is nothing beside 1"""
+    return gc.log(gc.sinh(x)), gc.where(x > 20, x - gc.log(2), gc.log(row("grouped", gc.sinh(x))))
+
+
+@rule()
 def log_add_exp_of_opposites(gc: Any, x: Any) -> Sides:
     """log(exp(x) + exp(-x)) - log 2 = log(cosh(x))"""
     return gc.logaddexp(x, -x) - gc.log(2), gc.logcosh(x)
@@ -199,6 +156,12 @@ def log_add_exp_of_opposites(gc: Any, x: Any) -> Sides:
 def log_half_sum_of_opposites(gc: Any, x: Any) -> Sides:
     """log((exp(x) + exp(-x)) / 2) = log(cosh(x))"""
     return gc.log((gc.exp(x) + gc.exp(-x)) / 2), gc.logcosh(x)
+
+
+@rule()
+def log_half_of_sum_of_two(gc: Any, x: Any, y: Any) -> Sides:
+    """log((exp(x) + exp(y)) / 2) = max(x, y) + log(1 + (exp(-|x - y|) - 1) / 2): 0 where x = y = 0"""
+    return gc.log((gc.exp(x) + gc.exp(y)) / 2), log_mean(gc, x, y)
 
 
 # --- one plus or minus something small --------------------------------------------------------------------------------
@@ -215,10 +178,50 @@ def cosh_minus_one(gc: Any, x: Any) -> Sides:
     return gc.cosh(x) - 1, 2 * gc.sinh(x / 2)**2
 
 
+@rule(varies="y")
+def multiple_of_exp_minus_one(gc: Any, x: Any, y: Any) -> Sides:
+    """y exp(x) - y = y (exp(x) - 1)"""
+    return y * gc.exp(x) - y, y * gc.expm1(x)
+
+
+@rule()
+def exp_sum_minus_exp(gc: Any, x: Any, y: Any) -> Sides:
+    """exp(x + y) - exp(x) = exp(x) (exp(y) - 1), where y is small beside x"""
+    near = gc.exp(x) * gc.expm1(gc.clip(y, -1.0, 1.0))
+    return row("exp_sum", x, y) - gc.exp(x), gc.where(gc.abs(y) < 1, near, row("exp_difference", x + y, x))
+
+
+@rule()
+def exp_sum_minus_the_other(gc: Any, x: Any, y: Any) -> Sides:
+    """exp(y + x) - exp(x) = exp(x) (exp(y) - 1), where y is small beside x"""
+    near = gc.exp(x) * gc.expm1(gc.clip(y, -1.0, 1.0))
+    return row("exp_sum", y, x) - gc.exp(x), gc.where(gc.abs(y) < 1, near, row("exp_difference", x + y, x))
+
+
+@rule(x="n d")
+def one_minus_product_of_sigmoids(gc: Any, x: Any) -> Sides:
+    """1 - Π σ(x) = 1 - exp(Σ log σ(x)): noisy or"""
+    return 1 - gc.prod(gc.sigmoid(x), "d"), -gc.expm1(gc.sum(gc.logsigmoid(x), "d"))
+
+
 @rule(varies="x y")
 def exp_minus_exp(gc: Any, x: Any, y: Any) -> Sides:
     """exp(x) - exp(y) = exp(y) (exp(x - y) - 1), from the greater of the two"""
     return gc.exp(x) - gc.exp(y), row("exp_difference", x, y)
+
+
+# --- exponentials of exponentials -------------------------------------------------------------------------------------
+
+@rule()
+def exp_of_minus_exp(gc: Any, x: Any) -> Sides:
+    """exp(-exp(x)) = exp(-exp(min(x, 9))), both 0 from 7 on: in derivatives infinity is not multiplied by that 0"""
+    return gc.exp(-gc.exp(x)), differentiated_as(gc.exp(row("grouped", -gc.exp(gc.minimum(x, 9.0)))), gc.exp(row("grouped", -gc.exp(x))))
+
+
+@rule()
+def expm1_of_minus_exp(gc: Any, x: Any) -> Sides:
+    """exp(-exp(x)) - 1 = exp(-exp(min(x, 9))) - 1, both -1 from 7 on"""
+    return gc.expm1(-gc.exp(x)), gc.expm1(-gc.exp(gc.minimum(x, 9.0))), gc.expm1(-gc.exp(gc.minimum(x, 9.0)))
 
 
 # --- products of exponentials -----------------------------------------------------------------------------------------

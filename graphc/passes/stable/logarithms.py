@@ -6,10 +6,13 @@ from typing import Any
 
 import sympy as sp
 
+from graphc.ir.nodes import Comprehension
+from graphc.passes.pattern import is_number
 from graphc.passes.rewrite import fires
 from graphc.passes.stable.table import STABLE, Sides, positive, root_of, row, rule
-from graphc.passes.subject import Subject, unfold
+from graphc.passes.subject import Subject, located, unfold
 from graphc.passes.unify import Match
+from graphc.scalar.symbols import Placeholder
 from graphc.scalar.table import op
 
 __all__: list[str] = []
@@ -41,6 +44,12 @@ def log10_of_what_has_a_logarithm(gc: Any, z: Any) -> Sides:
 def log_exp(gc: Any, x: Any) -> Sides:
     """log(exp(x)) = x"""
     return gc.log(gc.exp(x)), x
+
+
+@rule()
+def log_over_sum_of_two_exp(gc: Any, x: Any, y: Any, z: Any) -> Sides:
+    """log(z / (exp(x) + exp(y))) = log(z) - logaddexp(x, y): a share of a mixture"""
+    return gc.log(z / (gc.exp(x) + gc.exp(y))), gc.log(z) - gc.logaddexp(x, y)
 
 
 @rule()
@@ -105,6 +114,18 @@ def log1p_of_square(gc: Any, x: Any) -> Sides:
     return gc.log1p(x**2), row("log1p_square", x)
 
 
+@rule()
+def log1p_of_cube(gc: Any, x: Any) -> Sides:
+    """log1p(x^3) = 3 log(x) where 1 is nothing beside x^3"""
+    return gc.log1p(x**3), gc.where(x > 1e6, 3 * gc.log(x), gc.log1p(row("grouped", x**3)))
+
+
+@rule(varies="x")
+def log1p_of_power(gc: Any, x: Any, q: Any) -> Sides:
+    """log1p(x^q) = q log(x) where 1 is nothing beside x^q"""
+    return gc.log1p(x**q), gc.where(x**q > 1e18, q * gc.log(x), gc.log1p(row("grouped", x**q)))
+
+
 @rule(when=positive)
 def log_one_plus_multiple_of_square(gc: Any, x: Any, z: Any) -> Sides:
     """log(1 + z x^2) = log(1 + (sqrt(z) x)^2), for a number z > 0"""
@@ -158,22 +179,53 @@ def log_product_of_all(gc: Any, x: Any) -> Sides:
 
 
 def is_positive(m: Match) -> bool:
-    """Whether x is made of exponentials, cosh and positive numbers by sums, products and powers."""
+    """Whether x is made of exponentials and their kin and of positive numbers, by sums, products and powers."""
     return all(s.expr.is_number or _grows(s) for s in m.wilds.values())
 
 
+POSITIVE = tuple(map(op, "exp exp_sum cosh sech sigmoid softplus erfc erfcx inverse_total".split()))
+
+
 def _grows(s: Subject) -> bool:
-    e = unfold(s).expr
-    if isinstance(e, op("exp") | op("cosh") | op("sigmoid") | op("softplus") | op("exp_sum")) or e.is_number and bool(e.is_positive):
+    s = unfold(s)
+    e = s.expr
+    if isinstance(e, POSITIVE) or is_number(e) and bool(e.is_positive):
         return True
+    if isinstance(e, Placeholder):
+        node = located(s).operand
+        return isinstance(node, Comprehension) and node.reduce in ("sum", "prod") and _grows(Subject(node.body, node.reads))
     parts = e.args[:1] if isinstance(e, sp.Pow) else e.args if isinstance(e, sp.Add | sp.Mul) else ()
-    return bool(parts) and all(_grows(unfold(s)._replace(expr=a)) for a in parts)
+    return bool(parts) and all(_grows(s._replace(expr=a)) for a in parts)
 
 
 @rule(when=is_positive)
 def absolute_value_of_exponentials(gc: Any, x: Any) -> Sides:
     """|x| = x where x is positive by its form: 1 + exp(y)"""
     return gc.abs(x), x
+
+
+@rule(when=is_positive)
+def sign_of_exponentials(gc: Any, x: Any) -> Sides:
+    """sign(x) = 1 where x is positive by its form, though it underflow"""
+    return gc.sign(x), gc.where(x < 0, -1.0, 1.0)
+
+
+@rule()
+def log_square_times_exp(gc: Any, x: Any, y: Any) -> Sides:
+    """log((x exp(y))^2) = 2 log|x| + 2 y"""
+    return gc.log(row("grouped", x * gc.exp(y))**2), 2 * gc.log(gc.abs(x)) + 2 * y
+
+
+@rule()
+def log_multiple_of_square_times_exp(gc: Any, x: Any, y: Any, z: Any) -> Sides:
+    """log(z (x exp(y))^2) = 2 log|x| + 2 y + log(z)"""
+    return gc.log(row("grouped", x * gc.exp(y))**2 * z), 2 * gc.log(gc.abs(x)) + 2 * y + gc.log(z)
+
+
+@rule()
+def log_fourth_power_times_exp(gc: Any, x: Any, y: Any) -> Sides:
+    """log((x exp(y))^4) = 4 log|x| + 4 y"""
+    return gc.log(row("grouped", x * gc.exp(y))**4), 4 * gc.log(gc.abs(x)) + 4 * y
 
 
 @rule()
@@ -204,6 +256,18 @@ def log_sqrt(gc: Any, x: Any) -> Sides:
 def log_reciprocal(gc: Any, x: Any) -> Sides:
     """log(1 / x) = -log(x)"""
     return gc.log(1 / x), -gc.log(x)
+
+
+@rule(x="n d")
+def log_sum_of_squares(gc: Any, x: Any) -> Sides:
+    """log Σ x^2 = 2 log |x|"""
+    return gc.log(gc.sum(x**2, "d")), 2 * gc.log(gc.norm(x, "d"))
+
+
+@rule(x="n d", z="n")
+def log_multiple_of_sum_of_squares(gc: Any, x: Any, z: Any) -> Sides:
+    """log(z Σ x^2) = 2 log |x| + log z: of a variance"""
+    return gc.log(gc.sum(x**2, "d") * z), 2 * gc.log(gc.norm(x, "d")) + gc.log(z)
 
 
 @rule(varies="x y")

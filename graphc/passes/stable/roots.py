@@ -1,4 +1,4 @@
-"""Square roots: of sums of squares, in differences; and moments about a mean, whose cancellation is of the same kind."""
+"""Square roots: of sums of squares, in differences, and ratios to them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from typing import Any
 
 import sympy as sp
 
-from graphc.passes.stable.table import Sides, positive, root_of, row, rule
+from graphc.passes.parts import exponent
+from graphc.passes.pattern import is_number
+from graphc.passes.stable.table import Sides, differentiated_as, positive, root_of, row, rule
 from graphc.passes.subject import Subject, combined
 from graphc.passes.unify import Match
 
@@ -21,12 +23,72 @@ def shrinks(m: Match, x: str, y: str | None, power: int) -> bool:
     return len(sp.Add.make_args(pair[0] - pair[1])) < terms
 
 
+def beyond_one(gc: Any, x: Any) -> Any:
+    """sqrt(1 + x^2) - 1; its derivatives are those of sqrt(1 + x^2), which has nothing to cancel."""
+    h = gc.hypot(x, 1)
+    return differentiated_as(h, gc.where(gc.abs(x) < 8, x * row("grouped", x / (h + 1)), row("excess", h, 1.0)))
+
+
+def no_exponential(m: Match) -> bool:
+    """Whether x is neither a number nor an exponential, which has better forms."""
+    x = m.value("x")
+    return x is not None and not is_number(x.expr) and exponent(x, True) is None
+
+
+def is_shifted(m: Match) -> bool:
+    """Whether z is a positive number, and x no exponential."""
+    return positive(m) and no_exponential(m)
+
+
 # --- sums of squares --------------------------------------------------------------------------------------------------
 
 @rule(x="n d")
 def norm(gc: Any, x: Any) -> Sides:
     """sqrt(Σ x^2) = b sqrt(Σ (x / b)^2), b a power of two near max|x|; its derivative at 0 is 0"""
     return gc.sqrt(gc.sum(x**2, "d")), gc.norm(x, "d")
+
+
+def binade_of(gc: Any, x: Any) -> Any:
+    """The power of two below the largest |x|, held constant: scaling by it rounds nothing"""
+    return gc.stop_gradient(row("binade", gc.max(gc.abs(x), 1, keepdims=True))).named("b")
+
+
+def scaled_power(gc: Any, b: Any, total: Any, p: Any, q: Any) -> Any:
+    """(b^q)^p total^q, and 0 with slope 0 where all are 0: 1/3 is rounded, and so would 3 (1/3) be"""
+    return gc.where(total > 0, gc.power(b[:, 0], q)**p * gc.power(row("grouped", total), q), 0.0 * total)
+
+
+@rule(x="n d", q="n")
+def norm_of_order_three(gc: Any, x: Any, q: Any) -> Sides:
+    """(Σ |x|^3)^q = b^(3 q) (Σ |x / b|^3)^q, b a power of two near max|x|"""
+    b = binade_of(gc, x)
+    return gc.sum(gc.abs(x)**3, "d")**q, scaled_power(gc, b, gc.sum(gc.abs(row("scaled", x, b))**3, 1), 3, q)
+
+
+@rule(x="n d", q="n")
+def norm_of_order_four(gc: Any, x: Any, q: Any) -> Sides:
+    """(Σ x^4)^q = b^(4 q) (Σ (x / b)^4)^q, b a power of two near max|x|"""
+    b = binade_of(gc, x)
+    return gc.sum(x**4, "d")**q, scaled_power(gc, b, gc.sum(row("scaled", x, b)**4, 1), 4, q)
+
+
+@rule(x="n d", p=("n", 1), q="n")
+def norm_of_order(gc: Any, x: Any, p: Any, q: Any) -> Sides:
+    """(Σ |x|^p)^q = b^(p q) (Σ |x / b|^p)^q, b a power of two near max|x|"""
+    b = binade_of(gc, x)
+    return gc.sum(gc.abs(x)**p, "d")**q, scaled_power(gc, b, gc.sum(gc.abs(row("scaled", x, b))**p, 1), p[:, 0], q)
+
+
+@rule(x="n d", y="n c")
+def product_of_norms(gc: Any, x: Any, y: Any) -> Sides:
+    """sqrt(Σ x^2 Σ y^2) = |x| |y|"""
+    return gc.sqrt(gc.sum(x**2, "d") * gc.sum(y**2, "c")), gc.norm(x, "d") * gc.norm(y, "c")
+
+
+@rule(x="n d", z="n")
+def norm_of_multiple(gc: Any, x: Any, z: Any) -> Sides:
+    """sqrt(z Σ x^2) = sqrt(z) |x|: the root of a mean square"""
+    return gc.sqrt(gc.sum(x**2, "d") * z), gc.norm(x, "d") * gc.sqrt(z)
 
 
 @rule()
@@ -65,6 +127,24 @@ def hypotenuse_of_three(gc: Any, x: Any, y: Any, z: Any) -> Sides:
     return gc.sqrt(x**2 + y**2 + z**2), gc.hypot(gc.hypot(x, y), z)
 
 
+@rule(when=positive)
+def hypotenuse_of_two_and_number(gc: Any, x: Any, y: Any, z: Any) -> Sides:
+    """sqrt(z + x^2 + y^2), without the overflow of the squares, for a number z > 0"""
+    return gc.sqrt(z + x**2 + y**2), gc.hypot(gc.hypot(x, y), root_of(z))
+
+
+@rule()
+def sign_by_size(gc: Any, x: Any) -> Sides:
+    """x / |x| = sign(x), and 0 for 0, which has no sign"""
+    return x / gc.abs(x), gc.sign(x)
+
+
+@rule()
+def sign_by_inverse(gc: Any, x: Any) -> Sides:
+    """|x| / x = sign(x), and 0 for 0, which has no sign"""
+    return gc.abs(x) / x, gc.sign(x)
+
+
 @rule()
 def side_over_hypotenuse(gc: Any, x: Any, y: Any) -> Sides:
     """x / sqrt(x^2 + y^2) = over_hypot(x, y), whose derivative y^2 / (x^2 + y^2)^(3/2) is no difference"""
@@ -77,22 +157,41 @@ def other_side_over_hypotenuse(gc: Any, x: Any, y: Any) -> Sides:
     return y / gc.hypot(x, y), row("over_hypot", y, x)
 
 
-@rule()
+@rule(when=no_exponential)
 def one_minus_inverse_of_square(gc: Any, x: Any) -> Sides:
     """1 - 1 / (1 + x^2) = (x / sqrt(1 + x^2))^2"""
     return 1 - 1 / (1 + x**2), row("over_hypot", x, 1.0)**2
 
 
-@rule()
+@rule(when=no_exponential)
 def bounded_square(gc: Any, x: Any) -> Sides:
     """x^2 / (1 + x^2) = (x / sqrt(1 + x^2))^2"""
     return x**2 / (1 + x**2), row("over_hypot", x, 1.0)**2
 
 
-@rule(when=positive)
+@rule(when=is_shifted)
 def bounded_square_of_scale(gc: Any, x: Any, z: Any) -> Sides:
     """x^2 / (z + x^2) = (x / sqrt(z + x^2))^2, for a number z > 0"""
     return x**2 / (z + x**2), row("over_hypot", x, gc.sqrt(z))**2
+
+
+@rule(when=is_shifted)
+def saturating_ratio(gc: Any, x: Any, z: Any) -> Sides:
+    """x / (z + x) = 1 - z / (z + x), whose derivative z / (z + x)^2 is no difference"""
+    return x / (z + x), differentiated_as(1 - z / row("grouped", z + x), x / row("grouped", z + x))
+
+
+@rule(when=is_shifted)
+def softsign(gc: Any, x: Any, z: Any) -> Sides:
+    """x / (z + |x|) = ±(1 - z / (z ± x)), whose derivative z / (z + |x|)^2 is no difference"""
+    by_side = gc.where(x < 0, z / row("grouped", z - x) - 1, gc.where(x > 0, 1 - z / row("grouped", z + x), x / z))
+    return x / (z + gc.abs(x)), differentiated_as(by_side, x / row("grouped", z + gc.abs(x)))
+
+
+@rule(when=is_shifted)
+def ratio_to_square(gc: Any, x: Any, z: Any) -> Sides:
+    """x / (z + x^2) = (x / h) / h with h = sqrt(z + x^2), for a number z > 0"""
+    return x / (z + x**2), row("over_hypot", x, root_of(z)) / gc.hypot(x, root_of(z))
 
 
 @rule(a="n d", b="n d")
@@ -152,7 +251,7 @@ def root_minus_its_main_term(gc: Any, x: Any, y: Any) -> Sides:
 @rule()
 def root_of_one_and_square_minus_one(gc: Any, x: Any) -> Sides:
     """sqrt(1 + x^2) - 1 = x (x / (sqrt(1 + x^2) + 1)): the pseudo-Huber loss"""
-    return gc.sqrt(1 + x**2) - 1, x * row("grouped", x / (gc.hypot(x, 1) + 1))
+    return gc.sqrt(1 + x**2) - 1, beyond_one(gc, x)
 
 
 @rule(expand=True, when=lambda m: shrinks(m, "x", None, 2))
@@ -164,7 +263,7 @@ def root_minus_one(gc: Any, x: Any) -> Sides:
 @rule()
 def hypotenuse_minus_one(gc: Any, x: Any) -> Sides:
     """hypot(x, 1) - 1 = x (x / (hypot(x, 1) + 1))"""
-    return gc.hypot(x, 1) - 1, x * row("grouped", x / (gc.hypot(x, 1) + 1))
+    return gc.hypot(x, 1) - 1, beyond_one(gc, x)
 
 
 @rule()
@@ -191,24 +290,3 @@ def difference_of_reciprocals(gc: Any, x: Any, y: Any) -> Sides:
 def quotient_of_squares(gc: Any, x: Any, y: Any) -> Sides:
     """x^2 / y^2 = (x / y)^2: squares may leave the format where the quotient does not"""
     return x**2 / y**2, row("grouped", x / y)**2
-
-
-# --- moments about a mean ---------------------------------------------------------------------------------------------
-
-@rule(x="n d")
-def variance(gc: Any, x: Any) -> Sides:
-    """Σ x^2 / n - (Σ x / n)^2 = Σ (x - Σ x / n)^2 / n"""
-    return gc.mean(x**2, "d") - gc.mean(x, "d")**2, gc.var(x, "d")
-
-
-@rule(x="n d")
-def sum_of_squared_deviations(gc: Any, x: Any) -> Sides:
-    """Σ x^2 - (Σ x)^2 / n = Σ (x - Σ x / n)^2"""
-    return gc.sum(x**2, "d") - gc.sum(x, "d")**2 / gc.size("d"), gc.sum((x - gc.mean(x, "d", keepdims=True))**2, "d")
-
-
-@rule(x="n d", y="n d")
-def covariance(gc: Any, x: Any, y: Any) -> Sides:
-    """Σ x y / n - (Σ x / n) (Σ y / n) = Σ (x - Σ x / n) (y - Σ y / n) / n"""
-    left, right = x - gc.mean(x, "d", keepdims=True), y - gc.mean(y, "d", keepdims=True)
-    return gc.mean(x * y, "d") - gc.mean(x, "d") * gc.mean(y, "d"), gc.mean(left * right, "d")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphc.passes.stable.table import Sides, rule
+from graphc.passes.stable.table import Sides, row, rule
 
 __all__: list[str] = []
 
@@ -43,6 +43,32 @@ def one_minus_erfc(gc: Any, x: Any) -> Sides:
 def two_minus_erfc(gc: Any, x: Any) -> Sides:
     """2 - erfc(x) = erfc(-x)"""
     return 2 - gc.erfc(x), gc.erfc(-x)
+
+
+@rule()
+def one_minus_half_of_erfc(gc: Any, x: Any) -> Sides:
+    """1 - erfc(x) / 2 = erfc(-x) / 2"""
+    return 1 - gc.erfc(x) / 2, gc.erfc(-x) / 2
+
+
+@rule()
+def exp_times_erfc(gc: Any, x: Any) -> Sides:
+    """exp(x^2) erfc(x) = erfcx(x)"""
+    return gc.exp(x**2) * gc.erfc(x), gc.erfcx(x)
+
+
+@rule()
+def exp_over_erfc(gc: Any, x: Any, y: Any) -> Sides:
+    """exp(y) / erfc(x) = exp(y + x^2) / erfcx(x) where erfc underflows: the inverse of Mills' ratio"""
+    far = gc.exp(y + x**2) / gc.erfcx(gc.maximum(x, 0.0))
+    return gc.exp(y) / gc.erfc(x), gc.where(x > 8, far, gc.exp(y) / row("grouped", gc.erfc(x)))
+
+
+@rule()
+def log_half_erfc(gc: Any, x: Any) -> Sides:
+    """log(erfc(x) / 2) = log(1 - erfc(-x) / 2), which for x < 0 is small: the logarithm of a normal distribution function"""
+    near_zero = gc.log1p(-gc.erfc(-gc.where(x < 0, x, 0.0)) / 2)
+    return gc.log(gc.erfc(x) / 2), gc.where(x < 0, near_zero, gc.logerfc(x) - gc.log(2))
 
 
 @rule()

@@ -10,7 +10,7 @@ import importlib
 from typing import Any
 
 from graphc.ir.access import symbols_of
-from graphc.passes.stable.table import Sides, row, rule
+from graphc.passes.stable.table import Sides, differentiated_as, positive, row, rule
 from graphc.passes.subject import symbols
 from graphc.passes.unify import Match
 
@@ -54,6 +54,13 @@ def log_sum_exp_minus_element(gc: Any, x: Any, at: Any) -> Sides:
 
 
 @rule(x="n d", at="at d", when=one_element)
+def log_sum_exp_of_differences(gc: Any, x: Any, at: Any) -> Sides:
+    """log Σ_j exp(x_j - x_t) = softplus(log Σ_{j ≠ t} exp(x_j) - x_t): cross-entropy by margins"""
+    s, j = gc.indices("s j")
+    return gc.log(gc.sum(gc.exp(gc.array(x[s, j] - x[s, at[s]], (s, j))), "d")), gc.softplus(others(gc, x, at))
+
+
+@rule(x="n d", at="at d", when=one_element)
 def log_softmax_of_element(gc: Any, x: Any, at: Any) -> Sides:
     """log softmax(x)_t = -softplus(log Σ_{j ≠ t} exp(x_j) - x_t)"""
     s, = gc.indices("s")
@@ -81,6 +88,42 @@ def root_of_softmax_of_element(gc: Any, x: Any, at: Any) -> Sides:
     return gc.sqrt(gc.array(gc.softmax(x, "d")[s, at[s]], (s,))), gc.exp(-gc.softplus(others(gc, x, at)) / 2)
 
 
+def above_one(m: Match) -> bool:
+    """Whether z is a number greater than 1."""
+    (z,) = (s.expr for w, s in m.wilds.items() if w.name == "z")
+    return bool((z - 1).is_positive)
+
+
+@rule(x="n d", when=above_one)
+def log_sum_of_powers(gc: Any, x: Any, z: Any) -> Sides:
+    """log Σ z^x = m log z + log Σ z^(x - m), with m = max x held constant, for a number z > 1: x log z would be rounded before it is an exponent"""
+    m = shift(x, (1,))
+    total = gc.sum(gc.power(z[:, None], row("excess", x, m)), 1)
+    return gc.log(gc.sum(gc.power(z[:, None], x), "d")), m[:, 0] * gc.log(z) + gc.log(row("grouped", total))
+
+
+@rule(x="n d", w="n", when=above_one)
+def log_multiple_of_sum_of_powers(gc: Any, x: Any, z: Any, w: Any) -> Sides:
+    """log(w Σ z^x) = m log z + log(w Σ z^(x - m)), with m = max x held constant, for a number z > 1"""
+    m = shift(x, (1,))
+    total = gc.sum(gc.power(z[:, None], row("excess", x, m)), 1)
+    return gc.log(gc.sum(gc.power(z[:, None], x), "d") * w), m[:, 0] * gc.log(z) + gc.log(row("grouped", total) * w)
+
+
+@rule(x="n d", z=("n", 1), when=above_one)
+def softmax_of_powers(gc: Any, x: Any, z: Any) -> Sides:
+    """z^x / Σ z^x = z^(x - m) / Σ z^(x - m), with m = max x held constant, for a number z > 1"""
+    e = gc.power(z, row("excess", x, shift(x, (1,)))).named("e")
+    return gc.power(z, x) / gc.sum(gc.power(z, x), "d", keepdims=True), e / row("grouped", gc.sum(e, 1, keepdims=True))
+
+
+@rule(when=above_one)
+def log_one_plus_power(gc: Any, x: Any, z: Any) -> Sides:
+    """log(1 + z^x) = x log z + log(1 + z^-x), for a number z > 1 and x > 0"""
+    small = (gc.log1p(row("grouped", gc.power(z, sign * x))) for sign in (-1, 1))
+    return gc.log(1 + gc.power(z, x)), gc.where(x > 0, x * gc.log(z) + next(small), next(small))
+
+
 @rule(x="n d", m=("n", 1))
 def log_sum_exp(gc: Any, x: Any, m: Any) -> Sides:
     """log Σ exp(x) = m + log Σ exp(x - m), with m = max x held constant: its derivative is 0"""
@@ -105,6 +148,18 @@ def sum_exp_times_exp(gc: Any, x: Any, y: Any) -> Sides:
 def log_softmax(gc: Any, x: Any) -> Sides:
     """log softmax(x) = x - log Σ exp(x)"""
     return gc.log(gc.softmax(x, "d")), gc.log_softmax(x, "d")
+
+
+@rule(x="n d", q="n d")
+def power_of_softmax(gc: Any, x: Any, q: Any) -> Sides:
+    """softmax(x)^q = exp(q log softmax(x)): its second derivative is not infinity * 0 where softmax underflows"""
+    return gc.softmax(x, "d")**q, gc.exp(q * gc.log_softmax(x, "d"))
+
+
+@rule(x="n d")
+def root_of_softmax(gc: Any, x: Any) -> Sides:
+    """sqrt(softmax(x)) = exp(log softmax(x) / 2)"""
+    return gc.sqrt(gc.softmax(x, "d")), gc.exp(gc.log_softmax(x, "d") / 2)
 
 
 @rule(x="n d", m=("n", 1))
@@ -146,6 +201,61 @@ def log_one_plus_sum_exp(gc: Any, x: Any) -> Sides:
 def log1p_sum_exp(gc: Any, x: Any) -> Sides:
     """log1p(Σ exp(x)) = softplus(log Σ exp(x))"""
     return gc.log1p(gc.sum(gc.exp(x), "d")), gc.softplus(gc.logsumexp(x, "d"))
+
+
+@rule(x="n d", when=positive)
+def log_one_plus_multiple_of_sum_exp(gc: Any, x: Any, z: Any) -> Sides:
+    """log(1 + z Σ exp(x)) = softplus(log Σ exp(x) + log z), for a number z > 0"""
+    return gc.log(1 + z * gc.sum(gc.exp(x), "d")), gc.softplus(gc.logsumexp(x, "d") + gc.log(z))
+
+
+@rule(x="n d", y="n c")
+def log_one_plus_product_of_sums(gc: Any, x: Any, y: Any) -> Sides:
+    """log(1 + Σ exp(x) Σ exp(y)) = softplus(log Σ exp(x) + log Σ exp(y)): circle loss"""
+    return gc.log(1 + gc.sum(gc.exp(x), "d") * gc.sum(gc.exp(y), "c")), gc.softplus(gc.logsumexp(x, "d") + gc.logsumexp(y, "c"))
+
+
+@rule(x="n d")
+def share_of_sum_exp(gc: Any, x: Any) -> Sides:
+    """Σ exp(x) / (1 + Σ exp(x)) = σ(log Σ exp(x))"""
+    return gc.sum(gc.exp(x), "d") / (1 + gc.sum(gc.exp(x), "d")), gc.sigmoid(gc.logsumexp(x, "d"))
+
+
+@rule(x="n d", y="n c")
+def share_of_two_sums(gc: Any, x: Any, y: Any) -> Sides:
+    """Σ exp(x) / (Σ exp(x) + Σ exp(y)) = σ(log Σ exp(x) - log Σ exp(y))"""
+    return (gc.sum(gc.exp(x), "d") / (gc.sum(gc.exp(x), "d") + gc.sum(gc.exp(y), "c")),
+            gc.sigmoid(gc.logsumexp(x, "d") - gc.logsumexp(y, "c")))
+
+
+@rule(x="n d")
+def one_over_one_plus_sum_exp(gc: Any, x: Any) -> Sides:
+    """1 / (1 + Σ exp(x)) = exp(-m) / (exp(-m) + Σ exp(x - m)), with m = max(0, max x) held constant"""
+    m = gc.maximum(shift(x, (1,)), 0.0)
+    one = gc.exp(-m[:, 0])
+    return 1 / (1 + gc.sum(gc.exp(x), "d")), one / row("grouped", one + gc.sum(gc.exp(row("excess", x, m)), 1))
+
+
+@rule(x="n d")
+def one_over_sum_exp(gc: Any, x: Any) -> Sides:
+    """1 / Σ exp(x) = exp(-m) / Σ exp(x - m), with m = max x held constant"""
+    m = shift(x, (1,))
+    total = row("grouped", gc.sum(gc.exp(row("excess", x, m)), 1))
+    return 1 / gc.sum(gc.exp(x), "d"), gc.exp(-m[:, 0]) / total, 1 / gc.sum(gc.exp(row("excess", x, m)), "d")
+
+
+@rule(x="n d", q="n")
+def power_of_sum_exp(gc: Any, x: Any, q: Any) -> Sides:
+    """(Σ exp(x))^q = exp(q m) (Σ exp(x - m))^q, with m = max x held constant"""
+    m = shift(x, (1,))
+    return gc.sum(gc.exp(x), "d")**q, gc.exp(q * m[:, 0]) * row("grouped", gc.sum(gc.exp(row("excess", x, m)), 1))**q
+
+
+@rule(x="n d")
+def root_of_sum_exp(gc: Any, x: Any) -> Sides:
+    """sqrt(Σ exp(x)) = exp(m / 2) sqrt(Σ exp(x - m)), with m = max x held constant"""
+    m = shift(x, (1,))
+    return gc.sqrt(gc.sum(gc.exp(x), "d")), gc.exp(m[:, 0] / 2) * gc.sqrt(row("grouped", gc.sum(gc.exp(row("excess", x, m)), 1)))
 
 
 @rule(x="n d", varies="z")
@@ -196,6 +306,24 @@ def log_one_plus_exp(gc: Any, x: Any) -> Sides:
 def log1p_exp(gc: Any, x: Any) -> Sides:
     """log1p(exp(x)) = softplus(x)"""
     return gc.log1p(gc.exp(x)), gc.softplus(x)
+
+
+def log_mean(gc: Any, x: Any, y: Any) -> Any:
+    """log((exp(x) + exp(y)) / 2), with its digits near 0; its derivatives are those of a log-add-exp"""
+    value = gc.maximum(x, y) + gc.log1p(gc.expm1(-gc.abs(row("excess", x, y))) / 2)
+    return differentiated_as(gc.logaddexp(x, y), value)
+
+
+@rule()
+def log_half_and_half_of_opposites(gc: Any, x: Any) -> Sides:
+    """log(exp(x) / 2 + exp(-x) / 2) = log(cosh(x))"""
+    return gc.log(gc.exp(x) / 2 + gc.exp(-x) / 2), gc.logcosh(x)
+
+
+@rule()
+def log_half_and_half(gc: Any, x: Any, y: Any) -> Sides:
+    """log(exp(x) / 2 + exp(y) / 2) = max(x, y) + log(1 + (exp(-|x - y|) - 1) / 2)"""
+    return gc.log(gc.exp(x) / 2 + gc.exp(y) / 2), log_mean(gc, x, y)
 
 
 @rule()

@@ -7,9 +7,9 @@ import sympy as sp
 
 from graphc.passes.pattern import Rules
 from graphc.passes.unify import Match
-from graphc.scalar.table import op
+from graphc.scalar.table import at_kink, op
 
-__all__ = ["STABLE", "WHOLES", "Sides", "rule", "whole", "row", "positive", "root_of", "fill"]
+__all__ = ["STABLE", "WHOLES", "Sides", "rule", "whole", "row", "differentiated_as", "limit", "positive", "root_of", "fill"]
 
 STABLE, WHOLES = Rules(), Rules()
 rule, whole = STABLE.rule, WHOLES.rule
@@ -19,6 +19,17 @@ Sides = tuple[Any, ...]
 def row(name: str, *arguments: Any) -> Any:
     """A function of the table that the language does not export, applied."""
     return importlib.import_module("graphc.frontend.elementwise").elementwise(lambda *x: op(name)(*x), arguments, name)
+
+
+def differentiated_as(line: Any, value: Any) -> Any:
+    """`value`, whose derivatives are those of `line`: two forms of one function, of which one is good for each."""
+    return importlib.import_module("graphc.frontend.elementwise").elementwise(lambda a, b: at_kink(sp.Integer(1), a, b), [line, value], "at_kink")
+
+
+def limit(formula: sp.Expr, x: Any) -> Any:
+    """A formula of x0 that has a limit where it fails, as a function of the table, applied to x."""
+    function = importlib.import_module("graphc.passes.removable").function_of(formula)
+    return importlib.import_module("graphc.frontend.elementwise").elementwise(function, [x], function.row.name)
 
 
 def positive(m: Match) -> bool:

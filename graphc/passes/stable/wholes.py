@@ -6,7 +6,7 @@ from typing import Any
 
 import sympy as sp
 
-from graphc.passes.stable.roots import shrinks
+from graphc.passes.stable.roots import beyond_one, shrinks
 from graphc.passes.stable.table import Sides, positive, root_of, row, whole
 from graphc.passes.subject import combined
 from graphc.passes.unify import Match
@@ -61,6 +61,20 @@ def arsinh_of_scale(gc: Any, x: Any, z: Any) -> Sides:
 def arsinh_of_scale_and_multiple(gc: Any, x: Any, z: Any, w: Any) -> Sides:
     """log(w (x + sqrt(z + x^2))) = arsinh(x / sqrt(z)) + log(w sqrt(z)), for numbers z > 0 and w > 0"""
     return gc.log(w * (x + gc.sqrt(z + x**2))), gc.arcsinh(x / root_of(z)) + gc.log(w * root_of(z))
+
+
+# --- quotients and differences with the root of a multiple of a square --------------------------------------------------
+
+@whole(when=positive)
+def over_root_of_multiple(gc: Any, x: Any, z: Any, w: Any) -> Sides:
+    """x / sqrt(z + w x^2) = over_hypot(sqrt(w) x, sqrt(z)) / sqrt(w), for numbers z > 0 and w > 0"""
+    return x / gc.sqrt(z + w * x**2), row("over_hypot", root_of(w) * x, root_of(z)) / root_of(w)
+
+
+@whole(when=positive)
+def root_of_one_and_multiple_minus_one(gc: Any, x: Any, w: Any) -> Sides:
+    """sqrt(1 + w x^2) - 1 = sqrt(1 + y^2) - 1 with y = sqrt(w) x, for a number w > 0"""
+    return gc.sqrt(1 + w * x**2) - 1, beyond_one(gc, root_of(w) * x)
 
 
 # --- roots of quadratics ----------------------------------------------------------------------------------------------

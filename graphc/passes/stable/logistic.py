@@ -1,0 +1,93 @@
+"""The logistic function, by its exponentials, in products and powers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from graphc.passes.stable.table import Sides, row, rule
+
+__all__: list[str] = []
+
+@rule()
+def logistic_density(gc: Any, x: Any) -> Sides:
+    """exp(x) / (1 + exp(x))^2 = σ(x) σ(-x)"""
+    return gc.exp(x) / (1 + gc.exp(x))**2, gc.sigmoid(x) * gc.sigmoid(-x)
+
+
+@rule()
+def exp_over_one_plus_exp(gc: Any, x: Any) -> Sides:
+    """exp(x) / (1 + exp(x)) = σ(x)"""
+    return gc.exp(x) / (1 + gc.exp(x)), gc.sigmoid(x)
+
+
+@rule()
+def tanh_by_two_exponentials(gc: Any, x: Any, y: Any) -> Sides:
+    """(exp(x) - exp(y)) / (exp(x) + exp(y)) = tanh((x - y) / 2)"""
+    return (gc.exp(x) - gc.exp(y)) / (gc.exp(x) + gc.exp(y)), gc.tanh((x - y) / 2)
+
+
+@rule()
+def tanh_by_difference_and_sum(gc: Any, x: Any, y: Any) -> Sides:
+    """exp_difference(x, y) / (exp(x) + exp(y)) = tanh((x - y) / 2)"""
+    return row("exp_difference", x, y) / (gc.exp(x) + gc.exp(y)), gc.tanh((x - y) / 2)
+
+
+@rule()
+def tanh_by_expm1(gc: Any, x: Any) -> Sides:
+    """(exp(x) - 1) / (exp(x) + 1) = tanh(x / 2)"""
+    return gc.expm1(x) / (1 + gc.exp(x)), gc.tanh(x / 2)
+
+
+@rule()
+def exp_over_sum_of_two(gc: Any, x: Any, y: Any) -> Sides:
+    """exp(x) / (exp(x) + exp(y)) = σ(x - y): a softmax of two"""
+    return gc.exp(x) / (gc.exp(x) + gc.exp(y)), gc.sigmoid(x - y)
+
+
+@rule()
+def one_over_one_plus_exp(gc: Any, x: Any) -> Sides:
+    """1 / (1 + exp(x)) = σ(-x)"""
+    return 1 / (1 + gc.exp(x)), gc.sigmoid(-x)
+
+
+@rule()
+def exp_times_sigmoid(gc: Any, x: Any) -> Sides:
+    """exp(x) σ(-x) = σ(x)"""
+    return gc.exp(x) * gc.sigmoid(-x), gc.sigmoid(x)
+
+
+@rule(varies="x y")
+def exp_times_another_sigmoid(gc: Any, x: Any, y: Any) -> Sides:
+    """exp(y) σ(x) = exp(x + y) σ(-x), where x < 0 and exp(y) may leave the format alone"""
+    inside = row("exp_sum", x, y) * row("grouped", gc.sigmoid(-x))
+    return gc.exp(y) * gc.sigmoid(x), gc.where(x < 0, inside, gc.exp(y) * row("grouped", gc.sigmoid(x)))
+
+
+@rule()
+def one_minus_sigmoid(gc: Any, x: Any) -> Sides:
+    """1 - σ(x) = σ(-x)"""
+    return 1 - gc.sigmoid(x), gc.sigmoid(-x)
+
+
+@rule()
+def power_of_sigmoid(gc: Any, x: Any, q: Any) -> Sides:
+    """σ(x)^q = exp(-q softplus(-x)): its derivative is not 0 * infinity where σ underflows"""
+    return gc.sigmoid(x)**q, gc.exp(row("times_log", q, gc.logsigmoid(x)))
+
+
+@rule()
+def root_of_sigmoid(gc: Any, x: Any) -> Sides:
+    """sqrt(σ(x)) = exp(-softplus(-x) / 2)"""
+    return gc.sqrt(gc.sigmoid(x)), gc.exp(gc.logsigmoid(x) / 2)
+
+
+@rule()
+def log_sigmoid(gc: Any, x: Any) -> Sides:
+    """log(σ(x)) = -softplus(-x)"""
+    return gc.log(gc.sigmoid(x)), gc.logsigmoid(x)
+
+
+@rule()
+def log1p_minus_sigmoid(gc: Any, x: Any) -> Sides:
+    """log1p(-σ(x)) = log(σ(-x))"""
+    return gc.log1p(-gc.sigmoid(x)), gc.logsigmoid(-x)
