@@ -166,5 +166,6 @@ class _Lowering(Computes):
         letter = self.letters.of(loop, computes.path.index(loop), computes.path)
         first, last = (var(b, "int") for b in self.bounds) if loop.tiles else (None, None)
         whole = For(letter, loop.extent, tuple(self.block(loop.items)), loop.reverse, first, last)
-        peeled = peel(whole, self.own) if self.policy.peel else [whole]
+        size = self.term(freeze(loop.extent, ()), {}, []) if letter != self.letters.pool[0] else None
+        peeled = peel(whole, self.own, size) if self.policy.peel else [whole]
         return [*before, *peeled, *after]
