@@ -19,6 +19,7 @@ from graphc.loops.chunks import chunked
 from graphc.loops.computes import Computes, carrier
 from graphc.loops.device.host import mapped
 from graphc.loops.device.statements import DeviceProgram
+from graphc.loops.flatten import flattened
 from graphc.loops.host import Scope, assemble
 from graphc.loops.pack import packed
 from graphc.loops.peel import peel
@@ -96,7 +97,7 @@ class _Lowering(Computes):
         def visit(s: Statement) -> list[Statement]:
             if isinstance(s, Call):
                 if s.kernel not in made:
-                    made[s.kernel] = in_blocks(s.kernel, size, self.own)
+                    made[s.kernel] = flattened(in_blocks(s.kernel, size, self.own), size)
                 s = replace(s, kernel=made[s.kernel])
             return [s]
         return replace(program, body=tuple(rebuilt(program.body, visit)), rows={**program.rows, Extent(self.own("height")): self.own("height")})

@@ -205,7 +205,8 @@ Statement = Assign | Store | Accumulate | Track | For | Blocks | ForTiles | Heig
 @dataclass(frozen=True)
 class Kernel:
     """One loop nest as a function. Results named in `wide` are sums over the whole nest, carried in double precision. One with `bounds` runs
-    over the rows from the first to the one before the second, its last arguments; the arrays `sliced` are cut to these rows."""
+    over the rows from the first to the one before the second, its last arguments; the arrays `sliced` are cut to these rows, and the arrays `flat`
+    are used element by element."""
 
     name: str
     arrays: tuple[str, ...]
@@ -218,6 +219,7 @@ class Kernel:
     split: Split | None = None
     bounds: tuple[str, ...] = ()
     sliced: tuple[str, ...] = ()
+    flat: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -123,6 +123,17 @@ def test_vectors(shape, dtype):
         np.testing.assert_allclose(sums, times * (left @ a), rtol=1e-4, atol=1e-4)
 
 
+def test_a_matrix_times_a_vector_is_a_product_where_products_alone_read_the_matrix():
+    X, w = gc.tensor("X", "n d"), gc.param("w", "d")
+    assert "matvec(" in gc.compile(gc.sum(gc.tanh(X @ w))).source and "vecmat(" in gc.compile(gc.sum(gc.tanh(X @ w))).source
+    assert "matvec(" not in gc.compile(gc.sum(gc.tanh(X @ w)) + gc.sum(gc.max(X, axis=1) ** 2)).source
+    x, v = RNG.normal(size=(701, 19)), RNG.normal(size=19)
+    for loss in (gc.sum(gc.tanh(X @ w)), gc.sum(gc.tanh(X @ w)) + gc.sum(gc.max(X, axis=1) ** 2)):
+        value, grads = gc.compile(loss)(X=x, w=v)
+        np.testing.assert_allclose(value, gc.evaluate(loss, X=x, w=v), rtol=1e-12)
+        np.testing.assert_allclose(grads["w"], (1 - np.tanh(x @ v)**2) @ x, rtol=1e-11)
+
+
 def test_vectors_keep_to_their_row():
     """An infinity or a NaN in a row is in that row's product alone, whatever the vectors that overlap."""
     a, x = np.ones((17, 19), np.float32), np.ones(19, np.float32)

@@ -98,7 +98,7 @@ class _Module(CpuStatements):
 
     def kernel(self, k: Kernel) -> str:
         loop = k.body[-1].loop if isinstance(k.body[-1], Blocks) else k.body[-1]
-        self.rows = loop if k.split else None
+        self.rows = loop if k.split and not k.flat else None
         parameters = dict.fromkeys((*k.arrays, *k.scalars, *k.sizes, *k.bounds))
         lines = ["@rows_kernel" if k.split else "@kernel", f"def {k.name}({', '.join(parameters)}):"]
         lines += self.docstring(k.meaning)
@@ -109,6 +109,7 @@ class _Module(CpuStatements):
             body.append(f"return {', '.join(self.result(r, k) for r in k.results)}")
         rows = ":".join(k.bounds)
         cut = [f"{', '.join(k.sliced)} = {', '.join(f'{a}[{rows}]' for a in k.sliced)}"] if k.sliced else []
+        cut += [f"{', '.join(k.flat)} = {', '.join(f'{a}.reshape(-1)' for a in k.flat)}"] if k.flat else []
         lines += ["    " + x for x in (*self.shapes(k.arrays, body), *cut, *body)]
         return "\n".join(lines)
 
