@@ -56,28 +56,29 @@ class Statements(ABC):
     def product(self, s: Product) -> list[str]:
         """A product of two-dimensional views; a loop over the batch."""
         shape = s.shape
-        letters = self.program.letters[:len(shape.batch)]
-        at = f"[{', '.join(letters)}]" if letters else ""
-        start, stop = s.tile or ("", "")
-        cut = {"all": "", "rows": f"[{start}:{stop}]", "tile": f"[:{stop} - {start}]"}
-
-        def matrix(name: str, part: str, first: tuple[Size, ...], second: tuple[Size, ...], transposed: bool) -> str:
-            if transposed:
-                first, second = second, first
-            sizes = [self.print.size(sp.Mul(*group), self.sizes) for group in (first, second)]
-            if part != "all":
-                sizes[0] = f"{stop} - {start}"
-            text = name + at + cut[part]
-            if len(first) != 1 or len(second) != 1:
-                text += f".reshape(({', '.join(sizes)}))"
-            return text + (".T" if transposed else "")
         out, a, b = s.parts
-        operands = [matrix(s.a, a, shape.rows, shape.inner, shape.transpose_a), matrix(s.b, b, shape.inner, shape.columns, shape.transpose_b),
-                    matrix(s.out, out, shape.rows, shape.columns, False), *([f"{start} > 0"] if s.add else [])]
+        operands = [self.view(s, s.a, a, shape.rows, shape.inner, transposed=shape.transpose_a),
+                    self.view(s, s.b, b, shape.inner, shape.columns, transposed=shape.transpose_b),
+                    self.view(s, s.out, out, shape.rows, shape.columns), *([f"{s.tile[0]} > 0"] if s.add else [])]
         lines = [self.matmul(operands)]
-        for k, letter in reversed(list(enumerate(letters))):
-            lines = [f"for {letter} in range({self.print.size(shape.batch[k], self.sizes)}):", *("    " + x for x in lines)]
+        for letter, size in reversed(list(zip(self.program.letters, shape.batch, strict=False))):
+            lines = [f"for {letter} in range({self.print.size(size, self.sizes)}):", *("    " + x for x in lines)]
         return lines
+
+    def view(self, s: Product, name: str, part: str, *groups: tuple[Size, ...], transposed: bool = False) -> str:
+        """Those rows of an array that a product means, with an axis for each group of extents."""
+        if transposed:
+            groups = groups[::-1]
+        letters = self.program.letters[:len(s.shape.batch)]
+        start, stop = s.tile or ("", "")
+        sizes = [self.print.size(sp.Mul(*group), self.sizes) for group in groups]
+        if part != "all":
+            sizes[0] = f"{stop} - {start}"
+        cut = {"all": "", "rows": f"[{start}:{stop}]", "tile": f"[:{stop} - {start}]"}
+        text = name + (f"[{', '.join(letters)}]" if letters else "") + cut[part]
+        if any(len(group) != 1 for group in groups):
+            text += f".reshape(({', '.join(sizes)}))"
+        return text + (".T" if transposed else "")
 
     @abstractmethod
     def matmul(self, operands: Sequence[str]) -> str:

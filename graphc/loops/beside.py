@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from graphc.ir.nodes import Size
-from graphc.loops.statements import Accumulate, Allocate, Around, Assign, For, Note, Stage, Statement, Store, Track, load, values, var
-from graphc.loops.uses import variables_of, within
+from graphc.loops.passing import uses, within
+from graphc.loops.statements import Accumulate, Allocate, Around, Assign, For, Kernel, Note, Stage, Statement, Store, Track, load, values, var
 from graphc.scalar.term import Term, walk
 
 __all__ = ["Arrays", "Rows"]
@@ -23,23 +23,24 @@ class Rows:
     copied to the block. What all rows add to the same place is summed on its way there, in `parts`."""
 
     loop: For
+    bounds: tuple[str, ...]
     own: Callable[[str], str]
     scratch: dict[str, str]
     whole: dict[str, Term] = field(default_factory=dict)
     parts: dict[Term, str] = field(default_factory=dict)
 
     @classmethod
-    def columns(cls, loop: For, body: Sequence[Statement], own: Callable[[str], str]) -> Rows:
+    def columns(cls, loop: For, kernel: Kernel, own: Callable[[str], str]) -> Rows:
         """Columns, in a kernel's body: rows that are next to one another as they are."""
-        return cls(loop, own, {name: name for name in _rows_of_scratch(loop, body)})
+        return cls(loop, kernel.bounds[:1], own, {name: name for name in _rows_of_scratch(loop, kernel)})
 
     @classmethod
-    def short(cls, loop: For, body: Sequence[Statement], arrays: Arrays, own: Callable[[str], str]) -> Rows:
+    def short(cls, loop: For, kernel: Kernel, arrays: Arrays, own: Callable[[str], str]) -> Rows:
         """Short rows: those of scratch, and of the arrays of which a row reads or makes its own row alone, with others beside them."""
-        scratch = {name: own(f"{name}_T") for name in _rows_of_scratch(loop, body)}
+        scratch = {name: own(f"{name}_T") for name in _rows_of_scratch(loop, kernel)}
         whole = {name: at[0][0] for name, at in _places(loop.body).items() if name in arrays and name not in scratch and len(at[0]) > 1
-                 and len({index[0] for index in at}) == 1 and _is_own(at[0][0], loop) and arrays[name][1] == "float"}
-        return cls(loop, own, scratch, whole)
+                 and len({index[0] for index in at}) == 1 and _is_own(at[0][0], loop, kernel.bounds[:1]) and arrays[name][1] == "float"}
+        return cls(loop, kernel.bounds[:1], own, scratch, whole)
 
     def steps(self, arrays: Arrays) -> tuple[tuple[Step, ...], tuple[str, ...]] | None:
         """The steps, and the numbers that are kept for each row from step to step; None if rows meet in more than sums, or
@@ -64,7 +65,7 @@ class Rows:
         return var(self.own("row"), "int")
 
     def is_own(self, index: Sequence[Term]) -> bool:
-        return any(_is_own(a, self.loop) for a in index)
+        return any(_is_own(a, self.loop, self.bounds) for a in index)
 
     def is_shared(self, s: Statement) -> bool:
         """Whether all rows add to one place."""
@@ -189,24 +190,25 @@ def _places(body: Sequence[Statement]) -> dict[str, list[tuple[Term, ...]]]:
     return places
 
 
-def _rows_of_scratch(loop: For, body: Sequence[Statement]) -> list[str]:
+def _rows_of_scratch(loop: For, kernel: Kernel) -> list[str]:
     """The scratch of a kernel of which each row of a loop needs its own: what the loop alone writes and reads, at no place of its own."""
-    inside, all_ = _places(loop.body), _places(body)
+    inside, all_ = _places(loop.body), _places(kernel.body)
     written = {s.name for s in within(loop.body) if isinstance(s, Store)}
-    return [s.name for s in body if isinstance(s, Allocate) and s.name in written and len(inside[s.name]) == len(all_[s.name])
-            and not any(_is_own(a, loop) for index in inside[s.name] for a in index)]
+    return [s.name for s in kernel.body if isinstance(s, Allocate) and s.name in written and len(inside[s.name]) == len(all_[s.name])
+            and not any(_is_own(a, loop, kernel.bounds[:1]) for index in inside[s.name] for a in index)]
 
 
-def _is_own(index: Term, loop: For) -> bool:
-    """Whether an index is that of the own row, as it stands, counted from the first row of a tile, or to the first row of a part."""
+def _is_own(index: Term, loop: For, first: Sequence[str]) -> bool:
+    """Whether an index is that of the own row, as it stands, or counted from the first row of a part or a tile."""
     here = var(loop.index, "int")
-    return index == here or index.op == "sub" and index.args == (here, loop.first) or index.op == "add" and index.args == (var("first", "int"), here)
+    return index == here or index.op == "sub" and index.args == (here, loop.first) \
+        or index.op == "add" and any(index.args == (var(name, "int"), here) for name in first)
 
 
 def _unpeeled(body: Sequence[Statement]) -> list[Statement]:
     """The statements in which a loop that leaves out a point asks for it again (see graphc.loops.peel): rows leave out points of their own."""
     done: list[Statement] = []
-    for s in body:
+    for s in _without_parts(body):
         before = done[-1] if done else None
         stores = [[x for x in loop.body if isinstance(x, Store)] for loop in (before, s) if isinstance(loop, For)]
         if isinstance(s, For) and s.single and isinstance(before, For) and [x.name for x in stores[0]] == [x.name for x in stores[1]]:
@@ -215,6 +217,22 @@ def _unpeeled(body: Sequence[Statement]) -> list[Statement]:
             done[-1] = replace(before, body=tuple(replace(x, value=_either(at, next(there), x.value)) if isinstance(x, Store) else x
                                                   for x in before.body))
         else:
+            done.append(s)
+    return done
+
+
+def _without_parts(body: Sequence[Statement]) -> list[Statement]:
+    """The statements with a loop in parts, of which one alone asks for a point, as one loop that asks (see graphc.loops.around)."""
+    done: list[Statement] = []
+    high: Term | None = None
+    for s in body:
+        before = done[-1] if done else None
+        if isinstance(s, For) and s.rest and isinstance(before, For) and before.last is not None and before.last == s.first:
+            bounds = {t.value for t in (s.first, s.last) if t is not None}
+            done = [x for x in done[:-1] if not isinstance(x, Assign) or x.name not in bounds]
+            done.append(replace(s, first=None, last=None, rest=False, step=""))
+            high = s.last
+        elif not (isinstance(s, For) and s.rest and s.first == high):
             done.append(s)
     return done
 
@@ -269,7 +287,7 @@ def _reads(step: Stage) -> list[str]:
     """The variables that a step reads before it has made them."""
     own = {s.value.value for s in step.sums}
     found = dict[str, None]()
-    for name, written in (use for s in step.body for use in variables_of(s)):
+    for name, written in (use for s in step.body for use in uses(s)):
         if written:
             own.add(name)
         elif name not in own:

@@ -10,7 +10,7 @@ r"""Blocks: the work of a row is done for a block of rows, step by step, so that
 A function is some twenty vector instructions, and ten times as many where a row of ten elements, or one number a row, leaves no vector full. The rows
 of a block are contiguous, so a function of each element is one loop over all; a function of each row is a loop across rows. Numbers that a later step
 reads are kept for the rows of the block. A block has about ELEMENTS elements, which stay in the first cache. In a row of LONG elements or more a
-function is computed where it stands: the vectors are full there, and a second loop over the row is spared.
+function is computed where it stands, and summed: the vectors are full there, and further loops over the row are spared.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ from typing import Any
 
 import sympy as sp
 
-from graphc.loops.statements import Accumulate, Allocate, Assign, Blocks, Flat, For, Kernel, Note, Stage, Statement, Store, Track, var
-from graphc.loops.uses import variables_of, within
+from graphc.loops.around import can_sum, summed_at_once
+from graphc.loops.passing import Step, all_terms, is_own, passed, rows_needed, terms, uses, widened
+from graphc.loops.statements import Accumulate, Allocate, Assign, Blocks, Flat, For, Kernel, Note, Stage, Statement, Store, var
 from graphc.scalar.symbols import Extent
 from graphc.scalar.term import Term, walk
 from graphc.schedule.cost import functions
@@ -32,8 +33,6 @@ __all__ = ["in_blocks", "HEIGHT", "LONG"]
 
 HEIGHT, ELEMENTS = 256, 2048                            # of a block, at most
 LONG = 256
-
-Step = Stage | Flat
 
 
 def in_blocks(kernel: Kernel, size: Callable[[sp.Expr], Term], own: Callable[[str], str]) -> Kernel:
@@ -44,13 +43,13 @@ def in_blocks(kernel: Kernel, size: Callable[[sp.Expr], Term], own: Callable[[st
         return kernel
     scratch = {s.name for s in before if isinstance(s, Allocate)}
     carried = {s.name for s in before if isinstance(s, Assign)}
-    steps = _Steps(loop, scratch, own).of(loop.body)
-    wide, passed = _wide(steps, loop, scratch, carried), _passed(steps, carried)
-    if len(steps) < 2 or wide is None or passed is None:
+    steps = _Steps(loop, scratch, size, own).of(loop.body)
+    wide, passing = rows_needed(steps, loop, scratch, carried), passed(steps, carried)
+    if len(steps) < 2 or wide is None or passing is None:
         return kernel
-    kept, steps = passed
+    kept, steps = passing
     block, row = own("height"), own("row")
-    stages = tuple(_widened(step, wide, row) for step in steps)
+    stages = tuple(widened(step, wide, row) for step in steps)
     before = [replace(s, sizes=(Extent(block), *s.sizes)) if isinstance(s, Allocate) and s.name in wide else s for s in before]
     height = _height(loop, size)
     blocks = Blocks(loop, stages, kept, block, row, *map(own, ("begin", "end", "numbers", "elements", "element")))
@@ -76,8 +75,8 @@ def _height(loop: For, size: Callable[[sp.Expr], Term]) -> Term:
 class _Steps:
     """The body of a row as steps: functions of elements, functions of rows, and the rest."""
 
-    def __init__(self, loop: For, scratch: set[str], own: Callable[[str], str]):
-        self.loop, self.scratch, self.own = loop, scratch, own
+    def __init__(self, loop: For, scratch: set[str], size: Callable[[sp.Expr], Term], own: Callable[[str], str]):
+        self.loop, self.scratch, self.size, self.own = loop, scratch, size, own
         self.done: list[Step] = [Stage(())]
         self.across = False
         self.reads: dict[Term, str] = {}
@@ -92,10 +91,11 @@ class _Steps:
             elif isinstance(piece, Assign) and piece.value.is_const:
                 waiting[piece.name], notes = [*notes, piece], []
             else:
-                used = [name for x in (piece.body if isinstance(piece, Flat) else (piece,)) for name, _ in variables_of(x)]
-                for first in [s for name in dict.fromkeys(used) for s in waiting.pop(name, ())]:
-                    self.add(first)
-                for s in (*notes, piece):
+                used = [name for x in (piece.body if isinstance(piece, Flat) else (piece,)) for name, _ in uses(x)]
+                begins = [s for name in dict.fromkeys(used) for s in waiting.pop(name, ())]
+                if isinstance(piece, Flat) and piece.sums:
+                    piece, begins = replace(piece, body=(*begins, *piece.body), sums=(*begins, *piece.sums)), []
+                for s in (*begins, *notes, piece):
                     self.add(s)
                 notes = []
         return [s for s in self.done if isinstance(s, Flat) or any(not isinstance(x, Note) for x in s.body)]
@@ -105,11 +105,12 @@ class _Steps:
             self.done += [s, Stage(())]
             self.across = False
             return
-        functional = not isinstance(s, For) and any(functions(t) for t in _terms(s))
-        if isinstance(s, For) and self.across or functional and not self.across:
+        functional = not isinstance(s, For) and any(functions(t) for t in terms(s))
+        of_a_loop = isinstance(s, For) or isinstance(s, Assign) and s.value.kind == "int"      # its bounds are no numbers that a step passes on
+        if of_a_loop and self.across or functional and not self.across:
             self.done.append(Stage(()))
             self.reads = {}
-        self.across = not isinstance(s, For) and (self.across or functional)
+        self.across = not of_a_loop and (self.across or functional)
         self.append(-1, self.with_reads(s) if self.across else s)
 
     def append(self, k: int, s: Any) -> None:
@@ -119,30 +120,35 @@ class _Steps:
 
     def all_pieces(self, body: Sequence[Statement]) -> Iterator[Statement | Flat]:
         """Loops that store a function of one number, as the loops before, of, and after the function. What another loop puts at a point by the
-        same function stands before it."""
-        skip = False
-        for given, following in zip(body, (*body[1:], None), strict=True):
-            if skip:
-                skip = False
-                continue
+        same function stands before it, and what sums it up belongs to it."""
+        rest = list(body)
+        while rest:
+            given = rest.pop(0)
             s = _inlined(given)
             flat = self.flat(s)
             if flat is None or not isinstance(s, For) or s.single:
                 yield given
                 continue
-            skip = isinstance(following, For) and following.single and self.flat(following) == flat and len(following.body) == 1 == len(s.body)
-            whole = [replace(x, body=x.body[:1]) for x in (s, following)[:1 + skip] if isinstance(x, For)]
-            yield replace(flat, body=tuple(whole), arguments=tuple(map(self.arguments, whole)))
-            if s.body[1:]:
-                yield replace(s, body=s.body[1:])
+            store, sums, point = replace(s, body=s.body[:1]), replace(s, body=s.body[1:]), None
+            if not sums.body and rest and self.is_point(rest[0], flat):
+                point = _inlined(rest.pop(0))
+            if not sums.body and rest and can_sum(store, rest[0]):
+                sums = rest.pop(0)                                         # type: ignore[assignment]
+            loops = (store, point) if point else (store,)
+            whole = summed_at_once(store, point, sums, self.size(s.extent), self.own) if sums.body else loops
+            yield replace(flat, body=tuple(whole), arguments=tuple(map(self.arguments, loops)), sums=(sums,) if sums.body else ())
+
+    def is_point(self, s: Statement, flat: Flat) -> bool:
+        """Whether a statement stores the same function at one point."""
+        return isinstance(s, For) and s.single and self.flat(_inlined(s)) == flat and len(_inlined(s).body) == 1
 
     def flat(self, s: Statement | None) -> Flat | None:
         """The function that a loop stores of its elements, if it does and else accumulates at most."""
-        store = s.body[0] if isinstance(s, For) and (s.first is None or s.single) else None
+        store = s.body[0] if isinstance(s, For) and (s.last is None or s.single) else None
         if not isinstance(s, For) or not isinstance(store, Store) or not self.is_element(store, s) \
                 or not functions(replace(store.value, args=())) or not all(isinstance(x, Accumulate) for x in s.body[1:]):
             return None
-        return Flat((), (), store.name, store.index[:-1], store.value.op)
+        return Flat((), (), (), store.name, store.index[:-1], store.value.op)
 
     @staticmethod
     def arguments(s: Any) -> For:
@@ -153,7 +159,7 @@ class _Steps:
     def is_element(self, store: Store, inner: For) -> bool:
         """Whether an inner loop stores one element of the own row after another."""
         *first, last = store.index
-        own = len(first) == 1 and _is_own(first[0], self.loop) or not first and store.name in self.scratch
+        own = len(first) == 1 and is_own(first[0], self.loop) or not first and store.name in self.scratch
         at = {inner.first, var(inner.index, "int")} if inner.single else {var(inner.index, "int")}
         return own and last in at and [a.kind for a in store.value.args] == [store.value.kind] == ["float"]
 
@@ -161,7 +167,7 @@ class _Steps:
         """A statement of a step across rows, in which elements of tables are numbers that the step before has read."""
         step = self.done[-1]
         assert isinstance(step, Stage)
-        made = {name for x in step.body for name, written in variables_of(x) if written} | {x.name for x in step.body if isinstance(x, Store)}
+        made = {name for x in step.body for name, written in uses(x) if written} | {x.name for x in step.body if isinstance(x, Store)}
 
         def visit(t: Term) -> Term:
             if t.op == "load" and len(t.args) > 1 and not any(p.value in made for p in walk(t) if p.op in ("load", "var")):
@@ -180,7 +186,7 @@ def _inlined(s: Any) -> Any:
     if not isinstance(s, For):
         return s
     values: dict[str, Term] = {}
-    used = Counter(t.value for term in _all_terms(s.body) for t in walk(term) if t.op == "var")
+    used = Counter(t.value for term in all_terms(s.body) for t in walk(term) if t.op == "var")
 
     def visit(t: Term) -> Term:
         return values[t.value] if t.op == "var" and t.value in values else replace(t, args=tuple(map(visit, t.args)))
@@ -193,88 +199,3 @@ def _inlined(s: Any) -> Any:
         else:
             body.append(x)
     return replace(s, body=tuple(body))
-
-
-def _is_own(index: Term, loop: For) -> bool:
-    here = var(loop.index, "int")
-    return index == here or index.op == "sub" and index.args == (here, loop.first)
-
-
-# --- what passes from step to step ------------------------------------------------------------------------------------
-
-def _wide(steps: Sequence[Step], loop: For, scratch: set[str], carried: set[str]) -> set[str] | None:
-    """The rows of scratch of which each row of a block needs its own; None if steps do not come apart: one reads or adds to what another makes
-    in other rows."""
-    users: dict[str, set[int]] = {}
-    written, elsewhere = set[str](), set[str]()
-    for k, step in enumerate(steps):
-        for name, index, stored in _accesses(step):
-            users.setdefault(name, set()).add(k)
-            if stored:
-                written.add(name)
-            if name not in scratch and not (index and _is_own(index[0], loop)):
-                elsewhere.add(name)
-        for name in {name for s in step.body for name, _ in variables_of(s)} & carried:
-            users.setdefault(name, set()).add(k)
-    shared = {name for name, found in users.items() if len(found) > 1}
-    if shared & written & elsewhere or shared & carried & {n for s in steps for x in s.body for n, w in variables_of(x) if w}:
-        return None
-    return shared & written & scratch | {s.name for s in steps if isinstance(s, Flat) and s.name in scratch}
-
-
-def _passed(steps: Sequence[Step], carried: set[str]) -> tuple[tuple[str, ...], list[Step]] | None:
-    """The numbers that a later step reads, and the steps with what they read and write of them; None if one is not a float."""
-    made, kept = set[str](), dict[str, None]()
-    reads: list[list[str]] = []
-    for step in steps:
-        own, needed = set[str](), dict[str, None]()
-        for name, is_written in (use for s in step.body for use in variables_of(s)):
-            if not is_written and name in made - own:
-                needed[name] = None
-            own |= {name} if is_written else set()
-        made |= own - carried
-        kept |= needed
-        reads.append(list(needed))
-    kinds = {t.value: t.kind for s in steps for term in _all_terms(s.body) for t in walk(term) if t.op == "var"}
-    if any(kinds[name] != "float" for name in kept):
-        return None
-    passing: list[Step] = []
-    for k, step in enumerate(steps):
-        later = {name for names in reads[k + 1:] for name in names}
-        written = dict.fromkeys(name for s in step.body for name, w in variables_of(s) if w and name in later)
-        passing.append(replace(step, reads=tuple(reads[k]), writes=tuple(written)))
-    return tuple(kept), passing
-
-
-def _accesses(step: Step) -> Iterator[tuple[str, tuple[Term, ...], bool]]:
-    """(array, index, whether it is written)"""
-    for s in within(step.body):
-        for t in (p for term in (*_terms(s), *(s.index if isinstance(s, Store) else ())) for p in walk(term) if p.op == "load"):
-            yield t.value, t.args, False
-        if isinstance(s, Store):
-            yield s.name, s.index, True
-        if isinstance(s, Accumulate | Track) and s.target.op == "load":
-            yield s.target.value, s.target.args, True
-
-
-def _terms(s: Any) -> list[Term]:
-    return [v for f in fields(s) if isinstance(v := getattr(s, f.name), Term)]
-
-
-def _all_terms(body: Sequence[Statement]) -> list[Term]:
-    return [t for s in within(body) for t in (*_terms(s), *(s.index if isinstance(s, Store) else ()))]
-
-
-def _widened(x: Any, wide: set[str], row: str) -> Any:
-    """A step in which rows of scratch are those of the block's row."""
-    if isinstance(x, tuple):
-        return tuple(_widened(part, wide, row) for part in x)
-    if isinstance(x, Term):
-        at = (var(row, "int"),) if x.op == "load" and x.value in wide else ()
-        return replace(x, args=(*at, *_widened(x.args, wide, row)))
-    if isinstance(x, Store):
-        at = (var(row, "int"),) if x.name in wide else ()
-        return Store(x.name, (*at, *_widened(x.index, wide, row)), _widened(x.value, wide, row))
-    if isinstance(x, Stage | Flat | For | Assign | Accumulate | Track):
-        return replace(x, **{f.name: _widened(v, wide, row) for f in fields(x) if isinstance(v := getattr(x, f.name), Term | tuple)})
-    return x

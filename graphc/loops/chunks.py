@@ -36,7 +36,7 @@ def _loop(loop: For, wide: Collection[str], own: Callable[[str], str]) -> For:
         if isinstance(s, Accumulate) and s.target.op == "var" and s.target.value in parts:
             return replace(s, target=Term("var", (), parts[s.target.value], s.target.kind))
         return s
-    return replace(loop, body=tuple(map(narrow, loop.body)), parts=triples, chunk=(own("chunk"), own("step")))
+    return replace(loop, body=tuple(map(narrow, loop.body)), parts=triples, chunk=(own("chunk"), own("step")), step="")
 
 
 def chunk_sums(body: Sequence[Statement]) -> dict[str, str]:

@@ -115,7 +115,7 @@ def _walk(body: Iterable[Statement], loops: Mapping[str, sp.Expr]) -> Iterator[t
         if isinstance(s, Blocks | Short):
             s = s.loop
         if isinstance(s, For):
-            yield from _walk(s.body, {**loops, s.index: sp.Integer(1) if s.single else s.extent})
+            yield from _walk(s.body, {**loops, s.index: sp.Integer(not s.rest) if s.single or s.rest else s.extent})
         else:
             yield s, dict(loops)
 

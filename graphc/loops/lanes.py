@@ -20,8 +20,8 @@ from functools import reduce
 import sympy as sp
 
 from graphc.loops.beside import Arrays, Rows
+from graphc.loops.passing import within
 from graphc.loops.statements import Allocate, Assign, Blocks, For, Kernel, Short, Statement, Store, values, var
-from graphc.loops.uses import within
 from graphc.scalar.symbols import Extent
 from graphc.scalar.term import Term, walk
 from graphc.schedule.cost import functions
@@ -53,7 +53,7 @@ class _Lanes:
         def visit(s: Statement) -> Statement:
             if not isinstance(s, For):
                 return s
-            rows = Rows.columns(s, self.kernel.body, self.own) if _strides(s) else None
+            rows = Rows.columns(s, self.kernel, self.own) if _strides(s) else None
             if rows is None or (blocks := self.blocks(rows)) is None:
                 return replace(s, body=tuple(map(visit, s.body)))
             counts[self.count(s)] = None
@@ -70,7 +70,7 @@ class _Lanes:
         extents = list(dict.fromkeys(s.extent for s in within(getattr(loop, "body", ())) if isinstance(s, For) and not s.single))
         if not isinstance(loop, For) or any(e.is_Integer and e >= SHORT for e in extents) or not _has_functions(loop):
             return None
-        rows = Rows.short(loop, self.kernel.body, self.arrays, self.own)
+        rows = Rows.short(loop, self.kernel, self.arrays, self.own)
         blocks = self.blocks(rows)
         if blocks is None or any(len(self.arrays[name][0]) > 2 for name in rows.whole):          # rows of two axes are seldom so short
             return None
@@ -101,7 +101,8 @@ class _Lanes:
 
     def count(self, loop: For) -> Term:
         """The number of rows."""
-        return self.size(loop.extent) if loop.last is None or loop.first is None else Term("sub", (loop.last, loop.first), None, "int")
+        last = self.size(loop.extent) if loop.last is None else loop.last
+        return last if loop.first is None else Term("sub", (last, loop.first), None, "int")
 
     def width(self, counts: Iterable[Term]) -> Assign:
         """The number of rows of a block."""

@@ -19,6 +19,7 @@ from graphc.loops.chunks import chunked
 from graphc.loops.computes import Computes, carrier
 from graphc.loops.device.host import mapped
 from graphc.loops.device.statements import DeviceProgram
+from graphc.loops.flatten import flattened
 from graphc.loops.host import Scope, assemble
 from graphc.loops.lanes import in_lanes
 from graphc.loops.pack import packed
@@ -97,7 +98,9 @@ class _Lowering(Computes):
         def visit(s: Statement) -> list[Statement]:
             if isinstance(s, Call):
                 if s.kernel not in made:
-                    made[s.kernel] = in_lanes(s.kernel, in_blocks(s.kernel, size, self.own), self.arrays, size, self.own, self.kernels == "over_")
+                    short = self.kernels == "over_"
+                    laid = in_lanes(s.kernel, in_blocks(s.kernel, size, self.own), self.arrays, size, self.own, short)
+                    made[s.kernel] = flattened(laid, size)
                 s = replace(s, kernel=made[s.kernel])
             return [s]
         counts = {Extent(name): name for name in (self.own("height"), self.own("lanes"))}
@@ -168,5 +171,6 @@ class _Lowering(Computes):
         letter = self.letters.of(loop, computes.path.index(loop), computes.path)
         first, last = (var(b, "int") for b in self.bounds) if loop.tiles else (None, None)
         whole = For(letter, loop.extent, tuple(self.block(loop.items)), loop.reverse, first, last)
-        peeled = peel(whole, self.own) if self.policy.peel else [whole]
+        size = self.term(freeze(loop.extent, ()), {}, []) if letter != self.letters.pool[0] else None
+        peeled = peel(whole, self.own, size) if self.policy.peel else [whole]
         return [*before, *peeled, *after]

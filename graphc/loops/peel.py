@@ -5,7 +5,7 @@ r"""Peeling: a loop that asks at every point whether its index is a certain one 
                                                                 for j in range(n): m = max(m, a[j])
 
 Cross-entropy compares with a label, InfoNCE with the row. The loops that are left have no comparison, so they vectorise. What is 0 + x at a point
-is x there: the two differ in the sign of a zero.
+is x there: the two differ in the sign of a zero. A loop that does not come apart so asks around the point only (graphc.loops.around).
 """
 
 from __future__ import annotations
@@ -15,34 +15,42 @@ from dataclasses import fields, replace
 from functools import partial
 from typing import Any
 
+from graphc.loops.around import around
 from graphc.loops.statements import Accumulate, Assign, For, Statement, Store, var
 from graphc.scalar.term import Term, walk
 
 __all__ = ["peel"]
 
 
-def peel(loop: For, own: Callable[[str], str]) -> list[Statement]:
-    """What the loop is peeled to. One that does not come apart asks for a number that is read before it, named by `own`."""
+def peel(loop: For, own: Callable[[str], str], size: Term | None) -> list[Statement]:
+    """What the loop is peeled to. `own` names the variables of one that does not come apart; it has parts if its `size` is given."""
     split, at = _split(loop), _point(loop)
     if at is None:
         return [loop]
     if split is None:
-        return _read_before(loop, at, own)
+        return _in_parts(loop, at, own, size)
     stores, sums = split
     apart, there = (_needed(_plain([_with_terms(s, partial(_decide, index=loop.index, at=at, here=here)) for s in stores]))
                    for here in (False, True))
     return [replace(loop, body=apart), replace(loop, body=there, first=at, single=True), *([replace(loop, body=sums)] if sums else [])]
 
 
-def _read_before(loop: For, at: Term, own: Callable[[str], str]) -> list[Statement]:
-    """The loop with what it compares its index with in a variable: LLVM cannot tell that no store in the loop changes it."""
-    if at.op != "load":
-        return [loop]
-    name = own("_".join((at.value, *(str(a.value) for a in at.args if a.op == "var"))))
+def _in_parts(loop: For, at: Term, own: Callable[[str], str], size: Term | None) -> list[Statement]:
+    """The loop, which asks around a point alone. What it compares its index with is in a variable: LLVM cannot tell that no store in the loop
+    changes it."""
+    before: list[Statement] = []
+    if at.op == "load":
+        name = own("_".join((at.value, *(str(a.value) for a in at.args if a.op == "var"))))
+        before, at, old = [Assign(name, at)], var(name, "int"), at
+        loop = replace(loop, body=tuple(_with_terms(s, partial(_replaced, old=old, new=at)) for s in loop.body))
+    if size is None or loop.reverse or any(isinstance(s, For) for s in loop.body):
+        return [*before, loop]
+    apart = _needed(_plain([_with_terms(s, partial(_decide, index=loop.index, at=at, here=False)) for s in loop.body]))
+    return [*before, *around(at, size, own, replace(loop, body=apart), [loop])]
 
-    def visit(t: Term) -> Term:
-        return var(name, "int") if t == at else replace(t, args=tuple(map(visit, t.args)))
-    return [Assign(name, at), replace(loop, body=tuple(_with_terms(s, visit) for s in loop.body))]
+
+def _replaced(t: Term, old: Term, new: Term) -> Term:
+    return new if t == old else replace(t, args=tuple(_replaced(a, old, new) for a in t.args))
 
 
 def _split(loop: For) -> tuple[tuple[Statement, ...], tuple[Statement, ...]] | None:
@@ -113,7 +121,7 @@ def _needed(body: Sequence[Statement]) -> tuple[Statement, ...]:
     kept: list[Statement] = []
     read: set[str] = set()
     for s in reversed(body):
-        if isinstance(s, Store) or isinstance(s, Assign) and s.name in read:
+        if not isinstance(s, Assign) or s.name in read:
             kept.append(s)
             read |= {x.value for t in (*_terms(s), *(s.index if isinstance(s, Store) else ())) for x in walk(t) if x.op == "var"}
     return tuple(reversed(kept))

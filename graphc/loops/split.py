@@ -47,12 +47,14 @@ __all__ = ["split_rows", "in_python"]
 
 ARITHMETIC = frozenset("var const add sub mul div neg cast where lt le gt ge eq ne and_ or_ not_ abs extent".split())
 MEMORY_NS, ARITHMETIC_NS, FUNCTION_NS, LIBRARY_NS = 0.03, 0.02, 0.3, 5.0
+BOUNDS = "first", "last"
 
 
 def split_rows(program: HostProgram) -> HostProgram:
-    """The program with each kernel that can run in parts made so, if the statements around kernels can run in Python too."""
+    """The program with each kernel that can run in parts made so, if the statements around kernels can run in Python too. Kernels in tiles
+    count the rows of theirs from 0."""
     if any(isinstance(s, ForTiles) for s in program.body):
-        return program
+        return replace(program, body=tuple(_cut(s) if isinstance(s, ForTiles) else s for s in program.body))
     parts = replace(program, body=tuple(_split(s, program) if isinstance(s, Call) else s for s in program.body))
     numbers_of_numpy = all(s.split for s in parts.body if isinstance(s, Call) and s.results)
     return parts if numbers_of_numpy and in_python(parts) else program
@@ -61,6 +63,22 @@ def split_rows(program: HostProgram) -> HostProgram:
 def in_python(program: HostProgram) -> bool:
     """Whether the host program means the same in Python as compiled, on numbers of NumPy: it has arithmetic only beside kernels and products."""
     return all(t.op in ARITHMETIC for s in leaves(program.body) if isinstance(s, Assign) for t in walk(s.value))
+
+
+def _cut(tiles: ForTiles) -> ForTiles:
+    """The loop over tiles in which kernels cut arrays to the rows of a tile, where those are all that they use of them."""
+    bounds, start = (tiles.start, tiles.stop), var(tiles.start, "int")
+
+    def cut(s: Statement) -> Statement:
+        loop = s.kernel.body[-1] if isinstance(s, Call) else None
+        if not isinstance(s, Call) or not isinstance(loop, For) or loop.first != start:
+            return s
+        row = var(loop.index, "int")
+        sliced = _used_at(s.kernel, row)
+        held = _used_at(s.kernel, Term("sub", (row, start), None, "int"))
+        rows = replace(_shifted(loop, row, start, (*sliced, *held)), first=None, last=Term("sub", (var(tiles.stop, "int"), start), None, "int"))
+        return replace(s, kernel=replace(s.kernel, body=(*s.kernel.body[:-1], rows), bounds=bounds, sliced=sliced))
+    return replace(tiles, body=tuple(map(cut, tiles.body)))
 
 
 def _split(call: Call, program: HostProgram) -> Call:
@@ -74,8 +92,7 @@ def _split(call: Call, program: HostProgram) -> Call:
     scratch = {s.name for s in kernel.body if isinstance(s, Allocate)}
     packing = [s for s, _ in _inside([s for s in kernel.body[:-1] if isinstance(s, For)])]
     packed = {name for s in packing for name, _ in _targets(s)}
-    used, whole = _indices(s for s, _ in inner), _indices(packing)
-    sliced = tuple(name for name in kernel.arrays if name not in whole and all(index[0] == row for index in used[name]))
+    sliced = _used_at(kernel, row)
     written = {name for s, _ in inner for name, _ in _targets(s)}
     if not all(isinstance(s, For | Store) for s in packing) or not packed <= scratch - written:
         return call
@@ -84,11 +101,12 @@ def _split(call: Call, program: HostProgram) -> Call:
         return call
     work: dict[tuple[Size, ...], float] = {}
     for s, extents in inner:
-        work[extents] = work.get(extents, 0) + _cost(s)
-    split = Split(loop.extent, sliced, tuple((round(ns, 6), extents) for extents, ns in work.items()), tuple(operations[r] for r in kernel.results),
+        if 0 not in extents:
+            work[extents] = work.get(extents, 0) + _cost(s)
+    split = Split(loop.extent, tuple((round(ns, 6), extents) for extents, ns in work.items()), tuple(operations[r] for r in kernel.results),
                   tuple("wide" if r in kernel.wide else program.scalars[r] for r in kernel.results), _places(kernel, program))
-    body = (*kernel.body[:-1], _shifted(loop, row, sliced))
-    return replace(call, kernel=replace(kernel, body=body, split=split), split=split)
+    body = (*kernel.body[:-1], _shifted(loop, row, var(BOUNDS[0], "int"), sliced))
+    return replace(call, kernel=replace(kernel, body=body, split=split, bounds=BOUNDS, sliced=sliced), split=split)
 
 
 def _is_start(s: Statement) -> bool:
@@ -113,20 +131,27 @@ def _disturbs(s: Statement, carried: set[str]) -> bool:
     return sets or any(t.op == "var" and t.value in carried for value in values(s) for t in walk(value))
 
 
-def _shifted(x: Any, row: Term, sliced: tuple[str, ...]) -> Any:
-    """Statements and terms with `first + row` for the row's number, but in arrays that hold the rows of the part alone."""
+def _used_at(kernel: Kernel, row: Term) -> tuple[str, ...]:
+    """The arrays that a kernel uses at one place of their first axis alone, in its last loop."""
+    *before, loop = kernel.body
+    used, whole = (_indices(s for s, _ in _inside(part)) for part in (loop.body, before))                          # type: ignore[union-attr]
+    return tuple(name for name in kernel.arrays if name not in whole and all(index[0] == row for index in used[name]))
+
+
+def _shifted(x: Any, row: Term, first: Term, cut: tuple[str, ...]) -> Any:
+    """Statements and terms with `first + row` for the row's number, but in arrays that hold the rows from `first` on alone."""
     if isinstance(x, tuple):
-        return tuple(_shifted(part, row, sliced) for part in x)
+        return tuple(_shifted(part, row, first, cut) for part in x)
     if x == row:
-        return Term("add", (var("first", "int"), row), None, "int")
+        return Term("add", (first, row), None, "int")
     if isinstance(x, Term):
-        at = (1 if x.op == "load" and x.value in sliced else 0)
-        return replace(x, args=(*x.args[:at], *_shifted(x.args[at:], row, sliced)))
+        own = (row,) if x.op == "load" and x.value in cut else ()
+        return replace(x, args=(*own, *_shifted(x.args[len(own):], row, first, cut)))
     if isinstance(x, Store):
-        at = 1 if x.name in sliced else 0
-        return Store(x.name, (*x.index[:at], *_shifted(x.index[at:], row, sliced)), _shifted(x.value, row, sliced))
+        own = (row,) if x.name in cut else ()
+        return Store(x.name, (*own, *_shifted(x.index[len(own):], row, first, cut)), _shifted(x.value, row, first, cut))
     if is_dataclass(x) and not isinstance(x, sp.Basic | type):
-        return replace(x, **{f.name: _shifted(getattr(x, f.name), row, sliced) for f in fields(x)})
+        return replace(x, **{f.name: _shifted(getattr(x, f.name), row, first, cut) for f in fields(x)})
     return x
 
 
@@ -146,7 +171,7 @@ def _inside(body: Sequence[Statement], extents: tuple[Size, ...] = ()) -> Iterat
     """The statements in a loop's body, loops too, with the extents of the loops around them."""
     for s in body:
         if isinstance(s, For):
-            yield from _inside(s.body, (*extents, s.extent))
+            yield from _inside(s.body, (*extents, sp.Integer(0) if s.rest else s.extent))
         if not isinstance(s, Note):
             yield s, extents
 

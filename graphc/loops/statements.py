@@ -66,7 +66,8 @@ class Track:
 @dataclass(frozen=True)
 class For:
     """The loop over an extent; with `first` and `last`, over the part of it from `first` up to, not including, `last`; a `single` one at `first`
-    alone, if the extent has it. With `parts`, which name
+    alone, if the extent has it. The `rest` of a loop are the parts of its extent that another loop before stands for where work is counted; with a
+    `step`, which counts from 0 and is added to `first`, LLVM sees that no index is negative. With `parts`, which name
     a sum, its part in a chunk, and the rest that rounding leaves, in chunks: `chunk` names the variables that run over them and in them."""
 
     index: str
@@ -78,6 +79,8 @@ class For:
     parts: tuple[tuple[str, str, str], ...] = ()
     chunk: tuple[str, ...] = ()
     single: bool = False
+    rest: bool = False
+    step: str = ""
 
 
 @dataclass(frozen=True)
@@ -101,11 +104,12 @@ class Around:
 
 @dataclass(frozen=True)
 class Flat:
-    """A step of a block that stores a function: for each row the loops `body`, or the loops `arguments` and name[index, j] =
-    function(name[index, j]) for all elements. Without an index, the array has one row for each of the block's."""
+    """A step of a block that stores a function: for each row the loops `body`, or the loops `arguments`, name[index, j] =
+    function(name[index, j]) for all elements, and the loops `sums`. Without an index, the array has one row for each of the block's."""
 
     body: tuple[Statement, ...]
     arguments: tuple[Statement, ...]
+    sums: tuple[Statement, ...]
     name: str
     index: tuple[Term, ...]
     function: str
@@ -194,12 +198,11 @@ class Product:
 
 @dataclass(frozen=True)
 class Split:
-    """How a kernel runs in parts. `rows` is the extent of its outermost loop, `sliced` the arrays that it uses row by row. A row takes the sum
+    """How a kernel runs in parts. `rows` is the extent of its outermost loop. A row takes the sum
     over `work` of nanoseconds times extents. Results combine by `operations` in `kinds`; "wide" is double precision. `places` are extents
     as arguments show them: name, position, and the axis of an array."""
 
     rows: Size
-    sliced: tuple[str, ...]
     work: tuple[tuple[float, tuple[Size, ...]], ...]
     operations: tuple[str, ...]
     kinds: tuple[str, ...]
@@ -221,8 +224,9 @@ Statement = Assign | Store | Accumulate | Track | For | Blocks | Short | ForTile
 
 @dataclass(frozen=True)
 class Kernel:
-    """One loop nest as a function. Results named in `wide` are sums over the whole nest, carried in double precision. One with a `split`
-    takes the first row and the one after the last as its last arguments."""
+    """One loop nest as a function. Results named in `wide` are sums over the whole nest, carried in double precision. One with `bounds` runs
+    over the rows from the first to the one before the second, its last arguments; the arrays `sliced` are cut to these rows, and the arrays `flat`
+    are used element by element."""
 
     name: str
     arrays: tuple[str, ...]
@@ -233,6 +237,9 @@ class Kernel:
     meaning: tuple[str, ...] = ()
     wide: tuple[str, ...] = ()
     split: Split | None = None
+    bounds: tuple[str, ...] = ()
+    sliced: tuple[str, ...] = ()
+    flat: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from graphc.ir.nodes import Size
@@ -11,7 +11,7 @@ from graphc.loops.statements import Accumulate, Allocate, Assign, Call, For, For
 from graphc.scalar.symbols import Extent
 from graphc.scalar.term import Term, walk
 
-__all__ = ["Uses", "uses_of", "variables_of", "within"]
+__all__ = ["Uses", "uses_of"]
 
 
 @dataclass
@@ -98,26 +98,3 @@ def _term(term: Term, uses: Uses) -> None:
         elif t.op == "var":
             uses.reads[t.value] = None
         uses.calls.add(t.op)
-
-
-def variables_of(s: Statement) -> Iterator[tuple[str, bool]]:
-    """(variable, whether it is written), in order."""
-    for t in (*(v for f in fields(s) if isinstance(v := getattr(s, f.name), Term)), *(s.index if isinstance(s, Store) else ())):
-        yield from ((p.value, False) for p in walk(t) if p.op == "var")
-    if isinstance(s, For):
-        yield s.index, True
-        for inner in s.body:
-            yield from variables_of(inner)
-    if isinstance(s, Assign):
-        yield s.name, True
-    for target in (getattr(s, "target", None), getattr(s, "best", None)):
-        if target is not None and target.op == "var":
-            yield target.value, True
-
-
-def within(body: Sequence[Statement]) -> Iterator[Statement]:
-    """The statements of a body and of the loops in it."""
-    for s in body:
-        yield s
-        if isinstance(s, For):
-            yield from within(s.body)

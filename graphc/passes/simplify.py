@@ -4,6 +4,7 @@ r"""simplify: algebra on the finished graph, mostly on what differentiation leav
     at_kink(c, a, b)                      = b               the same
     where(c, a, a)                        = a
     where(c, where(c, a, b), d)           = where(c, a, d)  and the other way round
+    where(a == 0 and f(x) == inf, 0, a*b) = a * b           for b that is finite wherever x is a number: sigmoid(x)/n
     a * (b * x)                           = (a * b) * x     for numbers and extents a and b
     sum over j of f, when f has no j      = size(j) * f
     sum over j of where(i == 0, f(j), 0)  = where(i == 0, sum over j of f(j), 0)    computed once, not for each i
@@ -24,19 +25,21 @@ from graphc.ir.nodes import Comprehension, Input, Node, Read, Size
 from graphc.ir.verify import law
 from graphc.passes.canonical import sweep
 from graphc.passes.conditions import truth
+from graphc.passes.guards import conjuncts
 from graphc.passes.subject import enter
 from graphc.scalar.derivative import is_where
-from graphc.scalar.symbols import AxisIndex, OverIndex, Placeholder, axis_index, over_index
+from graphc.scalar.symbols import INF, AxisIndex, OverIndex, Placeholder, axis_index, over_index
 from graphc.scalar.table import op, where
 
 __all__ = ["simplify"]
 
 _DERIVATIVES_ONLY = (op("stop_gradient"), op("at_kink"))        # their value is their last argument
+_BOUNDED = tuple(op(name) for name in ("sigmoid", "tanh", "arctan", "erf", "erfc"))        # finite at infinities too
 
 
 def simplify(roots: Sequence[Node]) -> list[Node]:
     """The graph with the algebra done."""
-    return sweep(roots, (_body, _one_scale, _independent_sum, _selected_sum))
+    return sweep(roots, (_body, _unguarded, _one_scale, _independent_sum, _selected_sum))
 
 
 @law("simplify", "no stop_gradient and no choice at a kink is left")
@@ -79,6 +82,26 @@ def _fold(e: sp.Expr, known: Mapping[sp.Expr, bool]) -> sp.Expr:
         return where(folded, _fold(yes, {**known, condition: True}), _fold(no, {**known, condition: False}))
     args = [_fold(a, known) for a in e.args]
     return e if all(a is b for a, b in zip(args, e.args, strict=True)) else e.func(*args)
+
+
+def _unguarded(node: Comprehension) -> Node:
+    """where(a == 0 and f(x) == inf, 0, a*b), where 0*b is 0 anyway. The guard is for derivatives that are infinite there."""
+    if not is_where(node.body) or node.body.args[1] != 0 or not isinstance(node.body.args[2], sp.Mul):
+        return node
+    zeros, infinite = [], set[sp.Symbol]()
+    for c in conjuncts(node.body.args[0]):
+        if isinstance(c, op("eq")) and c.args[1] == 0:
+            zeros.append(c.args[0])
+        elif isinstance(c, op("eq")) and c.args[1] == INF:
+            infinite |= c.args[0].free_symbols
+        else:
+            return node
+    factors = node.body.args[2].args
+    sizes = {s for size in node.ranges.values() for s in size.free_symbols}
+    if not all(f in zeros or isinstance(f, _BOUNDED) and f.free_symbols <= infinite or f.is_Number or f.free_symbols and f.free_symbols <= sizes
+               for f in factors) or not any(f in zeros for f in factors):
+        return node
+    return _made(node.axes, node.over, node.reduce, node.body.args[2], node.reads, node)
 
 
 def _scale(e: sp.Expr) -> sp.Expr | None:

@@ -8,6 +8,7 @@ alone. A long `run` is not compiled at all: that takes seconds for a net of tens
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from collections.abc import Callable, Mapping
 from time import perf_counter
@@ -26,9 +27,9 @@ __all__ = ["Host", "parts_of"]
 _KINDS = {"wide": np.float64, "int": np.int64, "bool": np.bool_}
 LEAST_NS = 3_000_000        # beside which the host's Python, up to 150 us where it is not in the caches, is less than 5 %
 _FLOATS = (float, np.floating)
-PART_NS = 1_000_000         # the work of a part, in the limit
+PART_NS = 2_000_000         # the work of a part, in the limit
 WAYS = ("along", "across")  # functions that are host programs too
-PARTS = 16                  # besides: enough for the threads of a small machine to end at about the same time
+PARTS = 8                   # besides: enough for the threads of a small machine to end at about the same time
 
 
 def parts_of(split: Split, extents: Mapping[str, int]) -> int:
@@ -46,7 +47,7 @@ class Host:
         self._real = np.dtype(dtype).type
         function = getattr(run, "py_func", run)
         numbers = {"real": self._real, "float32": np.float32, "float64": np.float64, "int64": np.int64, "boolean": np.bool_}
-        scope = function.__globals__ | numbers | {"check_labels": _check_labels, "matmul": _matmul}
+        scope = function.__globals__ | numbers | {"check_labels": _check_labels, "matmul": _matmul, "matvec": np.dot, "vecmat": _matmul}
         scope |= {name: _Parts(scope[name], split, self._real) for name, split in splits.items()}
         ways = {name: scope[name].py_func.__code__ for name in WAYS if name in scope}
         scope |= {name: FunctionType(code, scope) for name, code in ways.items() if any(kernel in splits for kernel in code.co_names)}
@@ -66,21 +67,24 @@ class _Parts:
         self.plan = functools.lru_cache(256)(self._plan)
 
     def __call__(self, *args: Any) -> Any:
-        *given, first, last = args
-        parts, helpers = self.plan(*(given[k] if axis is None else given[k].shape[axis] for _, k, axis in self.split.places))
-        edges = [first + (last - first) * k // parts for k in range(parts + 1)] if parts > 1 else [first, last]
-        most = num_threads() if parts > 1 else 1
-        helped, start = most > 1 and helpers.wanted(), perf_counter()
-        found = in_parts(lambda k: self.kernel(*given, edges[k], edges[k + 1]), parts, most if helped else 1)
-        if most > 1:
+        kernel, given = self.kernel, args[:-2]
+        parts, helpers = self.plan(*[given[k] if axis is None else given[k].shape[axis] for _, k, axis in self.split.places])
+        threads = min(num_threads(), len(parts))
+        helped = threads > 1 and helpers.wanted()
+        start = perf_counter()
+        found = in_parts(lambda k: kernel(*given, *parts[k]), len(parts), threads) if helped else [kernel(*given, *part) for part in parts]
+        if threads > 1:
             helpers.note(helped, perf_counter() - start)
         if len(self.kinds) == 1:
             return self.kinds[0](combined(self.split.operations[0], found))
         columns = zip(*found, strict=True) if self.kinds else ()
         return [kind(combined(o, c)) for o, c, kind in zip(self.split.operations, columns, self.kinds, strict=True)]
 
-    def _plan(self, *sizes: int) -> tuple[int, Helpers]:
-        return parts_of(self.split, {name: size for (name, _, _), size in zip(self.split.places, sizes, strict=True)}), Helpers()
+    def _plan(self, *sizes: int) -> tuple[list[tuple[int, int]], Helpers]:
+        """The first row of each part and the one after its last. They are Python's numbers: Numba takes 4 us to see the type of one of NumPy."""
+        extents = {name: int(size) for (name, _, _), size in zip(self.split.places, sizes, strict=True)}
+        rows, parts = size_of(self.split.rows, extents), parts_of(self.split, extents)
+        return list(itertools.pairwise(rows * k // parts for k in range(parts + 1))), Helpers()
 
 
 def _matmul(a: np.ndarray, b: np.ndarray, out: np.ndarray, add: bool = False) -> None:

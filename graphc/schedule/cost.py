@@ -26,7 +26,7 @@ def operations(term: Term) -> int:
 
 def functions(term: Term) -> Counter[str]:
     """The functions that a term calls: exp, log, ... """
-    return Counter(t.op for t in walk(term) if t.op not in _FREE and t.op not in _ARITHMETIC)
+    return Counter(t.op for t in walk(term) if t.op not in _FREE and t.op not in _ARITHMETIC and t.kind != "int")
 
 
 def _weight(t: Term) -> int:

@@ -17,7 +17,7 @@ from graphc.errors import InternalError
 from graphc.ir.access import same_size
 from graphc.ir.nodes import Comprehension, Input, Node, Operation, Read, Scatter, Size, reads_in
 from graphc.ir.walk import consumers, operands, topological
-from graphc.schedule.library import matrix_product
+from graphc.schedule.library import library_products, matrix_product
 from graphc.schedule.memory import is_cheap
 from graphc.schedule.plan import Compute, Item, Library, Loop
 from graphc.schedule.policy import CPU, Policy
@@ -49,7 +49,7 @@ class _Fusion:
         self.users = consumers(order)
         self.done: set[Node] = {n for n in order if isinstance(n, Input)}
         self.todo = [n for n in order if not isinstance(n, Input)]
-        self.library = {n for n in self.todo if matrix_product(n) is not None}
+        self.library = library_products(order, policy)
         self.operands = {n: operands(n) for n in self.todo}
         self.bound: dict[Operation, dict[sp.Symbol, Loop]] = {n: {} for n in self.todo}
 

@@ -3,27 +3,31 @@
     out[b.., m.., n..] = sum over k..  a[b.., m.., k..] * b[b.., k.., n..]
 
 Each operand may have its last two groups exchanged (then its transpose is passed), and so may the result (then the
-operands change places). Loops win below about 8 x 8 x 8, and for a matrix and a vector, where they fuse with what is around.
+operands change places). Without columns it is a matrix times a vector. Loops win below about 8 x 8 x 8, and for a matrix and a vector
+where something else reads the matrix too: there they fuse with what is around.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import sympy as sp
 
 from graphc.ir.classify import product_operands
-from graphc.ir.nodes import Comprehension, Node, Read, Size
+from graphc.ir.nodes import Comprehension, Input, Node, Read, Size
+from graphc.ir.walk import consumers
 from graphc.scalar.symbols import AxisIndex, axis_index
+from graphc.schedule.policy import CPU, Policy
 
-__all__ = ["MatrixProduct", "matrix_product"]
+__all__ = ["MatrixProduct", "matrix_product", "library_products"]
 
 SMALL = 512
 
 
 @dataclass(frozen=True)
 class MatrixProduct:
-    """out = a @ b for each batch index; `rows`, `inner`, `columns` are the extents of the groups."""
+    """out = a @ b for each batch index; `rows`, `inner`, `columns` are the extents of the groups. b is a vector where there are no columns."""
 
     a: Read
     b: Read
@@ -35,8 +39,19 @@ class MatrixProduct:
     columns: tuple[Size, ...]
 
 
+def library_products(order: Sequence[Node], policy: Policy = CPU) -> set[Node]:
+    """The nodes that are library calls. A matrix times a vector is one if the matrix is an input that nothing but products reads."""
+    shapes = {n: shape for n in order if (shape := matrix_product(n)) is not None}
+    users = consumers(order)
+
+    def is_taken(shape: MatrixProduct) -> bool:
+        matrix = shape.a.operand
+        return bool(shape.columns) or policy.tuned and isinstance(matrix, Input) and all(u in shapes for u in users[matrix])
+    return {n for n, shape in shapes.items() if is_taken(shape)}
+
+
 def matrix_product(node: Node) -> MatrixProduct | None:
-    """The node as a library call; None where it is not one, or loops are better."""
+    """The node as a product of matrices, or of a matrix and a vector; None where it is not one, or is small."""
     if not isinstance(node, Comprehension) or node.dtype != "float":
         return None
     factors = product_operands(node)
@@ -48,9 +63,9 @@ def matrix_product(node: Node) -> MatrixProduct | None:
     batch = [s for s in axes if s in in_a and s in in_b]
     only_a = [s for s in axes if s in in_a and s not in in_b]
     only_b = [s for s in axes if s in in_b and s not in in_a]
-    if not only_a or not only_b or axes[:len(batch)] != batch:
+    if not axes or axes[:len(batch)] != batch or batch and not (only_a and only_b):
         return None
-    if axes == batch + only_b + only_a:
+    if not only_a or only_b and axes == batch + only_b + only_a:
         a, b, only_a, only_b = b, a, only_b, only_a
     elif axes != batch + only_a + only_b:
         return None

@@ -3,6 +3,7 @@ tiles, and where nothing is kept in the result's rows."""
 
 import numpy as np
 import pytest
+from scipy import special
 
 import graphc as gc
 
@@ -45,6 +46,33 @@ def test_values_are_the_interpreters(make):
             np.testing.assert_allclose(value, gc.evaluate(L, **given), rtol=1e-12)
             for k, g in grads.items():
                 np.testing.assert_allclose(g, gc.evaluate(gc.grad(L, k), **given), rtol=1e-10, atol=1e-14, err_msg=f"{sizes} {k}")
+
+
+@pytest.mark.parametrize("c", [5, 67, 331])
+def test_labels_at_the_edges_of_the_block_around_them(c):
+    """What is asked at the label alone is asked in a block of 64 classes: those before, in and after it, and the last class."""
+    y, labels = RNG.normal(size=(7, c)), np.array([0, 1, c - 1, min(63, c - 1), min(64, c - 1), c // 2, 2])
+    v, t = RNG.normal(size=(7, c)), np.eye(c)[labels]
+    p = special.softmax(y, axis=1)
+    value, grads = gc.compile(cross_entropy())(y=y, t=labels)
+    np.testing.assert_allclose(value, np.mean(special.logsumexp(y, axis=1) - y[np.arange(7), labels]), rtol=1e-12)
+    np.testing.assert_allclose(grads["y"], (p - t) / 7, rtol=1e-10, atol=1e-14)
+    x = gc.param("y", "n c")
+    product = gc.compile(gc.hvp(gc.losses.cross_entropy(x, gc.labels("t", "n", below="c")), x, gc.tensor("v", "n c")))
+    np.testing.assert_allclose(product(y=y, t=labels, v=v), p * (v - (p * v).sum(axis=1, keepdims=True)) / 7, rtol=1e-9, atol=1e-14)
+
+
+@pytest.mark.parametrize("at", [0, 71, 330])
+def test_a_row_keeps_its_nan_and_infinity(at):
+    y, labels = RNG.normal(size=(3, 331)), np.array([5, 200, 330])
+    y[1, at] = np.nan
+    loss, grads = gc.compile(cross_entropy())(y=y, t=labels)
+    assert np.isnan(loss) and np.isnan(grads["y"][1]).all() and np.isfinite(grads["y"][[0, 2]]).all()
+    maximum = gc.compile(gc.sum(gc.tensor("y", "n c").max(axis=1)))
+    y[1, at] = np.inf
+    assert maximum(y=y) == np.inf
+    y[2, 4] = np.nan
+    assert np.isnan(maximum(y=y))
 
 
 def test_the_loss_alone_keeps_its_exponentials_in_rows_of_scratch():

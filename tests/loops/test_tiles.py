@@ -10,6 +10,7 @@ import pytest
 
 import graphc as gc
 from graphc.codegen.mathlib.matrix import matmul, tile_rows
+from graphc.codegen.mathlib.vectors import matvec, vecmat
 
 RNG = np.random.default_rng(5)
 i, = gc.indices("i")
@@ -108,6 +109,39 @@ def test_matmul(shape, dtype):
             np.testing.assert_allclose(out, a @ b, rtol=1e-4, atol=1e-4)
             matmul(left, right, out, True)
             np.testing.assert_allclose(out, 2 * (a @ b), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(0, 5), (1, 1), (7, 3), (8, 7), (11, 16), (17, 19), (23, 101), (997, 3), (5, 0)])
+def test_vectors(shape, dtype):
+    a, right, left = RNG.normal(size=shape).astype(dtype), RNG.normal(size=shape[1]).astype(dtype), RNG.normal(size=shape[0]).astype(dtype)
+    products, sums = np.full(shape[0], np.nan, dtype), np.full(shape[1], np.nan, dtype)
+    matvec(a, right, products)
+    np.testing.assert_allclose(products, a @ right, rtol=1e-4, atol=1e-4)
+    for times in (1, 2):
+        vecmat(left, a, sums, times == 2)
+        np.testing.assert_allclose(sums, times * (left @ a), rtol=1e-4, atol=1e-4)
+
+
+def test_a_matrix_times_a_vector_is_a_product_where_products_alone_read_the_matrix():
+    X, w = gc.tensor("X", "n d"), gc.param("w", "d")
+    assert "matvec(" in gc.compile(gc.sum(gc.tanh(X @ w))).source and "vecmat(" in gc.compile(gc.sum(gc.tanh(X @ w))).source
+    assert "matvec(" not in gc.compile(gc.sum(gc.tanh(X @ w)) + gc.sum(gc.max(X, axis=1) ** 2)).source
+    x, v = RNG.normal(size=(701, 19)), RNG.normal(size=19)
+    for loss in (gc.sum(gc.tanh(X @ w)), gc.sum(gc.tanh(X @ w)) + gc.sum(gc.max(X, axis=1) ** 2)):
+        value, grads = gc.compile(loss)(X=x, w=v)
+        np.testing.assert_allclose(value, gc.evaluate(loss, X=x, w=v), rtol=1e-12)
+        np.testing.assert_allclose(grads["w"], (1 - np.tanh(x @ v)**2) @ x, rtol=1e-11)
+
+
+def test_vectors_keep_to_their_row():
+    """An infinity or a NaN in a row is in that row's product alone, whatever the vectors that overlap."""
+    a, x = np.ones((17, 19), np.float32), np.ones(19, np.float32)
+    a[3, 4], a[5, 17], products, sums = np.inf, np.nan, np.empty(17, np.float32), np.empty(19, np.float32)
+    matvec(a, x, products)
+    np.testing.assert_array_equal(products, a @ x)
+    vecmat(np.ones(17, np.float32), a, sums)
+    np.testing.assert_array_equal(sums, a.sum(axis=0))
 
 
 PEAK = """

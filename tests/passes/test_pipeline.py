@@ -166,3 +166,14 @@ def test_interpreter_sees_the_same_in_float32():
 def test_an_empty_graph():
     assert all(function([]) == [] for function in STAGES.values())
     assert interpret([], {}, {}) == {}
+
+
+def test_a_guard_goes_where_zero_times_the_derivative_is_zero_anyway():
+    """bce's derivatives are bounded, those of y log x are not."""
+    x, y = gc.param("x", "n"), gc.tensor("y", "n")
+    program = gc.compile(gc.losses.bce_with_logits(x, y), dtype="float64")
+    assert " if " not in program.source
+    a, b = np.array([np.inf, -np.inf, np.inf, -np.inf, np.nan, 2.0]), np.array([1, 0, 0, 1, 1, 0.25])
+    with np.errstate(all="ignore"):
+        np.testing.assert_allclose(program(x=a, y=b)[1]["x"], (1 / (1 + np.exp(-a)) - b) / 6, atol=1e-16)
+    assert " if " in gc.compile(gc.sum(gc.xlogy(y, x)), dtype="float64").source

@@ -29,8 +29,8 @@ __all__ = ["emit"]
 
 _TYPES = {"float": "real", "int": "int64", "bool": "boolean"}
 LabelCheck = tuple[str, Size, tuple[int, ...]]
-OTHERS = {"matmul": "matrix", "tile_rows": "matrix", "check_labels": "labels",           # what is not in mathlib.float32 and mathlib.float64
-          **dict.fromkeys(("CHUNK", "at", "add_part", "settled"), "chunks")}
+OTHERS = {"matmul": "matrix", "tile_rows": "matrix", "check_labels": "labels", "matvec": "vectors", "vecmat": "vectors",
+          **dict.fromkeys(("CHUNK", "at", "add_part", "settled"), "chunks")}             # what is not in mathlib.float32 and mathlib.float64
 
 
 def emit(program: HostProgram, title: str, dtype: str, labels: Sequence[LabelCheck] = (), across: HostProgram | None = None,
@@ -99,18 +99,19 @@ class _Module(CpuStatements):
         return [f"if {test}:  # few features, many points", f"    across({arguments})", "else:", f"    along({arguments})"]
 
     def kernel(self, k: Kernel) -> str:
-        rows = k.body[-1].loop if isinstance(k.body[-1], Blocks | Short) else k.body[-1]
-        self.rows = rows if k.split else None
-        parameters = (*k.arrays, *k.scalars, *k.sizes, *(("first", "last") if k.split else ()))
+        loop = k.body[-1].loop if isinstance(k.body[-1], Blocks | Short) else k.body[-1]
+        self.rows = loop if k.split and not k.flat else None
+        parameters = dict.fromkeys((*k.arrays, *k.scalars, *k.sizes, *k.bounds))
         lines = ["@rows_kernel" if k.split else "@kernel", f"def {k.name}({', '.join(parameters)}):"]
         lines += self.docstring(k.meaning)
-        sliced = k.split.sliced if k.split else ()
         body = self.block(k.body)
         if self.dtype == "float64":
             body = [*(f"{rest} = real(0)" for rest in chunk_sums(k.body).values()), *body]
         if k.results:
             body.append(f"return {', '.join(self.result(r, k) for r in k.results)}")
-        cut = [f"{', '.join(sliced)} = {', '.join(f'{a}[first:last]' for a in sliced)}"] if sliced else []
+        rows = ":".join(k.bounds)
+        cut = [f"{', '.join(k.sliced)} = {', '.join(f'{a}[{rows}]' for a in k.sliced)}"] if k.sliced else []
+        cut += [f"{', '.join(k.flat)} = {', '.join(f'{a}.reshape(-1)' for a in k.flat)}"] if k.flat else []
         lines += ["    " + x for x in (*self.shapes(k.arrays, body), *cut, *body)]
         return "\n".join(lines)
 

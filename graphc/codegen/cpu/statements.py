@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from graphc.codegen.statements import Statements
 from graphc.codegen.text import Printer
 from graphc.loops.blocks import HEIGHT, LONG
+from graphc.loops.passing import uses
 from graphc.loops.split import in_python
 from graphc.loops.statements import (
     Accumulate,
@@ -36,7 +37,8 @@ __all__ = ["CpuStatements", "is_compiled"]
 
 _NUMPY_TYPES = {"float": "real", "int": "np.int64", "bool": "np.bool_"}
 _MOST_COMPILED = 48          # statements: Numba takes about 0.1 s for each of a long function
-_REDUCE = {"sum": ("plus", "+="), "prod": ("times", "*=")}        # of reals: an addition that LLVM may reorder, and vectorise
+_OF_REALS = {"sum": "plus", "prod": "times", "max": "greatest", "min": "least"}        # their order LLVM may change, so that loops vectorise
+_OF_INTEGERS = {"sum": "add", "prod": "mul", "max": "maximum", "min": "minimum"}
 
 
 def is_compiled(program: HostProgram) -> bool:
@@ -59,14 +61,9 @@ class CpuStatements(Statements):
             case Store(name, index, value):
                 return [f"{name}[{', '.join(map(p, index))}] = {p(value)}"]
             case Accumulate(op, target, value):
-                if op in _REDUCE:
-                    function, sign = _REDUCE[op]
-                    if target.kind == "int":
-                        return [f"{p(target)} {sign} {p(value)}"]
-                    p.functions.add(function)
-                    return [f"{p(target)} = {function}({p(target)}, {p(value)})"]
-                larger = Term({"max": "maximum", "min": "minimum"}[op], (target, value), None, target.kind)
-                return [f"{p(target)} = {p(larger)}"]
+                if target.kind == "int":
+                    return [f"{p(target)} = {p(Term(_OF_INTEGERS[op], (target, value), None, 'int'))}"]
+                return [f"{p(target)} = {p.apply(_OF_REALS[op], [p(target), p(value)])}"]
             case For():
                 return self.loop(s)
             case Blocks():
@@ -101,6 +98,9 @@ class CpuStatements(Statements):
             return [f"{s.index} = {self.print(s.first)}", test, *("    " + x for x in body)]                       # type: ignore[arg-type]
         start, stop = self.ends(s)
         body = ["    " + x for x in body]
+        if s.step:
+            counted = [f"for {s.step} in range({stop} - {start}):", f"    {s.index} = {self.print.apply('at', [start, s.step])}"]
+            return [*counted, *body]
         if not s.parts:
             ends = f"{stop} - 1, -1, -1" if s.reverse else stop if start == "0" else f"{start}, {stop}"
             return [f"for {s.index} in range({ends}):", *body]
@@ -131,7 +131,9 @@ class CpuStatements(Statements):
                 return [*started, *self.stage(s, step, body), *self.block(sums)]
 
     def stage(self, s: Blocks, step: Stage | Flat, statements: Sequence[Statement]) -> list[str]:
-        return self.rows_of(s, step.reads, self.block(statements), step.writes)
+        found = {use for x in statements for use in uses(x)}
+        reads, writes = [name for name in step.reads if (name, False) in found], [name for name in step.writes if (name, True) in found]
+        return self.rows_of(s, reads, self.block(statements), writes)
 
     def rows_of(self, s: Blocks, reads: Sequence[str], lines: Sequence[str], writes: Sequence[str]) -> list[str]:
         """The rows of a block, one after another, with the numbers that they read and write."""
@@ -148,7 +150,9 @@ class CpuStatements(Statements):
         element = load(s.elements, (var(s.element, "int"),), "float")
         short = [*self.stage(s, step, step.arguments), f"{s.elements} = {step.name}[{first}:{last}].reshape(-1)",
                  f"for {s.element} in range(len({s.elements})):", f"    {self.print(element)} = {self.print(Term(step.function, (element,)))}"]
-        width = step.body[0].extent                                        # type: ignore[union-attr]
+        if step.sums:
+            short += self.stage(s, step, step.sums)
+        width = step.arguments[0].extent                                   # type: ignore[union-attr]
         long = self.stage(s, step, step.body)
         if width.is_Integer:
             return short if width < LONG else long
@@ -178,6 +182,17 @@ class CpuStatements(Statements):
         if cast and len(s.results) == 1:
             return [f"{s.results[0]} = real({call})"]
         return [f"{', '.join(s.results)} = {call}" if s.results else call, *(f"{r} = real({r})" for r in cast)]
+
+    def product(self, s: Product) -> list[str]:
+        """A product of matrices, or of a matrix whose rows are contiguous and a vector."""
+        shape, (out, a, b) = s.shape, s.parts
+        if shape.columns:
+            return super().product(s)
+        groups = (shape.inner, shape.rows) if shape.transpose_a else (shape.rows, shape.inner)
+        matrix, vector, result = self.view(s, s.a, a, *groups), self.view(s, s.b, b, shape.inner), self.view(s, s.out, out, shape.rows)
+        if not shape.transpose_a:
+            return [self.print.apply("matvec", [matrix, vector, result])]
+        return [self.print.apply("vecmat", [vector, matrix, result, *([f"{s.tile[0]} > 0"] if s.add else [])])]
 
     def matmul(self, operands: Sequence[str]) -> str:
         return self.print.apply("matmul", operands)

@@ -16,13 +16,14 @@ from graphc.codegen.mathlib.targets import intrinsic
 __all__ = ["llvm", "lookup"]
 
 
-def llvm(real: Any, name: str, arity: int) -> Callable[..., Any]:
-    """llvm.NAME of one, two or three arguments in the precision `real`. maximum and minimum are NaN if either argument is, and -0 < +0."""
+def llvm(real: Any, name: str, arity: int, flags: Sequence[str] = ()) -> Callable[..., Any]:
+    """llvm.NAME of one, two or three arguments in the precision `real`. maximum and minimum are NaN if either argument is, and -0 < +0, unless
+    `flags` say "nsz", which halves their instructions."""
 
     def call(ctx: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         kind = ctx.get_value_type(real)
         values = [ctx.cast(builder, v, t, real) for v, t in zip(arguments, signature.args, strict=True)]
-        return builder.call(builder.module.declare_intrinsic(f"llvm.{name}", [kind], ir.FunctionType(kind, [kind] * arity)), values)
+        return builder.call(builder.module.declare_intrinsic(f"llvm.{name}", [kind], ir.FunctionType(kind, [kind] * arity)), values, fastmath=flags)
 
     if arity == 1:
         return intrinsic(lambda context, a: (real(a), call))

@@ -36,7 +36,7 @@ __all__ = ["library", "NAMES"]
 NAMES = """exp expm1 exp_difference log log1p log2 log10 log1mexp log_product log_ratio log_product3 sin cos tan arctan arctan2
     sinh cosh tanh sech logcosh arcsinh arctanh hypot erf erfc erfcx logerfc sigmoid logsigmoid softplus logaddexp xlogy cbrt power sign int_sign
     floor ceil rint relu maximum minimum int_maximum int_minimum int_relu square powi int_powi lgamma digamma polygamma checked plus times
-    select""".split() + list(STABLE_NAMES)
+    greatest least select""".split() + list(STABLE_NAMES)
 
 def library(real: Any, alone: bool = False, exp: Callable[..., Any] | None = None) -> dict[str, Callable[..., Any]]:
     """All functions of mathlib in the precision `real`; `alone` where float32 is to do without float64, which graphics cards have little of;
@@ -138,6 +138,7 @@ def library(real: Any, alone: bool = False, exp: Callable[..., Any] | None = Non
             raise IndexError("a computed subscript is outside its dim")
         return k
 
-    plus, times = reordered("fadd"), reordered("fmul")
+    plus, times = reordered("fadd"), reordered("fmul")                     # what loops accumulate by
+    greatest, least = (llvm(real, name, 2, ["nsz"]) for name in ("maximum", "minimum"))
     scope = locals() | stable_functions(real, exp, log, log1p) | {"select": select}
     return {name: scope[name] for name in NAMES}

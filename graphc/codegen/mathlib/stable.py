@@ -44,7 +44,7 @@ def stable_functions(real: Any, exp: Callable[..., Any], log: Callable[..., Any]
 
     @inlined
     def times_log(x, l):                                                   # x l, 0 where x = 0 unless l is NaN
-        return select(x == zero, select(l == l, zero, l), x * l)
+        return select((x != zero) | (l != l), x * l, zero)
 
     @inlined
     def exp_sum(x, y):                                                     # exp(x + y)

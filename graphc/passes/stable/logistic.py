@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphc.passes.stable.table import Sides, row, rule
+from graphc.passes.stable.table import Sides, no_wider, row, rule
 
 __all__: list[str] = []
 
@@ -56,7 +56,7 @@ def exp_times_sigmoid(gc: Any, x: Any) -> Sides:
     return gc.exp(x) * gc.sigmoid(-x), gc.sigmoid(x)
 
 
-@rule(varies="x y")
+@rule(varies="x y", when=no_wider)
 def exp_times_another_sigmoid(gc: Any, x: Any, y: Any) -> Sides:
     """exp(y) σ(x) = exp(x + y) σ(-x), where x < 0 and exp(y) may leave the format alone"""
     inside = row("exp_sum", x, y) * row("grouped", gc.sigmoid(-x))

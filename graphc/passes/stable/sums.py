@@ -10,7 +10,7 @@ import importlib
 from typing import Any
 
 from graphc.ir.access import symbols_of
-from graphc.passes.stable.table import Sides, differentiated_as, positive, row, rule
+from graphc.passes.stable.table import Sides, differentiated_as, no_wider, positive, row, rule
 from graphc.passes.subject import symbols
 from graphc.passes.unify import Match
 
@@ -132,13 +132,7 @@ def log_sum_exp(gc: Any, x: Any, m: Any) -> Sides:
             gc.log(gc.sum(gc.exp(x - gc.max(x, "d", keepdims=True)), "d")))
 
 
-def one_for_each_sum(m: Match) -> bool:
-    """Whether y depends on nothing that the sum does not depend on: brought inside, it makes the sum no larger."""
-    inside, y = (next(s for w, s in m.wilds.items() if w.name == name) for name in "xy")
-    return symbols(y) <= symbols(inside)
-
-
-@rule(x="n d", y="n", when=one_for_each_sum)
+@rule(x="n d", y="n", when=no_wider)
 def sum_exp_times_exp(gc: Any, x: Any, y: Any) -> Sides:
     """exp(y) Σ exp(x) = Σ exp(x + y): infinity / infinity where both are large"""
     return gc.sum(gc.exp(x), "d") * gc.exp(y), gc.sum(row("exp_sum", x, y[:, None]), "d")
