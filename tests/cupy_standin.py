@@ -8,16 +8,19 @@ launches, products, waits. It says nothing of CuPy itself or of a card.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import sys
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 
 from graphc.runtime.cuda.emulator.decode import Kernel
 from graphc.runtime.cuda.emulator.machine import launch
 
 ALIGNED = 512
+CUDA_TYPES = {0: np.dtype(np.float32), 2: np.dtype(np.float16), 14: np.dtype(ml_dtypes.bfloat16)}         # as cuBLAS numbers them
 
 
 class CUDARuntimeError(RuntimeError):
@@ -49,6 +52,7 @@ class Cupy(ModuleType):
             get_current_stream=lambda: self.current, function=SimpleNamespace(Module=lambda: Module(self)),
             runtime=SimpleNamespace(getDeviceCount=lambda: devices, getDevice=lambda: self.device, getDeviceProperties=lambda index: about))
         self.cublas = SimpleNamespace(gemm=self.gemm)
+        self.cuda.cublas, self.cuda.device = SimpleNamespace(gemmEx=self.gemm_ex), SimpleNamespace(get_cublas_handle=lambda: 1)
 
     def do(self, step: Any, *note: Any) -> None:
         """Enqueue."""
@@ -99,6 +103,25 @@ class Cupy(ModuleType):
         self.do(step, "gemm", a.shape, b.shape)
 
 
+    def gemm_ex(self, handle: int, op_a: int, op_b: int, m: int, n: int, k: int, alpha: int, a: int, a_type: int, lda: int,
+                b: int, b_type: int, ldb: int, beta: int, c: int, c_type: int, ldc: int, compute: int, algorithm: int) -> None:
+        """cuBLAS's, by columns: c = alpha * op(a) @ op(b) + beta * c, added up in float32."""
+        one, scale = (ctypes.c_float.from_address(x).value for x in (alpha, beta))
+        assert (handle, one, compute, algorithm) == (1, 1.0, 68, -1) and a_type == b_type != 0 and c_type in (0, a_type)
+
+        def columns(address: int, kind: int, rows: int, count: int, leading: int) -> np.ndarray:
+            assert leading >= rows
+            return np.ndarray((rows, count), CUDA_TYPES[kind], _bytes(self, address), strides=(CUDA_TYPES[kind].itemsize, CUDA_TYPES[kind].itemsize * leading))
+
+        def step() -> None:
+            left = columns(a, a_type, k, m, lda).T if op_a else columns(a, a_type, m, k, lda)
+            right = columns(b, b_type, n, k, ldb).T if op_b else columns(b, b_type, k, n, ldb)
+            out = columns(c, c_type, m, n, ldc)
+            product = left.astype(np.float32) @ right.astype(np.float32)
+            out[...] = product + scale * out.astype(np.float32) if scale else product
+        self.do(step, "gemm", (n, k), (k, m))
+
+
 def _array_of(cp: Cupy) -> type:
     """cupy.ndarray: `host` is its memory as NumPy sees it."""
     class ndarray:
@@ -128,6 +151,9 @@ def _array_of(cp: Cupy) -> type:
 
         def copy(self) -> Any:
             return cp.asarray(self.host.copy())
+
+        def astype(self, dtype: Any, copy: bool = True) -> Any:
+            return self if self.dtype == dtype and not copy else cp.asarray(self.host.astype(dtype))
 
         def get(self) -> np.ndarray:
             return cp.asnumpy(self)

@@ -278,6 +278,20 @@ def test_a_bound_call_reads_and_writes_in_place(loss, cp, capture):
     assert step(stream=8)[0].host == 0 and cp.log[-1][-1] == 8
 
 
+@pytest.mark.parametrize("capture", [False, True])
+def test_a_bound_call_writes_into_the_arrays_of_out(loss, cp, capture):
+    """Also into one that kernels cannot write in place: it begins at no multiple of 16 bytes."""
+    f, on_device = gc.compile(loss, target="cuda", capture=capture), sent(cp, **HOST)
+    for buffer in (cp.ndarray((N,), np.float32), cp.ndarray((N + 1,), np.float32)[1:]):
+        step = f.bind(**on_device, out={"x": buffer})
+        for _ in range(4):
+            buffer.host.fill(0)
+            found = step()
+            right(found)
+            np.testing.assert_allclose(buffer.host, GRADIENT, rtol=1e-6)
+            assert found[1]["x"].data.ptr == buffer.data.ptr
+
+
 def test_bind_refuses_what_it_would_copy(loss, cp):
     f = gc.compile(loss, target="cuda")
     with pytest.raises(gc.BindingError, match=r"x\[n\] would be copied: give a C-contiguous float32 array on the device"):

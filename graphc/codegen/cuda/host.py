@@ -42,7 +42,8 @@ class Host(Context):
         for s in body:
             match s:
                 case Allocate(name, sizes, kind):
-                    lines.append(f"{name} = device.empty(({self.shape(sizes)}), {self.array(kind)})")
+                    stored = repr(self.stored[name]) if name in self.stored else self.array(kind)
+                    lines.append(f"{name} = device.empty(({self.shape(sizes)}), {stored})")
                 case Launch():
                     lines += self.launch(s)
                 case Segments(name, columns, length):
@@ -92,13 +93,14 @@ class Host(Context):
         extents = [k.tile if loop.first is not None and k.tile is not None else loop.extent for loop in k.rows]
         number = p.size(sp.Mul(*extents), self.sizes)
         size = "4" if self.dtype == "float32" else "8"
+        halves = ", stored=2" if any(a in self.stored for a in k.arrays) else ""
         if k.alone:
             return f"grids.alone({p.size(k.width, self.sizes) if k.width is not None else 1})"
         if k.flat:
-            return f"grids.elements({number}, {size})"
+            return f"grids.elements({number}, {size}{halves})"
         if k.width is None:
             return f"grids.points({number})"
-        return f"grids.rows({number}, {p.size(k.width, self.sizes)}, {k.held}, {size}, {k.work})"
+        return f"grids.rows({number}, {p.size(k.width, self.sizes)}, {k.held}, {size}, {k.work}{halves})"
 
     def call(self, k: GroupKernel, grid: str) -> str:
         p = self.program

@@ -11,7 +11,7 @@
         d.wrong                                          the flag that kernels set where an index that they compute runs past an array
 
 Labels are checked by a kernel that sets the flag, so that nothing waits in the middle of a call. The flag is read at its end. Until then
-kernels use indices in range in place of wrong ones (see graphc.codegen.cudalib.checks and .indices).
+kernels use indices in range in place of wrong ones (see graphc.codegen.cudalib.kernels and .indices).
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ import numpy as np
 
 from graphc.errors import BindingTypeError
 from graphc.runtime.cuda.arena import Arena
+from graphc.runtime.cuda.products import Products
 
 __all__ = ["Device", "Lane", "Recording", "is_torch", "stream_handle"]
 
@@ -134,20 +135,25 @@ class Device(ABC):
         ...
 
     @abstractmethod
-    def matmul(self, a: Any, b: Any, out: Any, add: bool = False) -> None:
-        ...
+    def matmul(self, a: Any, b: Any, out: Any, add: bool) -> None:
+        """Of two arrays of one dtype (see graphc.runtime.cuda.products)."""
 
 
-class Lane:
+class Lane(Products):
     """`d`: a stream of a device, its scratch memory, the flag of its labels, and the recording of a captured program."""
 
     def __init__(self, device: Device):
         self.device, self.arena = device, Arena(device)
         self.processors, self.empty = device.processors, self.arena.take
-        self.launch, self.matmul = device.launch, device.matmul
+        self.launch, self.multiply = device.launch, device.matmul
         self._flag: Any = None
         self.checks = False             # whether the program checks labels or indices
         self.recording = Recording()
+
+    @property
+    def converted(self) -> Callable[..., Any]:
+        from graphc.codegen.cudalib.kernels import converted
+        return converted
 
     @property
     def wrong(self) -> Any:
@@ -159,7 +165,7 @@ class Lane:
 
     def check_labels(self, name: str, labels: Any, below: int, others: tuple[int, ...] = ()) -> Any:
         """The labels to use. The error that follows a wrong one names it."""
-        from graphc.codegen.cudalib.checks import BLOCK, fenced
+        from graphc.codegen.cudalib.kernels import BLOCK, fenced
         if labels.size and not below and not others:
             raise IndexError("there is no label below 0")
         safe = self.empty(labels.shape, np.dtype(np.int64))

@@ -15,6 +15,7 @@ import numpy as np
 from graphc.runtime.cuda.device import Device, is_torch
 from graphc.runtime.cuda.emulator.decode import Kernel
 from graphc.runtime.cuda.emulator.device import EmulatedDevice
+from graphc.runtime.cuda.halves import on_host
 from graphc.runtime.cuda.kernels import Kernels
 
 __all__ = ["Emulated"]
@@ -70,7 +71,7 @@ class Emulated(Device):
 
     # --- arrays
     def adopt(self, value: Any) -> Any:
-        return value.detach().cpu() if is_torch(value) else value
+        return on_host(value) if is_torch(value) else value
 
     def is_array(self, value: Any) -> bool:
         return type(value) is np.ndarray
@@ -101,5 +102,5 @@ class Emulated(Device):
     def launch(self, kernel: Callable[..., Any], blocks: Any, threads: Any, *args: Any, **constants: Any) -> None:
         self._do(lambda: self.card.launch(kernel, blocks, threads, *args, **constants))
 
-    def matmul(self, a: Any, b: Any, out: Any, add: bool = False) -> None:
+    def matmul(self, a: Any, b: Any, out: Any, add: bool) -> None:
         self._do(lambda: self.card.matmul(a, b, out, add))

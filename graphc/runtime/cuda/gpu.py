@@ -18,6 +18,7 @@ from graphc.errors import BindingError, TargetError
 from graphc.runtime.cuda.device import Device, is_torch, stream_handle
 from graphc.runtime.cuda.errors import translated
 from graphc.runtime.cuda.kernels import Kernels, Ptx, machine_code
+from graphc.runtime.cuda.products import multiply
 
 __all__ = ["Gpu", "cards"]
 
@@ -178,11 +179,8 @@ class Gpu(Device):
         module.load(machine_code(ptx))
         return module.get_function(ptx.entry)
 
-    def matmul(self, a: Any, b: Any, out: Any, add: bool = False) -> None:
-        if a.size and b.size:
-            self.cp.cublas.gemm("N", "N", a, b, out=out, alpha=1.0, beta=float(add))
-        elif out.size and not add:
-            out.data.memset_async(0, out.nbytes)
+    def matmul(self, a: Any, b: Any, out: Any, add: bool) -> None:
+        multiply(self.cp, a, b, out, add)
 
 
 def _three(count: Any) -> tuple[int, ...]:

@@ -20,14 +20,22 @@ import numpy as np
 
 from graphc.errors import BindingTypeError
 from graphc.ir.nodes import Input
+from graphc.loops.device.stored import Types
 from graphc.runtime.cuda.arena import VECTOR
 from graphc.runtime.cuda.device import Device, Lane
+from graphc.runtime.load import Source
 from graphc.runtime.plan import keep_blocks_apart
-from graphc.runtime.program import KINDS
 
-__all__ = ["DevicePlan", "Take", "taker"]
+__all__ = ["DevicePlan", "DeviceSource", "Take", "taker"]
 
 Take = Callable[[Lane, Any], Any]
+
+
+@dataclass(frozen=True)
+class DeviceSource(Source):
+    """`halves`: the half precision in which kernels make each output, and that in which it is handed back; None for that of computing."""
+
+    halves: tuple[tuple[str | None, str | None], ...] = ()
 
 
 @dataclass
@@ -36,7 +44,7 @@ class DevicePlan:
 
     device: Device
     run: Callable[..., Any]
-    dtype: str
+    dtype: Types
     takes: tuple[Take, ...]
     results: tuple[tuple[tuple[int, ...], np.dtype, np.dtype], ...]
     extra: tuple[int, ...]
@@ -95,10 +103,13 @@ class DevicePlan:
     def addresses(self, arrays: Sequence[Any]) -> list[int]:
         return [self.device.address(a) for a in arrays]
 
-    def perform(self, lane: Lane, arrays: Sequence[Any]) -> None:
-        """Run the kernels, or repeat their recording. IndexError if a label was outside its bound."""
+    def perform(self, lane: Lane, arrays: Sequence[Any], then: Callable[[], None] = lambda: None) -> None:
+        """Run the kernels, and `then` what else is to be done, or repeat their recording. IndexError if a label was outside its bound."""
         recording = lane.recording
-        work = lambda: self.run(lane, *arrays, *self.extra)
+
+        def work() -> None:
+            self.run(lane, *arrays, *self.extra)
+            then()
         if self.capture and recording.warm and recording.replay is None:
             recording.replay, recording.addresses = self.device.record(work), self.addresses(arrays)
         if recording.replay is not None:
@@ -110,6 +121,17 @@ class DevicePlan:
             recording.warm = True
         if lane.refused():
             raise IndexError("a label or an index is outside its bound")
+
+    def targets(self, buffers: Sequence[Any], given: dict[int, Any]) -> list[Any]:
+        """Where results are to be found that are written again and again: where kernels write them, unless that is of another dtype, or not the
+        user's array."""
+        found = []
+        for k, (made, (shape, _, handed)) in enumerate(zip(buffers, self.results, strict=True)):
+            theirs = None if given.get(k) is None else self.device.adopt(given[k]).reshape(shape or (1,))
+            if theirs is None:
+                theirs = made if made.dtype == handed else self.device.new(shape or (1,), handed)
+            found.append(made if self.device.address(theirs) == self.device.address(made) else theirs)
+        return found
 
     def hand_back(self, buffers: Sequence[Any], given: dict[int, Any]) -> list[Any]:
         """The results: the user's buffers, arrays of the device, or arrays and numbers of NumPy."""
@@ -125,14 +147,21 @@ class DevicePlan:
         elif theirs is not None:
             ours = self.device.adopt(theirs)
             if self.device.address(ours) != self.device.address(made):
-                self.device.copy(made, ours)
+                self.rounded(made, ours)
         elif made.dtype != handed or self.capture:
             theirs = self.device.new(shape or (1,), handed)
-            self.device.copy(made, theirs)
+            self.rounded(made, theirs)
             return self.device.handed(theirs, shape)
         else:
             return self.device.handed(made, shape)
         return theirs
+
+    def rounded(self, made: Any, theirs: Any) -> None:
+        """A result into an array of ours of the dtype that is handed back: between float32 and halves, by the kernel that products use."""
+        if made.dtype == np.float32 and theirs.dtype.itemsize == 2:
+            self.device.lane().convert(made, theirs)
+        else:
+            self.device.copy(made, theirs)
 
     def into(self, buffer: Any, found: np.ndarray) -> None:
         if isinstance(buffer, np.ndarray):
@@ -141,9 +170,9 @@ class DevicePlan:
             self.device.copy(found, self.device.adopt(buffer))
 
 
-def taker(device: Device, i: Input, value: Any, dtype: str, checked: bool) -> Take:
-    """How values of this kind become an array that kernels read. Labels that are `checked` may be of any width: kernels read what the check makes."""
-    kind = KINDS[dtype if i.dtype == "float" else i.dtype]
+def taker(device: Device, i: Input, value: Any, kind: np.dtype, checked: bool) -> Take:
+    """How values like this become an array of a kind that kernels read. Labels that are `checked` may be of any width: kernels read what the check
+    makes."""
     if not i.dims and not device.is_array(value):
         return lambda lane, v: device.number(v, kind)
 

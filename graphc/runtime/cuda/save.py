@@ -11,7 +11,7 @@ from typing import Any
 
 from graphc.codegen.cudalib import grids
 from graphc.codegen.cudalib.assemble import assemble
-from graphc.runtime.cuda import saved
+from graphc.runtime.cuda import products, saved
 from graphc.runtime.cuda.trace import Launched
 
 __all__ = ["ARCHITECTURES", "save"]
@@ -30,8 +30,8 @@ def save(folder: Path, text: str, kernels: Iterable[Launched], shapes: str, tabl
     _write(folder / "kernels.py", text)
     _write(folder / "host.py", _host(text, shapes))
     _write(folder / "saved.json", json.dumps({**table, "kernels": found}, indent=1) + "\n")
-    shutil.copyfile(saved.__file__, folder / "__init__.py")
-    shutil.copyfile(grids.__file__, folder / "grids.py")
+    for module, name in ((saved, "__init__"), (grids, "grids"), (products, "products")):
+        shutil.copyfile(str(module.__file__), folder / f"{name}.py")
 
 
 def _kernel(folder: Path, name: str, launched: Launched, architectures: Sequence[tuple[int, int]]) -> dict[str, Any]:
