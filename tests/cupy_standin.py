@@ -1,7 +1,7 @@
 """A stand-in for CuPy on a machine without a GPU: what graphc.runtime.cuda asks of CuPy, on the memory of this process.
 
-Memory has addresses, a kernel gets the words that `cuModule`'s launch would be given, and the emulator executes its PTX on what lies at these
-addresses. Streams keep what is enqueued in order; a stream that captures runs nothing. `log` has what a test wants to see: allocations, copies,
+Memory has addresses, and is nobody's when its last array is gone; a kernel gets the words that `cuModule`'s launch would be given, and the
+emulator executes its PTX on what lies at these addresses. Streams keep what is enqueued in order; a stream that captures runs nothing. `log` has what a test wants to see: allocations, copies,
 launches, products, waits. It says nothing of CuPy itself or of a card.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import sys
+import weakref
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -39,7 +40,7 @@ class Cupy(ModuleType):
     def __init__(self, devices: int = 1, capability: tuple[int, int] = (9, 0), limit: int = 1 << 30):
         super().__init__("cupy")
         self.log: list[tuple[Any, ...]] = []
-        self.blocks: list[np.ndarray] = []
+        self.blocks: dict[int, np.ndarray] = {}
         self.limit, self.capability = limit, capability
         self.device, self.broken = 0, None
         self.ndarray, self.uint64, self.int64 = _array_of(self), np.uint64, np.int64
@@ -137,17 +138,23 @@ def _array_of(cp: Cupy) -> type:
             made = cls.__new__(cls)
             made.host, made.data, made.device = host, Pointer(cp, host.ctypes.data), SimpleNamespace(id=cp.device)
             return made
+
+        def part(self, host: np.ndarray) -> Any:
+            """An array in this one's memory."""
+            made = self.of(host)
+            made.data.owner = self.data.owner
+            return made
         shape = property(lambda a: a.host.shape)
         dtype = property(lambda a: a.host.dtype)
         size = property(lambda a: a.host.size)
         nbytes = property(lambda a: a.host.nbytes)
         flags = property(lambda a: a.host.flags)
-        T = property(lambda a: cls_of(a).of(a.host.T))
+        T = property(lambda a: a.part(a.host.T))
 
         def reshape(self, *shape: Any) -> Any:
             made = self.host.reshape(*shape)
             assert not made.size or np.shares_memory(made, self.host), "a reshape that copies"
-            return ndarray.of(made)
+            return self.part(made)
 
         def copy(self) -> Any:
             return cp.asarray(self.host.copy())
@@ -159,7 +166,7 @@ def _array_of(cp: Cupy) -> type:
             return cp.asnumpy(self)
 
         def __getitem__(self, key: Any) -> Any:
-            return ndarray.of(self.host[key])
+            return self.part(self.host[key])
 
         def __setitem__(self, key: Any, value: Any) -> None:
             source = value.host
@@ -169,16 +176,17 @@ def _array_of(cp: Cupy) -> type:
             assert host.flags.c_contiguous and host.shape == self.shape and host.dtype == self.dtype
             kept = host.copy()
             cp.do(lambda: np.copyto(self.host, kept), "send", host.nbytes)
-    cls_of = type
     return ndarray
 
 
 class Pointer:
-    def __init__(self, cp: Cupy, ptr: int):
-        self.cp, self.ptr = cp, ptr
+    """An address; the block there is free when no pointer to its `owner` is left."""
+
+    def __init__(self, cp: Cupy, ptr: int, owner: Any = None):
+        self.cp, self.ptr, self.device_id, self.owner = cp, ptr, cp.device, owner
 
     def __add__(self, offset: int) -> Pointer:
-        return Pointer(self.cp, self.ptr + offset)
+        return Pointer(self.cp, self.ptr + offset, self.owner)
 
     def copy_from_device_async(self, source: Pointer, size: int) -> None:
         self.cp.do(lambda: np.copyto(_bytes(self.cp, self.ptr)[:size], _bytes(self.cp, source.ptr)[:size]), "copy", size)
@@ -195,13 +203,20 @@ def cp_memory(cp: Cupy, size: int) -> Pointer:
         cp.log.append(("allocate", size))
     raw = np.full(size + ALIGNED, 0xFF, np.uint8)
     start = -raw.ctypes.data % ALIGNED
-    cp.blocks.append(raw[start:start + max(size, 1)])
-    return Pointer(cp, cp.blocks[-1].ctypes.data)
+    block, owner = raw[start:start + max(size, 1)], _Owner()
+    address = block.ctypes.data
+    cp.blocks[address] = block
+    weakref.finalize(owner, cp.blocks.pop, address, None)
+    return Pointer(cp, address, owner)
+
+
+class _Owner:
+    pass
 
 
 def _bytes(cp: Cupy, ptr: int) -> np.ndarray:
     """The memory from an address to the end of its block."""
-    for block in reversed(cp.blocks):
+    for block in reversed(cp.blocks.values()):
         if 0 <= ptr - block.ctypes.data < block.size:
             return block[ptr - block.ctypes.data:]
     raise CUDARuntimeError(700, f"cudaErrorIllegalAddress: {ptr:#x} is nobody's")

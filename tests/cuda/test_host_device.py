@@ -263,6 +263,43 @@ def test_signatures_have_recordings_of_their_own(loss, cp):
         np.testing.assert_allclose(value, ((short["x"] - short["y"]) ** 2).mean(), rtol=1e-6)
 
 
+def test_captured_programs_share_numbers_and_do_not_write_over_them(cp):
+    """What another number is copied into is the recording's own, not the array that other programs read 0.5 from."""
+    x, lam = gc.param("x", "n"), gc.scalar("lam")
+    f, g = (gc.compile(lam * gc.sum(x**k), wrt=(), target="cuda", capture=True) for k in (1, 2))
+    on_device = cp.asarray(np.ones(31, np.float32))
+    for value in (0.5, 0.5, 0.5, 2, 3, 4, 0.5, 0.25):
+        assert (float(f(x=on_device, lam=value).host), float(g(x=on_device, lam=0.5).host)) == (31 * value, 15.5)
+    for value in range(300):                                   # more numbers than a device remembers
+        f(x=on_device, lam=value)
+    assert float(g(x=on_device, lam=0.5).host) == 15.5
+
+
+def test_small_results_of_a_captured_call_are_copied_at_once(cp, loss):
+    f, short = gc.compile(loss, target="cuda", capture=True), {k: cp.asarray(a[:31]) for k, a in HOST.items()}
+    found = []
+    for _ in range(4):
+        cp.log.clear()
+        found.append(f(**short))
+    assert [cp.counted(what) for what in ("graph", "copy", "allocate")] == [1, 1, 1]
+    short["x"].set(HOST["y"][:31])
+    assert f(**short)[0].host == 0
+    for value, grads in found:
+        np.testing.assert_allclose(value.host, ((HOST["x"][:31] - HOST["y"][:31]) ** 2).mean(), rtol=1e-6)
+        np.testing.assert_allclose(grads["x"].host, 2 * (HOST["x"][:31] - HOST["y"][:31]) / 31, rtol=1e-6)
+
+
+def test_a_repeated_call_still_keeps_buffers_and_inputs_apart(cp, loss):
+    f, on_device = gc.compile(loss, target="cuda", capture=True), sent(cp, **HOST)
+    buffer = cp.ndarray((N,), np.float32)
+    for _ in range(4):
+        right(f(**on_device, out={"x": buffer}))
+    for x in (buffer, on_device["x"]):
+        with pytest.raises(gc.BindingError, match="a buffer of out= shares memory with an input"):
+            f(x=x, y=on_device["y"], out={"x": x})
+    right(f(**on_device, out={"x": buffer}))
+
+
 @pytest.mark.parametrize("capture", [False, True])
 def test_a_bound_call_reads_and_writes_in_place(loss, cp, capture):
     f, on_device = gc.compile(loss, target="cuda", capture=capture), sent(cp, **HOST)

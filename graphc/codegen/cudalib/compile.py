@@ -12,6 +12,7 @@ The text is the same on every run and every machine: numba-cuda counts functions
 
 from __future__ import annotations
 
+import functools
 import re
 import types
 from collections.abc import Callable, Mapping, Sequence
@@ -42,11 +43,17 @@ class Ptx:
 
 def argument_type(value: Any) -> str:
     """How `compile` calls an argument of a launch: an array is a pointer, an int is int64, a NumPy scalar is of its own dtype."""
-    if hasattr(value, "dtype") and hasattr(value, "shape"):
-        return f"{value.dtype.name}*" if not isinstance(value, np.generic) else value.dtype.name
-    if isinstance(value, int):
+    if type(value) is int:
         return "int64"
+    if hasattr(value, "dtype") and hasattr(value, "shape"):
+        return _name(value.dtype, "" if isinstance(value, np.generic) else "*")
     raise TypeError(f"a kernel takes arrays, ints and NumPy scalars, not {type(value).__name__}")
+
+
+@functools.cache
+def _name(dtype: np.dtype, ending: str) -> str:
+    """Remembered: NumPy makes it anew each time."""
+    return f"{dtype.name}{ending}"
 
 
 def compile(function: Callable[..., Any], arguments: Sequence[str], cc: tuple[int, int] = (8, 0), constants: Mapping[str, Any] | None = None) -> Ptx:

@@ -21,7 +21,6 @@ from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -29,8 +28,10 @@ import numpy as np
 from graphc.errors import BindingTypeError
 from graphc.runtime.cuda.arena import Arena
 from graphc.runtime.cuda.products import Products
+from graphc.runtime.cuda.recording import Recording
+from graphc.runtime.plan import NUMBERS
 
-__all__ = ["Device", "Lane", "Recording", "is_torch", "stream_handle"]
+__all__ = ["Device", "Lane", "is_torch", "stream_handle"]
 
 _MOST_NUMBERS, _MOST_LANES = 256, 16
 
@@ -42,9 +43,11 @@ class Device(ABC):
     cc: tuple[int, int]         # compute capability
     processors: int
     results_stay = False        # whether what is handed to the user changes with the memory that kernels write
+    looks: dict[type, Callable[[Any], tuple[Any, ...]]]         # for types of arrays, what tells two apart that need different plans
 
     def __init__(self) -> None:
         self.lock = threading.RLock()               # of what enqueues: the launches of two calls on one stream must not mix
+        self.plain = frozenset((*NUMBERS, int, *self.looks))       # types that `adopt` leaves as they are
         self._lanes: OrderedDict[int, Lane] = OrderedDict()
         self._numbers: OrderedDict[Any, Any] = OrderedDict()
 
@@ -64,7 +67,7 @@ class Device(ABC):
 
     # --- streams and errors
     @abstractmethod
-    def on(self, stream: Any, values: Sequence[Any]) -> AbstractContextManager[Any]:
+    def on(self, stream: Any, values: Sequence[Any] = ()) -> AbstractContextManager[Any]:
         """Work goes to this stream; without one, to the current stream of the library that `values` come from. What the device reports is
         raised as an error of graphc."""
 
@@ -120,7 +123,7 @@ class Device(ABC):
 
     def number(self, value: Any, dtype: np.dtype) -> Any:
         """A number as an array of one element. The same number is sent once to each stream, which nothing else orders with another."""
-        host = np.full(1, value, dtype)
+        host = np.array([value], dtype)
         key = (self.stream(), dtype, host.tobytes())
         if key not in self._numbers:
             if len(self._numbers) >= _MOST_NUMBERS:
@@ -179,17 +182,6 @@ class Lane(Products):
             return False
         self.device.copy(np.zeros(1, np.uint8), self._flag)
         return True
-
-
-@dataclass
-class Recording:
-    """What a captured program has recorded: `replay` repeats it with arrays at `addresses`. Arrays of `moving` places come at others in other calls,
-    and are copied. It is `warm` when a call ran launch by launch, so that kernels are loaded and the arena holds them all."""
-
-    warm: bool = False
-    replay: Callable[[], None] | None = None
-    addresses: list[int] = field(default_factory=list)
-    moving: set[int] = field(default_factory=set)
 
 
 def is_torch(value: Any) -> bool:

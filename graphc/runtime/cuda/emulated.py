@@ -38,6 +38,7 @@ class Emulated(Device):
     """One emulated card. `card.launches` tells what ran, with its instructions, bytes and sectors."""
 
     name = "emulator"
+    looks = {np.ndarray: lambda v: (v.dtype, v.shape, v.flags.c_contiguous)}
 
     def __init__(self) -> None:
         super().__init__()
@@ -46,7 +47,7 @@ class Emulated(Device):
         self.tape: list[Callable[[], None]] | None = None         # of what a recording keeps
 
     @contextmanager
-    def on(self, stream: Any, values: Sequence[Any]) -> Iterator[None]:
+    def on(self, stream: Any, values: Sequence[Any] = ()) -> Iterator[None]:
         yield
 
     def stream(self) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from graphc.codegen.cudalib.toolkit import MEND
 from graphc.errors import BindingError, TargetError
 from graphc.runtime.cuda.device import Device, is_torch, stream_handle
 from graphc.runtime.cuda.errors import translated
+from graphc.runtime.cuda.halves import on_host
 from graphc.runtime.cuda.kernels import Kernels, Ptx, machine_code
 from graphc.runtime.cuda.products import multiply
 
@@ -65,8 +66,10 @@ class Gpu(Device):
     """Device `index` of the machine. TargetError where there is none."""
 
     def __init__(self, index: int = 0):
-        super().__init__()
         self.cp, self.index = cupy(), index
+        self.looks = {self.cp.ndarray: lambda v: (v.dtype, v.shape, v.flags.c_contiguous, v.data.device_id),
+                      np.ndarray: lambda v: (v.dtype, v.shape)}
+        super().__init__()
         count = cards()
         if not 0 <= index < count:
             found = "no CUDA device (or no driver)" if not count else f"{count} CUDA device{'s' * (count != 1)}, counted from 0"
@@ -79,10 +82,16 @@ class Gpu(Device):
         self._translated = translated(self.name, self.release)
         self._kernels = Kernels(self.cc, self._load)
         self._streams: dict[int, Any] = {}
+        self._own = (self.cp.ndarray, np.ndarray, np.generic, float, int, list, tuple)
 
     # --- streams and errors
+    def on(self, stream: Any, values: Sequence[Any] = ()) -> AbstractContextManager[Any]:
+        if stream is None and not values and self.cp.cuda.runtime.getDevice() == self.index:
+            return self._translated
+        return self._elsewhere(stream, values)
+
     @contextmanager
-    def on(self, stream: Any, values: Sequence[Any]) -> Iterator[None]:
+    def _elsewhere(self, stream: Any, values: Sequence[Any]) -> Iterator[None]:
         handle = _torch_stream(values) if stream is None else stream_handle(stream)
         with self._translated, self.cp.cuda.Device(self.index):
             with nullcontext() if handle is None else self._stream(handle):
@@ -115,10 +124,10 @@ class Gpu(Device):
 
     # --- arrays
     def adopt(self, value: Any) -> Any:
-        if isinstance(value, self.cp.ndarray | np.ndarray | np.generic | float | int | list | tuple):
+        if type(value) in self.plain or isinstance(value, self._own):
             return value
         if is_torch(value):
-            value = value.detach()
+            value = value.detach() if value.is_cuda else on_host(value)
         if hasattr(value, "__dlpack_device__"):
             return self.cp.from_dlpack(value) if value.__dlpack_device__()[0] in (_CUDA, _MANAGED) else value
         interface = getattr(value, "__cuda_array_interface__", None)
@@ -132,9 +141,9 @@ class Gpu(Device):
     def is_array(self, value: Any) -> bool:
         if not isinstance(value, self.cp.ndarray):
             return False
-        if value.device.id != self.index:
-            raise BindingError(f"an array is on device {value.device.id}, and the program runs on device {self.index}: move it, or compile with "
-                               f"device={value.device.id}")
+        if value.data.device_id != self.index:
+            raise BindingError(f"an array is on device {value.data.device_id}, and the program runs on device {self.index}: move it, or compile with "
+                               f"device={value.data.device_id}")
         return True
 
     def new(self, shape: tuple[int, ...], dtype: np.dtype) -> Any:

@@ -23,12 +23,11 @@ from graphc.ir.nodes import Input
 from graphc.loops.device.stored import Types
 from graphc.runtime.cuda.arena import VECTOR
 from graphc.runtime.cuda.device import Device, Lane
+from graphc.runtime.cuda.recording import bundled, repeated
 from graphc.runtime.load import Source
 from graphc.runtime.plan import keep_blocks_apart
 
-__all__ = ["DevicePlan", "DeviceSource", "Take", "taker"]
-
-Take = Callable[[Lane, Any], Any]
+__all__ = ["DevicePlan", "DeviceSource", "Take"]
 
 
 @dataclass(frozen=True)
@@ -54,14 +53,19 @@ class DevicePlan:
 
     def execute(self, values: Sequence[Any], given: dict[int, Any]) -> list[Any]:
         """Run on the current stream."""
-        lane = self.device.lane() if not self.capture else self.lanes.setdefault(self.device.stream(), Lane(self.device))
+        if not self.capture:
+            lane = self.device.lane()
+        elif (found := self.lanes.get(self.device.stream())) is None:
+            lane = self.lanes[self.device.stream()] = Lane(self.device)
+        elif (results := repeated(self, found, values, given)) is not None:
+            return results
+        else:
+            lane = found
         arrays = self.arrays(lane, values, given)
-        if self.capture and lane.recording.replay and lane.recording.addresses != self.addresses(arrays):
-            now = self.addresses(arrays)
-            lane.recording.moving |= {k for k, (a, b) in enumerate(zip(lane.recording.addresses, now, strict=True)) if a != b}
-            lane.recording.replay, lane.recording.warm = None, False
+        if lane.recording.replay is not None and lane.recording.addresses != self.addresses(arrays):
+            lane.recording.moved(self.addresses(arrays))
             arrays = self.arrays(lane, values, given)
-        self.perform(lane, arrays)
+        self.perform(lane, arrays, theirs=(*values, *given.values()))
         return self.hand_back(arrays[len(values):], given)
 
     def arrays(self, lane: Lane, values: Sequence[Any], given: dict[int, Any]) -> list[Any]:
@@ -70,8 +74,7 @@ class DevicePlan:
         arrays = [take(lane, v) for take, v in zip(self.takes, values, strict=True)]
         theirs = {k: self.checked(k, b) for k, b in given.items() if b is not None}
         if theirs:
-            block = lambda a: (self.device.address(a), self.device.address(a) + a.nbytes)
-            keep_blocks_apart([block(b) for b in theirs.values() if b.size and self.device.is_array(b)], [block(a) for a in arrays if a.size])
+            self.keep_apart(theirs, arrays)
         arrays += [self.buffer(lane, k, theirs.get(k)) for k in range(len(self.results))]
         for k in sorted(lane.recording.moving):
             inside = lane.empty(arrays[k].shape, arrays[k].dtype)
@@ -79,6 +82,11 @@ class DevicePlan:
                 self.device.copy(arrays[k], inside)
             arrays[k] = inside
         return arrays
+
+    def keep_apart(self, theirs: dict[int, Any], arrays: Sequence[Any]) -> None:
+        """BindingError if a buffer of out= shares memory with an input or another."""
+        block = lambda a: (self.device.address(a), self.device.address(a) + a.nbytes)
+        keep_blocks_apart([block(b) for b in theirs.values() if b.size and self.device.is_array(b)], [block(a) for a in arrays if a.size])
 
     def buffer(self, lane: Lane, k: int, theirs: Any) -> Any:
         """The array that kernels write a result into; a number's has one element."""
@@ -92,7 +100,8 @@ class DevicePlan:
     def checked(self, k: int, buffer: Any) -> Any:
         """A buffer of out=."""
         shape, _, handed = self.results[k]
-        buffer = self.device.adopt(buffer)
+        if type(buffer) not in self.device.plain:
+            buffer = self.device.adopt(buffer)
         ours = self.device.is_array(buffer) or self.to_host and isinstance(buffer, np.ndarray) and buffer.flags.writeable
         if not ours or buffer.shape != shape or buffer.dtype != handed or not buffer.flags.c_contiguous:
             kind = f"{buffer.dtype} {buffer.shape}" if hasattr(buffer, "dtype") and hasattr(buffer, "shape") else type(buffer).__name__
@@ -103,15 +112,18 @@ class DevicePlan:
     def addresses(self, arrays: Sequence[Any]) -> list[int]:
         return [self.device.address(a) for a in arrays]
 
-    def perform(self, lane: Lane, arrays: Sequence[Any], then: Callable[[], None] = lambda: None) -> None:
-        """Run the kernels, and `then` what else is to be done, or repeat their recording. IndexError if a label was outside its bound."""
+    def perform(self, lane: Lane, arrays: Sequence[Any], then: Callable[[], None] = lambda: None, theirs: Sequence[Any] = ()) -> None:
+        """Run the kernels, and `then` what else is to be done, or repeat their recording. `theirs` are the user's arrays."""
         recording = lane.recording
 
         def work() -> None:
             self.run(lane, *arrays, *self.extra)
             then()
         if self.capture and recording.warm and recording.replay is None:
-            recording.replay, recording.addresses = self.device.record(work), self.addresses(arrays)
+            others = [*(a for a in map(self.device.adopt, theirs) if self.device.is_array(a)),
+                      *(a for k, (a, take) in enumerate(zip(arrays, self.takes, strict=False)) if take.number and k not in recording.moving)]
+            recording.keep(self.device.record(work), arrays, self.addresses(arrays), len(self.takes), set(self.addresses(others)))
+            recording.bundle = bundled(self, lane, arrays[len(self.takes):])
         if recording.replay is not None:
             recording.replay()
         else:
@@ -119,6 +131,11 @@ class DevicePlan:
             work()
             lane.arena.close()
             recording.warm = True
+        self.raise_refused(lane)
+
+    @staticmethod
+    def raise_refused(lane: Lane) -> None:
+        """IndexError if a label was outside its bound."""
         if lane.refused():
             raise IndexError("a label or an index is outside its bound")
 
@@ -139,6 +156,8 @@ class DevicePlan:
 
     def result(self, k: int, made: Any, theirs: Any) -> Any:
         shape, _, handed = self.results[k]
+        if made is None:                                                  # written where it is handed back
+            return theirs
         if self.to_host:
             found = self.device.download(made).astype(handed, copy=False).reshape(shape)
             if theirs is None:
@@ -170,19 +189,27 @@ class DevicePlan:
             self.device.copy(found, self.device.adopt(buffer))
 
 
-def taker(device: Device, i: Input, value: Any, kind: np.dtype, checked: bool) -> Take:
-    """How values like this become an array of a kind that kernels read. Labels that are `checked` may be of any width: kernels read what the check
-    makes."""
-    if not i.dims and not device.is_array(value):
-        return lambda lane, v: device.number(v, kind)
+class Take:
+    """How values like this become an array of a kind that kernels read. A number is sent once; an array is read where it is (`in_place`) or
+    converted. Labels that are `checked` may be of any width: kernels read what the check makes."""
 
-    def convert(lane: Lane, v: Any) -> Any:
-        given = v if device.is_array(v) else np.asarray(v)
-        inside = lane.empty(given.shape or (1,), kind)
-        device.copy(given, inside)
+    __slots__ = ("device", "kind", "dims", "number", "in_place", "on_device")
+
+    def __init__(self, device: Device, i: Input, value: Any, kind: np.dtype, checked: bool):
+        self.device, self.kind, self.dims = device, kind, bool(i.dims)
+        ours = device.is_array(value)
+        self.number = not self.dims and not ours
+        self.in_place = ours and value.flags.c_contiguous and (value.dtype == kind or checked and value.dtype.isnative)
+        self.on_device = ours or self.number
+
+    def __call__(self, lane: Lane, v: Any) -> Any:
+        source = self.source(v)
+        if self.number or self.in_place and self.device.address(v) % VECTOR == 0:
+            return source if self.dims or self.number else source.reshape(1)
+        inside = lane.empty(source.shape or (1,), self.kind)
+        self.device.copy(source, inside)
         return inside
 
-    def take(lane: Lane, v: Any) -> Any:
-        return (v if i.dims else v.reshape(1)) if device.address(v) % VECTOR == 0 else convert(lane, v)
-    as_it_is = device.is_array(value) and value.flags.c_contiguous and (value.dtype == kind or checked and value.dtype.isnative)
-    return take if as_it_is else convert
+    def source(self, v: Any) -> Any:
+        """What is read, or copied: an array of the device, or of NumPy."""
+        return self.device.number(v, self.kind) if self.number else v if self.on_device else np.asarray(v)

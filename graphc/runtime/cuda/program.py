@@ -19,7 +19,7 @@ from graphc.runtime.cuda.bound import BoundDeviceCall
 from graphc.runtime.cuda.device import Device, Lane
 from graphc.runtime.cuda.halves import dtype_of, half_of
 from graphc.runtime.cuda.listing import Listing
-from graphc.runtime.cuda.plan import DevicePlan, taker
+from graphc.runtime.cuda.plan import DevicePlan, Take
 from graphc.runtime.cuda.save import ARCHITECTURES
 from graphc.runtime.load import load
 from graphc.runtime.plan import NUMBERS
@@ -72,7 +72,11 @@ class CudaProgram(Program):
 
     def __call__(self, *args: Any, out: Any = None, stream: Any = None, **inputs: Any) -> Any:
         device = device_of(self._which)
-        with device.lock, device.on(stream, [*args, *inputs.values()]):
+        values = [*args, *inputs.values()]
+        if device.plain.issuperset(map(type, values)):
+            with device.lock, device.on(stream):
+                return super().__call__(*args, out=out, **inputs)
+        with device.lock, device.on(stream, values):
             return super().__call__(*map(device.adopt, args), out=out, **{k: device.adopt(v) for k, v in inputs.items()})
 
     def bind(self, *args: Any, out: Any = None, **inputs: Any) -> BoundDeviceCall:
@@ -131,12 +135,13 @@ class CudaProgram(Program):
     def _signature(self, values: Sequence[Any]) -> Any:                                          # type: ignore[override]
         """None where something has to be looked at each time: a list, or integers that may not fit."""
         found: list[Any] = []
+        looks = device_of(self._which).looks
         for v in values:
             kind = type(v)
             if kind in NUMBERS or kind is int and v.bit_length() < 64:
                 found.append(kind)
-            elif _has_dtype(v) and hasattr(v, "flags") and v.dtype != np.uint64:
-                found += kind, v.dtype, v.shape, v.flags.c_contiguous, getattr(getattr(v, "device", None), "id", None)
+            elif kind in looks and v.dtype != np.uint64:
+                found += kind, *looks[kind](v)
             else:
                 return None
         return tuple(found)
@@ -162,7 +167,7 @@ class CudaProgram(Program):
                         for (shape, kind), (made, handed) in zip(self._results(bound, types.real), source.halves, strict=True))
         checked = {x.input for x in self._binder.labels if x.compiled}
         kinds = map(dtype_of, self._listing.kinds(types))
-        takes = tuple(taker(device, i, v, kind, i in checked) for i, v, kind in zip(self._inputs, values, kinds, strict=False))
+        takes = tuple(Take(device, i, v, kind, i in checked) for i, v, kind in zip(self._inputs, values, kinds, strict=False))
         return DevicePlan(device, run, types, takes, results, tuple(bound.extents[name] for name in source.extents), to_host, self._capture)
 
     def _seen(self, i: Input, value: Any) -> Any:
@@ -196,11 +201,6 @@ class _Seen:
 
     def astype(self, dtype: np.dtype, copy: bool = False) -> _Seen:
         return self
-
-
-def _has_dtype(value: Any) -> bool:
-    """Whether this is an array, or a number, whose dtype is NumPy's."""
-    return isinstance(getattr(value, "dtype", None), np.dtype)
 
 
 def _wide(a: Any) -> Any:
