@@ -21,7 +21,7 @@ from graphc.runtime.cuda.emulator.decode import Kernel
 from graphc.runtime.cuda.emulator.machine import launch
 
 ALIGNED = 512
-CUDA_TYPES = {0: np.dtype(np.float32), 2: np.dtype(np.float16), 14: np.dtype(ml_dtypes.bfloat16)}         # as cuBLAS numbers them
+CUDA_TYPES = {0: np.dtype(np.float32), 1: np.dtype(np.float64), 2: np.dtype(np.float16), 14: np.dtype(ml_dtypes.bfloat16)}         # as cuBLAS numbers them
 
 
 class CUDARuntimeError(RuntimeError):
@@ -52,8 +52,7 @@ class Cupy(ModuleType):
             Stream=stream, Device=lambda index=None: _Device(self, self.device if index is None else index),
             get_current_stream=lambda: self.current, function=SimpleNamespace(Module=lambda: Module(self)),
             runtime=SimpleNamespace(getDeviceCount=lambda: devices, getDevice=lambda: self.device, getDeviceProperties=lambda index: about))
-        self.cublas = SimpleNamespace(gemm=self.gemm)
-        self.cuda.cublas, self.cuda.device = SimpleNamespace(gemmEx=self.gemm_ex), SimpleNamespace(get_cublas_handle=lambda: 1)
+        self.cuda.cublas, self.cuda.device = SimpleNamespace(gemmEx=self.gemm), SimpleNamespace(get_cublas_handle=lambda: 1)
 
     def do(self, step: Any, *note: Any) -> None:
         """Enqueue."""
@@ -94,21 +93,12 @@ class Cupy(ModuleType):
         self.do(lambda: None, "wait")
         return a.host.copy()
 
-    def gemm(self, transa: str, transb: str, a: Any, b: Any, out: Any, alpha: float, beta: float) -> None:
-        assert (transa, transb, alpha) == ("N", "N", 1.0) and out.flags.c_contiguous and out.dtype == a.dtype == b.dtype
-        for x in (a, b):
-            assert x.flags.c_contiguous or x.host.flags.f_contiguous, "CuPy's gemm copies what is neither"
-
-        def step() -> None:
-            out.host[...] = a.host @ b.host + (beta * out.host if beta else 0)
-        self.do(step, "gemm", a.shape, b.shape)
-
-
-    def gemm_ex(self, handle: int, op_a: int, op_b: int, m: int, n: int, k: int, alpha: int, a: int, a_type: int, lda: int,
-                b: int, b_type: int, ldb: int, beta: int, c: int, c_type: int, ldc: int, compute: int, algorithm: int) -> None:
-        """cuBLAS's, by columns: c = alpha * op(a) @ op(b) + beta * c, added up in float32."""
-        one, scale = (ctypes.c_float.from_address(x).value for x in (alpha, beta))
-        assert (handle, one, compute, algorithm) == (1, 1.0, 68, -1) and a_type == b_type != 0 and c_type in (0, a_type)
+    def gemm(self, handle: int, op_a: int, op_b: int, m: int, n: int, k: int, alpha: int, a: int, a_type: int, lda: int,
+             b: int, b_type: int, ldb: int, beta: int, c: int, c_type: int, ldc: int, compute: int, algorithm: int) -> None:
+        """cuBLAS's gemmEx, by columns: c = alpha * op(a) @ op(b) + beta * c; halves are added up in float32."""
+        wide = np.float64 if a_type == 1 else np.float32
+        one, scale = ((ctypes.c_double if a_type == 1 else ctypes.c_float).from_address(x).value for x in (alpha, beta))
+        assert (handle, one, compute, algorithm) == (1, 1.0, 70 if a_type == 1 else 68, -1) and a_type == b_type and c_type in (0, a_type)
 
         def columns(address: int, kind: int, rows: int, count: int, leading: int) -> np.ndarray:
             assert leading >= rows
@@ -118,8 +108,8 @@ class Cupy(ModuleType):
             left = columns(a, a_type, k, m, lda).T if op_a else columns(a, a_type, m, k, lda)
             right = columns(b, b_type, n, k, ldb).T if op_b else columns(b, b_type, k, n, ldb)
             out = columns(c, c_type, m, n, ldc)
-            product = left.astype(np.float32) @ right.astype(np.float32)
-            out[...] = product + scale * out.astype(np.float32) if scale else product
+            product = left.astype(wide) @ right.astype(wide)
+            out[...] = product + scale * out.astype(wide) if scale else product
         self.do(step, "gemm", (n, k), (k, m))
 
 

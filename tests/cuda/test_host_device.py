@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
@@ -13,6 +15,7 @@ pytest.importorskip("numba_cuda", reason="numba-cuda is not installed (cuda)")
 from cupy_standin import CUDARuntimeError, standing_in
 
 import graphc as gc
+from graphc.runtime.cuda.program import device_of
 
 RNG = np.random.default_rng(5)
 N = 1009
@@ -115,6 +118,8 @@ def test_work_goes_to_the_stream_that_is_asked_for(loss, cp):
     assert {entry[-1] for entry in cp.log if entry[0] == "launch"} == {46}
     with pytest.raises(gc.BindingError, match="stream= is a CUDA stream of CuPy, PyTorch or Numba, or its address, given str"):
         f(**on_device, stream="default")
+    with pytest.raises(gc.BindingError, match="or its address, given -1"):
+        f(**on_device, stream=-1)
 
 
 def test_streams_do_not_share_scratch_memory(loss, cp):
@@ -148,7 +153,6 @@ def test_tensors_of_other_libraries_come_by_dlpack(loss, cp):
 
 
 def test_tensors_of_torch_bring_their_stream(loss, cp, monkeypatch):
-    import sys
     monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=SimpleNamespace(current_stream=lambda device: SimpleNamespace(cuda_stream=55))))
 
     class Tensor:
@@ -373,6 +377,113 @@ def test_out_of_memory_frees_and_can_be_tried_again(loss, cp):
     right(f(**on_device))
 
 
+class CUDADriverError(CUDARuntimeError):
+    pass
+
+
+class CUBLASError(CUDARuntimeError):
+    pass
+
+
+FAILURES = [
+    (CUDADriverError, 2, gc.DeviceError, "out of memory: free arrays"), (CUDARuntimeError, 2, gc.DeviceError, "out of memory: free arrays"),
+    (CUBLASError, 3, gc.DeviceError, "out of memory: free arrays"), (CUBLASError, 13, gc.DeviceError, "cuBLAS refused a matrix product"),
+    (CUDARuntimeError, 35, gc.TargetError, "the driver is older than the CUDA runtime"), (CUDADriverError, 209, gc.TargetError, "no code for this device"),
+    (CUDADriverError, 222, gc.TargetError, "PTX is of a newer toolkit"), (CUDADriverError, 400, gc.DeviceError, "the stream is none of this device"),
+    (CUDARuntimeError, 900, gc.DeviceError, "the stream is being captured by the caller"), (CUDADriverError, 701, gc.DeviceError, "a bug of graphc"),
+    (CUDARuntimeError, 719, gc.DeviceError, "the context is lost after a kernel that failed"), (CUDADriverError, 999, gc.DeviceError, "the device refused"),
+]
+
+
+@pytest.mark.parametrize("kind, status, ours, text", FAILURES)
+def test_what_the_device_reports_is_an_error_of_graphc_and_the_next_call_goes_through(loss, cp, kind, status, ours, text):
+    f, on_device, do = gc.compile(loss, target="cuda"), sent(cp, **HOST), cp.do
+
+    def failing(step, *note):
+        raise kind(status, "cudaErrorOfSome: kind\nof text")
+    for plain in (False, True):                                 # in the first call, and where all is prepared
+        cp.do = failing
+        with pytest.raises(ours, match=f"Stand-in: .*{text}.*cudaErrorOfSome: kind of text"):
+            f(**on_device)
+        cp.do = do
+        right(f(**on_device))
+        assert plain or (("free all",) in cp.log) == ("memory" in text)
+
+
+def test_without_memory_recordings_go_and_are_made_again(loss, cp):
+    f, on_device = gc.compile(loss, target="cuda", capture=True), sent(cp, **HOST)
+    for _ in range(3):
+        right(f(**on_device))
+    held, limit, cp.limit = len(cp.blocks), cp.limit, 8
+    with pytest.raises(gc.DeviceError, match="out of memory"):
+        f(**on_device)
+    assert len(cp.blocks) < held
+    cp.limit = limit
+    for graphs in (0, 1, 1):
+        cp.log.clear()
+        right(f(**on_device))
+        assert cp.counted("graph") == graphs
+
+
+def test_a_recording_that_breaks_off_leaves_its_cause(loss, cp):
+    f, on_device = gc.compile(loss, target="cuda", capture=True), sent(cp, **HOST)
+    right(f(**on_device))
+    launch = device_of(None).launch
+    lane = next(iter(f._plans.values())).lanes[0]
+    for error in (CUDADriverError(701, "too many resources"), KeyboardInterrupt()):
+        def failing(*_, error=error):
+            raise error
+        lane.launch = lambda *args, failing=failing, **constants: failing()
+        with pytest.raises(gc.DeviceError if isinstance(error, Exception) else KeyboardInterrupt):
+            f(**on_device)
+        assert cp.current is cp.null and cp.null.tape is None
+    lane.launch = launch
+    for _ in range(3):
+        right(f(**on_device))
+
+
+def test_without_cublas_a_product_says_what_is_missing(cp):
+    class Missing(SimpleNamespace):
+        @property
+        def cublas(self):
+            raise ImportError('Failure finding "libcublas.so.13"\nmore')
+    cp.cuda = Missing(**{k: v for k, v in vars(cp.cuda).items() if k != "cublas"})
+    f = gc.compile(gc.sum((gc.tensor("X", "n d") @ gc.param("W", "d c")) ** 2), target="cuda")
+    with pytest.raises(gc.TargetError, match=r"matrix products are cuBLAS's, .*libcublas.so.13.*pip install 'graphc\[cuda13\]'"):
+        f(X=RNG.normal(size=(11, 3)), W=RNG.normal(size=(3, 13)))
+
+
+def test_an_array_that_its_library_keeps_is_named(loss, cp):
+    def refuses(value):
+        raise BufferError("sparse tensors have no strides")
+    cp.from_dlpack = refuses
+    with pytest.raises(gc.BindingError, match="x: types does not hand this array over .sparse tensors have no strides.; give one of CuPy or NumPy"):
+        gc.compile(loss, target="cuda")(x=SimpleNamespace(__dlpack_device__=lambda: (2, 0)), y=HOST["y"])
+
+
+def test_numpy_buffers_and_inputs_are_kept_apart(loss, cp):
+    f = gc.compile(loss, target="cuda")
+    for x in (HOST["x"], np.concatenate([HOST["x"], HOST["x"]])[3:N + 3]):
+        buffer = x.base[:N] if x.base is not None else x
+        with pytest.raises(gc.BindingError, match="a buffer of out= shares memory with an input"):
+            f(x=x, y=HOST["y"], out={"x": buffer})
+
+
+def test_the_stand_in_has_nothing_that_cupy_lacks(cp):
+    """Names that `import cupy` brings, without a device; of cuBLAS, its loader."""
+    def names(value, path):
+        for name, part in vars(value).items():
+            if not name.startswith("_") and name not in ("log", "blocks", "limit", "capability", "broken", "null", "current", "cublas", "do"):
+                yield f"{path}.{name}"
+                yield from names(part, f"{path}.{name}") if isinstance(part, SimpleNamespace) else ()
+    asked = [n for n in names(cp, "cupy") if n != "cupy.device"]
+    script = "import cupy, sys\nfor name in sys.argv[1:]:\n    eval(name)"
+    done = subprocess.run([sys.executable, "-c", script, *asked], capture_output=True, text=True)
+    if "No module named 'cupy'" in done.stderr:
+        pytest.skip("CuPy is not installed (cuda)")
+    assert len(asked) > 12 and not done.returncode, done.stderr
+
+
 def test_a_lost_context_is_said_to_be_lost(loss, cp):
     f, on_device = gc.compile(loss, target="cuda"), sent(cp, **HOST)
     cp.broken = 700
@@ -402,6 +513,8 @@ def test_there_are_so_many_devices(loss, monkeypatch):
         with pytest.raises(gc.BindingError, match=r"x\[n\]: an array is on device 0"):
             f(**sent(cp, **HOST))                              # of the same signature but for the device
         right(gc.compile(loss, target="cuda", device=0)(**HOST))
+        with pytest.raises(gc.BindingError, match="a buffer of out=: an array is on device 0, and the program runs on device 1"):
+            f(**on_device, out={"x": cp.ndarray((N,), np.float32)})
         with pytest.raises(gc.TargetError, match="device=2: this machine has 2 CUDA devices, counted from 0"):
             gc.compile(loss, target="cuda", device=2)(**HOST)
 

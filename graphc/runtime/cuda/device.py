@@ -17,6 +17,7 @@ kernels use indices in range in place of wrong ones (see graphc.codegen.cudalib.
 from __future__ import annotations
 
 import threading
+import weakref
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -49,6 +50,7 @@ class Device(ABC):
         self.lock = threading.RLock()               # of what enqueues: the launches of two calls on one stream must not mix
         self.plain = frozenset((*NUMBERS, int, *self.looks))       # types that `adopt` leaves as they are
         self._lanes: OrderedDict[int, Lane] = OrderedDict()
+        self._recorded: weakref.WeakSet[Lane] = weakref.WeakSet()
         self._numbers: OrderedDict[Any, Any] = OrderedDict()
 
     def lane(self) -> Lane:
@@ -60,8 +62,16 @@ class Device(ABC):
             self._lanes[handle] = Lane(self)
         return self._lanes[handle]
 
+    def lane_apart(self) -> Lane:
+        """A lane for the recording of a program."""
+        lane = Lane(self)
+        self._recorded.add(lane)
+        return lane
+
     def release(self) -> None:
-        """Give scratch memory back."""
+        """Give scratch memory back; programs record again."""
+        for lane in self._recorded:
+            lane.forget()
         self._lanes.clear()
         self._numbers.clear()
 
@@ -153,6 +163,11 @@ class Lane(Products):
         self.checks = False             # whether the program checks labels or indices
         self.recording = Recording()
 
+    def forget(self) -> None:
+        """Scratch memory, and the recording that uses it."""
+        self.arena.drop()
+        self.recording = Recording()
+
     @property
     def converted(self) -> Callable[..., Any]:
         from graphc.codegen.cudalib.kernels import converted
@@ -190,7 +205,7 @@ def is_torch(value: Any) -> bool:
 
 def stream_handle(stream: Any) -> int:
     """The address of a CUDA stream of CuPy, PyTorch, Numba, or any library with `__cuda_stream__`."""
-    if isinstance(stream, int) and not isinstance(stream, bool):
+    if isinstance(stream, int) and not isinstance(stream, bool) and stream >= 0:
         return stream
     if hasattr(stream, "__cuda_stream__"):
         return int(stream.__cuda_stream__()[1])
@@ -198,4 +213,5 @@ def stream_handle(stream: Any) -> int:
         if hasattr(stream, name):
             handle = getattr(stream, name)
             return int(getattr(handle, "value", handle) or 0)
-    raise BindingTypeError(f"stream= is a CUDA stream of CuPy, PyTorch or Numba, or its address, given {type(stream).__name__}")
+    given = stream if isinstance(stream, int) else type(stream).__name__
+    raise BindingTypeError(f"stream= is a CUDA stream of CuPy, PyTorch or Numba, or its address, given {given}")

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Any
 
 import numpy as np
 
-from graphc.codegen.cudalib.toolkit import MEND
+from graphc.codegen.cudalib.toolkit import MEND, reason
 from graphc.errors import BindingError, TargetError
 from graphc.runtime.cuda.device import Device, is_torch, stream_handle
 from graphc.runtime.cuda.errors import translated
@@ -36,12 +36,17 @@ def cupy() -> Any:
 
 def cards() -> int:
     """How many devices there are: 0 without a driver."""
+    return _cards()[0]
+
+
+def _cards() -> tuple[int, str]:
+    """The same, and why there is none."""
+    runtime = cupy().cuda.runtime
     try:
-        return int(cupy().cuda.runtime.getDeviceCount())
-    except TargetError:
-        raise
-    except Exception:               # "insufficient driver" where there is none at all
-        return 0
+        count = int(runtime.getDeviceCount())
+    except Exception as error:      # "insufficient driver" where there is none at all
+        return 0, f"no CUDA device that answers ({reason(error)}: usually there is no driver here, or one that is too old)"
+    return count, f"{count} CUDA device{'s' * (count != 1)}, counted from 0" if count else "no CUDA device"
 
 
 class _Named:
@@ -70,9 +75,8 @@ class Gpu(Device):
         self.looks = {self.cp.ndarray: lambda v: (v.dtype, v.shape, v.flags.c_contiguous, v.data.device_id),
                       np.ndarray: lambda v: (v.dtype, v.shape)}
         super().__init__()
-        count = cards()
+        count, found = _cards()
         if not 0 <= index < count:
-            found = "no CUDA device (or no driver)" if not count else f"{count} CUDA device{'s' * (count != 1)}, counted from 0"
             raise TargetError(f"device={index}: this machine has {found}. f.source, f.ptx, f.save() and f.explain() need none; "
                               "compile(..., device=\"emulator\") runs the same kernels on the processor, slowly")
         about = self.cp.cuda.runtime.getDeviceProperties(index)
@@ -118,9 +122,11 @@ class Gpu(Device):
             apart.begin_capture()
             try:
                 work()
-            finally:
-                graph = apart.end_capture()
-        return graph.launch
+            except BaseException:
+                with suppress(Exception):                              # of the recording that is broken off: the cause is what matters
+                    apart.end_capture()
+                raise
+            return apart.end_capture().launch                          # type: ignore[no-any-return]
 
     # --- arrays
     def adopt(self, value: Any) -> Any:
@@ -189,7 +195,11 @@ class Gpu(Device):
         return module.get_function(ptx.entry)
 
     def matmul(self, a: Any, b: Any, out: Any, add: bool) -> None:
-        multiply(self.cp, a, b, out, add)
+        try:
+            multiply(self.cp, a, b, out, add)
+        except ImportError as error:
+            raise TargetError(f"matrix products are cuBLAS's, which does not load here ({reason(error)}): {MEND}, or cuda12 with a driver older "
+                              "than 580") from None
 
 
 def _three(count: Any) -> tuple[int, ...]:

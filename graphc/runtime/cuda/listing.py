@@ -75,12 +75,15 @@ class Listing:
                 *(half or plain[r.dtype] for r, (half, _) in zip(self.roots, made, strict=True))]
 
     def shapes(self) -> str:
-        """The shapes of the outputs, as a Python function of the sizes."""
-        printed, sized = Printer(), {s: s.name for r in self.roots for size in r.dims for s in size.free_symbols}
+        """The shapes of inputs and outputs, as Python functions of the sizes."""
+        return "\n\n\n".join(self.function(name, nodes) for name, nodes in (("inputs", self.inputs), ("outputs", self.roots)))
+
+    def function(self, name: str, nodes: Sequence[Node]) -> str:
+        printed, sized = Printer(), {s: s.name for node in nodes for size in node.dims for s in size.free_symbols}
 
         def shape(sizes: Sequence[Size]) -> str:
             return f"({', '.join(printed.size(s, sized) for s in sizes)}{',' * (len(sizes) == 1)})"                # type: ignore[arg-type]
-        return f"def shapes({', '.join(self.dims)}):\n    return [{', '.join(shape(r.dims) for r in self.roots)}]"
+        return f"def {name}({', '.join(self.dims)}):\n    return [{', '.join(shape(node.dims) for node in nodes)}]"
 
     def table(self, types: Types) -> dict[str, Any]:
         """What a saved program knows of its inputs and outputs."""

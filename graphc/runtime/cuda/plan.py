@@ -17,8 +17,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import byte_bounds
 
-from graphc.errors import BindingTypeError
+from graphc.errors import BindingError, BindingTypeError
 from graphc.ir.nodes import Input
 from graphc.loops.device.stored import Types
 from graphc.runtime.cuda.arena import VECTOR
@@ -56,7 +57,7 @@ class DevicePlan:
         if not self.capture:
             lane = self.device.lane()
         elif (found := self.lanes.get(self.device.stream())) is None:
-            lane = self.lanes[self.device.stream()] = Lane(self.device)
+            lane = self.lanes[self.device.stream()] = self.device.lane_apart()
         elif (results := repeated(self, found, values, given)) is not None:
             return results
         else:
@@ -74,7 +75,7 @@ class DevicePlan:
         arrays = [take(lane, v) for take, v in zip(self.takes, values, strict=True)]
         theirs = {k: self.checked(k, b) for k, b in given.items() if b is not None}
         if theirs:
-            self.keep_apart(theirs, arrays)
+            self.keep_apart(theirs, [*arrays, *(v for v in values if isinstance(v, np.ndarray))])
         arrays += [self.buffer(lane, k, theirs.get(k)) for k in range(len(self.results))]
         for k in sorted(lane.recording.moving):
             inside = lane.empty(arrays[k].shape, arrays[k].dtype)
@@ -84,9 +85,13 @@ class DevicePlan:
         return arrays
 
     def keep_apart(self, theirs: dict[int, Any], arrays: Sequence[Any]) -> None:
-        """BindingError if a buffer of out= shares memory with an input or another."""
-        block = lambda a: (self.device.address(a), self.device.address(a) + a.nbytes)
-        keep_blocks_apart([block(b) for b in theirs.values() if b.size and self.device.is_array(b)], [block(a) for a in arrays if a.size])
+        """BindingError if a buffer of out= shares memory with an input or another, on the device or in NumPy: their addresses are never the same."""
+        def block(a: Any) -> tuple[int, int]:
+            if isinstance(a, np.ndarray):
+                return byte_bounds(a)
+            return self.device.address(a), self.device.address(a) + a.nbytes
+        inputs = [a for a in arrays if isinstance(a, np.ndarray) or self.device.is_array(a)]
+        keep_blocks_apart([block(b) for b in theirs.values() if b.size], [block(a) for a in inputs if a.size])
 
     def buffer(self, lane: Lane, k: int, theirs: Any) -> Any:
         """The array that kernels write a result into; a number's has one element."""
@@ -102,7 +107,11 @@ class DevicePlan:
         shape, _, handed = self.results[k]
         if type(buffer) not in self.device.plain:
             buffer = self.device.adopt(buffer)
-        ours = self.device.is_array(buffer) or self.to_host and isinstance(buffer, np.ndarray) and buffer.flags.writeable
+        try:
+            ours = self.device.is_array(buffer)
+        except BindingError as error:
+            raise BindingError(f"a buffer of out=: {error}") from None
+        ours = ours or self.to_host and isinstance(buffer, np.ndarray) and buffer.flags.writeable
         if not ours or buffer.shape != shape or buffer.dtype != handed or not buffer.flags.c_contiguous:
             kind = f"{buffer.dtype} {buffer.shape}" if hasattr(buffer, "dtype") and hasattr(buffer, "shape") else type(buffer).__name__
             where = "of NumPy or the device" if self.to_host else "of the device"

@@ -11,8 +11,9 @@ from typing import Any
 __all__ = ["Products", "multiply"]
 
 BLOCK, MOST_BLOCKS = 256, 2048
-TYPES = {"float32": 0, "float16": 2, "bfloat16": 14}            # CUDA_R_32F, CUDA_R_16F, CUDA_R_16BF
-PLAIN, TRANSPOSED, COMPUTE_32F, ANY_ALGORITHM = 0, 1, 68, -1
+COMPUTE_32F, COMPUTE_64F = 68, 70
+TYPES = {"float32": (0, COMPUTE_32F), "float64": (1, COMPUTE_64F), "float16": (2, COMPUTE_32F), "bfloat16": (14, COMPUTE_32F)}    # as cuBLAS says
+PLAIN, TRANSPOSED, ANY_ALGORITHM = 0, 1, -1
 
 
 class Products:
@@ -50,21 +51,16 @@ class Products:
 
 
 def multiply(cp: Any, a: Any, b: Any, out: Any, add: bool) -> None:
-    """By cuBLAS, as CuPy has it, of two arrays of one dtype."""
+    """By cuBLAS, as CuPy has it, of two arrays of one dtype. It has columns where these arrays have rows: the transposed product, of transposed
+    arrays. Numbers are rounded nowhere but at the end: no TF32, unless the environment asks for it."""
     if not (a.size and b.size):
         if out.size and not add:
             out.data.memset_async(0, out.nbytes)
-    elif a.dtype.itemsize > 2:
-        cp.cublas.gemm("N", "N", a, b, out=out, alpha=1.0, beta=float(add))
-    else:
-        _of_halves(cp, a, b, out, add)
-
-
-def _of_halves(cp: Any, a: Any, b: Any, out: Any, add: bool) -> None:
-    """cuBLAS has columns where these arrays have rows: the transposed product, of transposed arrays."""
-    one, beta = ctypes.c_float(1), ctypes.c_float(add)
-    sides = [(PLAIN, x.shape[1]) if x.flags.c_contiguous else (TRANSPOSED, x.shape[0]) for x in (b, a)]
-    (op_b, rows_b), (op_a, rows_a) = sides
-    cp.cuda.cublas.gemmEx(cp.cuda.device.get_cublas_handle(), op_b, op_a, b.shape[1], a.shape[0], a.shape[1], ctypes.addressof(one),
-                          b.data.ptr, TYPES[b.dtype.name], rows_b, a.data.ptr, TYPES[a.dtype.name], rows_a, ctypes.addressof(beta),
-                          out.data.ptr, TYPES[out.dtype.name], b.shape[1], COMPUTE_32F, ANY_ALGORITHM)
+        return
+    number = ctypes.c_double if a.dtype.name == "float64" else ctypes.c_float
+    one, beta = number(1), number(add)
+    (op_b, leads_b), (op_a, leads_a) = ((PLAIN, x.shape[1]) if x.flags.c_contiguous else (TRANSPOSED, x.shape[0]) for x in (b, a))
+    (type_b, compute), (type_a, _), (type_out, _) = (TYPES[x.dtype.name] for x in (b, a, out))
+    cp.cuda.cublas.gemmEx(cp.cuda.device.get_cublas_handle(), op_b, op_a, b.shape[1], a.shape[0], a.shape[1],
+                          ctypes.addressof(one), b.data.ptr, type_b, leads_b, a.data.ptr, type_a, leads_a,
+                          ctypes.addressof(beta), out.data.ptr, type_out, b.shape[1], compute, ANY_ALGORITHM)

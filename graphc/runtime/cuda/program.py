@@ -77,7 +77,19 @@ class CudaProgram(Program):
             with device.lock, device.on(stream):
                 return super().__call__(*args, out=out, **inputs)
         with device.lock, device.on(stream, values):
-            return super().__call__(*map(device.adopt, args), out=out, **{k: device.adopt(v) for k, v in inputs.items()})
+            named = self._adopted(device, self._named(args, inputs))
+            return super().__call__(out=out, **named)
+
+    def _adopted(self, device: Device, named: Mapping[str, Any]) -> dict[str, Any]:
+        """Arrays of other libraries as ours."""
+        found = {}
+        for name, value in named.items():
+            try:
+                found[name] = device.adopt(value)
+            except (TypeError, ValueError, BufferError, NotImplementedError) as error:
+                raise BindingTypeError(f"{name}: {type(value).__module__.split('.')[0]} does not hand this array over ({error}); give one of CuPy or "
+                                       "NumPy") from None
+        return found
 
     def bind(self, *args: Any, out: Any = None, **inputs: Any) -> BoundDeviceCall:
         """A call without arguments: it computes from what these arrays then hold, into the same arrays each time: those of `out=`, and its own
@@ -88,7 +100,7 @@ class CudaProgram(Program):
         """
         device = device_of(self._which)
         with device.lock, device.on(None, [*args, *inputs.values()]):
-            named = {k: device.adopt(v) for k, v in self._named(args, inputs).items()}
+            named = self._adopted(device, self._named(args, inputs))
             plan, values = self._check(named)
             given = self._structure.flatten(out)
             arrays = plan.arrays(Lane(device), values, given)                                      # in memory of their own
@@ -188,7 +200,7 @@ class CudaProgram(Program):
     def _on_host(self, named: Mapping[str, Any]) -> Mapping[str, Any]:
         device = device_of(self._which)
         with device.lock, device.on(None, list(named.values())):
-            ours = {k: device.adopt(v) for k, v in named.items()}
+            ours = self._adopted(device, named)
             return {k: _wide(device.download(v) if device.is_array(v) else v) for k, v in ours.items()}
 
 

@@ -68,7 +68,7 @@ def repeated(plan: DevicePlan, lane: Lane, values: Sequence[Any], given: dict[in
         if k not in theirs or not device.is_array(theirs[k]) or device.address(theirs[k]) != addresses[count + k]:
             return None
     if theirs and moves:
-        plan.keep_apart(theirs, [v for take, v in zip(plan.takes, values, strict=True) if take.in_place])
+        plan.keep_apart(theirs, values)
     for array, inside in moves:
         device.copy(array, inside)
     recording.replay()
