@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import sys
+import time
 import weakref
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -50,8 +51,9 @@ class Cupy(ModuleType):
         about = {"name": b"Stand-in", "major": capability[0], "minor": capability[1], "multiProcessorCount": 132}
         self.cuda = SimpleNamespace(
             Stream=stream, Device=lambda index=None: _Device(self, self.device if index is None else index),
-            get_current_stream=lambda: self.current, function=SimpleNamespace(Module=lambda: Module(self)),
-            runtime=SimpleNamespace(getDeviceCount=lambda: devices, getDevice=lambda: self.device, getDeviceProperties=lambda index: about))
+            Event=Event, get_elapsed_time=lambda start, stop: (stop.at - start.at) * 1e3, get_current_stream=lambda: self.current, function=SimpleNamespace(Module=lambda: Module(self)),
+            runtime=SimpleNamespace(getDeviceCount=lambda: devices, getDevice=lambda: self.device, getDeviceProperties=lambda index: about,
+                                    driverGetVersion=lambda: 13000))
         self.cuda.cublas, self.cuda.device = SimpleNamespace(gemmEx=self.gemm), SimpleNamespace(get_cublas_handle=lambda: 1)
 
     def do(self, step: Any, *note: Any) -> None:
@@ -212,6 +214,14 @@ def _bytes(cp: Cupy, ptr: int) -> np.ndarray:
     raise CUDARuntimeError(700, f"cudaErrorIllegalAddress: {ptr:#x} is nobody's")
 
 
+class Event:
+    def record(self) -> None:
+        self.at = time.perf_counter()
+
+    def synchronize(self) -> None:
+        pass
+
+
 class Stream:
     def __init__(self, cp: Cupy, ptr: int):
         self.cp, self.ptr, self.tape = cp, ptr, None
@@ -249,6 +259,9 @@ class _Device:
     def __init__(self, cp: Cupy, index: int):
         self.cp, self.id = cp, index
         self.compute_capability = f"{cp.capability[0]}{cp.capability[1]}"
+
+    def synchronize(self) -> None:
+        pass
 
     def __enter__(self) -> None:
         self.before, self.cp.device = self.cp.device, self.id
