@@ -10,7 +10,7 @@ import sympy as sp
 
 from graphc.codegen.cuda.context import Context
 from graphc.ir.nodes import Size
-from graphc.loops.device.statements import Finish, GroupKernel, Launch, Segments
+from graphc.loops.device.statements import Alias, Finish, GroupKernel, Launch, Segments
 from graphc.loops.statements import Allocate, ForTiles, Height, Product
 from graphc.scalar.symbols import Extent
 
@@ -44,6 +44,9 @@ class Host(Context):
                 case Allocate(name, sizes, kind):
                     stored = repr(self.stored[name]) if name in self.stored else self.array(kind)
                     lines.append(f"{name} = device.empty(({self.shape(sizes)}), {stored})")
+                case Alias(name, other, made):
+                    same = self.stored.get(name) == self.stored.get(other)
+                    lines += [f"{name} = {other:<35} # in place"] if same else self.host([made])
                 case Launch():
                     lines += self.launch(s)
                 case Segments(name, columns, length):
@@ -55,7 +58,7 @@ class Host(Context):
                 case ForTiles(extent, rows, start, stop, _, inner):
                     size, height = p.size(extent, self.sizes), self.sizes[rows]
                     loop = [f"{stop} = min({start} + {height}, {size})", *self.host(inner)]
-                    before = [x for x in loop if re.match(r"\w+ = device\.empty|\w+ = grids\.", x)]
+                    before = [x for x in loop if re.match(r"\w+ = (device\.empty|grids\.|\w+ +# in place)", x)]
                     lines += [*before, f"for {start} in range(0, max({size}, 1), {height}):", *("    " + x for x in loop if x not in before)]
                 case Height(rows, extent, held):
                     lines.append(f"{self.sizes[rows]} = grids.tile_rows({p.size(extent, self.sizes)}, {p.size(held, self.sizes)})")

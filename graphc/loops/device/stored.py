@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
-from graphc.loops.device.statements import DeviceProgram, Load, Over, Row
+from graphc.loops.device.statements import DeviceProgram, Load, Over, Row, Save
 from graphc.loops.statements import Accumulate, HostProgram, Product, Track, values
 from graphc.scalar.term import Term, walk
 
@@ -66,13 +66,16 @@ class _Uses:
                     self.of(value)
             case Load(row=row):
                 self.read.add(row.array)
+            case Save():
+                pass
             case Over(loads=loads):
                 self.read |= {row.array for row in loads}
-                self.of(x.loop)
+                self.of(tuple(getattr(x, f.name) for f in fields(x) if f.name not in ("loads", "saves")))
             case Term():
                 self.read |= {t.value for t in walk(x) if t.op == "load"}
             case tuple():
                 for part in x:
                     self.of(part)
             case _ if is_dataclass(x) and not isinstance(x, Row):
+                self.read |= {array} if isinstance(array := getattr(x, "array", None), str) else set()
                 self.of(tuple(getattr(x, f.name) for f in fields(x)))
