@@ -84,6 +84,14 @@ def test_numpy_in_numpy_out(loss, cp):
     np.testing.assert_allclose(buffer, GRADIENT, rtol=1e-6)
 
 
+def test_a_buffer_on_the_device_takes_results_of_numpy_without_a_detour(loss, cp):
+    f, buffers = gc.compile(loss, target="cuda"), (cp.ndarray((), np.float32), {"x": cp.ndarray((N,), np.float32)})
+    for _ in range(2):
+        cp.log.clear()
+        right(f(**HOST, out=buffers), cp.ndarray)
+        assert [cp.counted(what) for what in ("send", "wait", "copy")] == [2, 0, 0]
+
+
 def test_one_array_on_the_device_keeps_results_there(loss, cp):
     right(gc.compile(loss, target="cuda")(x=HOST["x"], y=cp.asarray(HOST["y"])), cp.ndarray)
 

@@ -165,24 +165,21 @@ class DevicePlan:
 
     def result(self, k: int, made: Any, theirs: Any) -> Any:
         shape, _, handed = self.results[k]
-        if made is None:                                                  # written where it is handed back
+        if theirs is not None and self.device.is_array(ours := self.device.adopt(theirs)):
+            if made is not None and self.device.address(ours) != self.device.address(made):            # else written where it is
+                self.rounded(made, ours)
             return theirs
         if self.to_host:
             found = self.device.download(made).astype(handed, copy=False).reshape(shape)
             if theirs is None:
                 return found[()]
-            self.into(theirs, found)
-        elif theirs is not None:
-            ours = self.device.adopt(theirs)
-            if self.device.address(ours) != self.device.address(made):
-                self.rounded(made, ours)
-        elif made.dtype != handed or self.capture:
-            theirs = self.device.new(shape or (1,), handed)
-            self.rounded(made, theirs)
-            return self.device.handed(theirs, shape)
-        else:
-            return self.device.handed(made, shape)
-        return theirs
+            np.copyto(theirs, found)
+            return theirs
+        if made.dtype != handed or self.capture:
+            fresh = self.device.new(shape or (1,), handed)
+            self.rounded(made, fresh)
+            return self.device.handed(fresh, shape)
+        return self.device.handed(made, shape)
 
     def rounded(self, made: Any, theirs: Any) -> None:
         """A result into an array of ours of the dtype that is handed back: between float32 and halves, by the kernel that products use."""
@@ -190,12 +187,6 @@ class DevicePlan:
             self.device.lane().convert(made, theirs)
         else:
             self.device.copy(made, theirs)
-
-    def into(self, buffer: Any, found: np.ndarray) -> None:
-        if isinstance(buffer, np.ndarray):
-            np.copyto(buffer, found)
-        else:
-            self.device.copy(found, self.device.adopt(buffer))
 
 
 class Take:
