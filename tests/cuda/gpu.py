@@ -1,7 +1,7 @@
 """All that wants a card, in one call of ten minutes: `python -m tests.cuda.gpu [--parts times,tests,sanitizer] [--minutes 9.5] [--out FILE] [NAME ...]`.
 
     times      what a call takes of the processor; the rates of this card; value and gradient of each workload, by events (tests/cuda/gpu_rows.py)
-    tests      those of this folder that are marked gpu
+    tests      tests/cuda/test_gpu.py
     sanitizer  compute-sanitizer (memcheck, racecheck, initcheck) on some of them, if it is installed
 
 Each line goes to FILE (gpu.txt in $OUT, or here) as soon as it is known; docs/performance.md keeps it. A part that fails, hangs or runs out of time costs
@@ -25,6 +25,7 @@ from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
+from graphc.runtime.cache import cache_folder
 from graphc.runtime.cuda.gpu import cards
 from tests.cuda.gpu_rows import HEAD, chosen
 
@@ -52,6 +53,7 @@ def main() -> int:
     if not cards():
         print("this machine has no CUDA device")
         return 1
+    os.environ.setdefault("GRAPHC_CACHE", str(cache_folder()))         # one for all processes, so that kernels are compiled once
     log, end = Log(options.out), time.monotonic() + 60 * options.minutes
     failed = 0
     for part in options.parts.split(","):
@@ -132,7 +134,7 @@ def tests(options: argparse.Namespace, log: Log, until: float) -> int:
 
 
 def pytest() -> list[str]:
-    return [sys.executable, "-m", "pytest", "-q", "--tb=short", "-m", "gpu", "-p", "no:cacheprovider", "tests/cuda"]
+    return [sys.executable, "-m", "pytest", "-q", "--tb=short", "-m", "gpu", "-p", "no:cacheprovider", "tests/cuda/test_gpu.py"]
 
 
 def run(command: list[str], log: Log, until: float) -> int:
