@@ -44,9 +44,8 @@ class Host(Context):
                 case Allocate(name, sizes, kind):
                     stored = repr(self.stored[name]) if name in self.stored else self.array(kind)
                     lines.append(f"{name} = device.empty(({self.shape(sizes)}), {stored})")
-                case Alias(name, other, made):
-                    same = self.stored.get(name) == self.stored.get(other)
-                    lines += [f"{name} = {other:<35} # in place"] if same else self.host([made])
+                case Alias():
+                    lines += self.alias(s)
                 case Launch():
                     lines += self.launch(s)
                 case Segments(name, columns, length):
@@ -58,13 +57,21 @@ class Host(Context):
                 case ForTiles(extent, rows, start, stop, _, inner):
                     size, height = p.size(extent, self.sizes), self.sizes[rows]
                     loop = [f"{stop} = min({start} + {height}, {size})", *self.host(inner)]
-                    before = [x for x in loop if re.match(r"\w+ = (device\.empty|grids\.|\w+ +# in place)", x)]
+                    before = [x for x in loop if re.match(r"\w+ = (device\.empty|grids\.|.*# in place)", x)]
                     lines += [*before, f"for {start} in range(0, max({size}, 1), {height}):", *("    " + x for x in loop if x not in before)]
                 case Height(rows, extent, held):
                     lines.append(f"{self.sizes[rows]} = grids.tile_rows({p.size(extent, self.sizes)}, {p.size(held, self.sizes)})")
                 case _:
                     raise TypeError(f"no text for {type(s).__name__}")
         return lines
+
+    def alias(self, s: Alias) -> list[str]:
+        """An array in the memory of another, or its own."""
+        (new,) = self.host([s.made])
+        if self.stored.get(s.name) != self.stored.get(s.other):
+            return [new]
+        own = f" if {s.unless} == 1 else {new.partition(' = ')[2]}" if s.unless else ""
+        return [f"{f'{s.name} = {s.other}{own}':<40}  # in place"]
 
     def shape(self, sizes: Sequence[Size]) -> str:
         return ", ".join(self.print.size(x, self.sizes) for x in sizes) + "," * (len(sizes) == 1)

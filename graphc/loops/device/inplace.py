@@ -31,8 +31,8 @@ def in_place(program: DeviceProgram) -> DeviceProgram:
     return replace(program, body=tuple(body))
 
 
-def _pair(body: Sequence[Any]) -> tuple[Allocate, str, Launch, Launch] | None:
-    """An array, the one whose memory it may take, and the launch that makes it, as it is and as it is to be."""
+def _pair(body: Sequence[Any]) -> tuple[Alias, Launch, Launch] | None:
+    """An array that may take the memory of another, and the launch that makes it, as it is and as it is to be."""
     for tiles in (s for s in body if isinstance(s, ForTiles)):
         every = [*body, *tiles.body]
         taken = {s.other for s in every if isinstance(s, Alias)}
@@ -43,40 +43,38 @@ def _pair(body: Sequence[Any]) -> tuple[Allocate, str, Launch, Launch] | None:
             before, after = tiles.body[:k], tiles.body[k + 1:]
             for new in (a for a in made if a.name in _names(s) and not any(a.name in _names(x) for x in before)):
                 for old in (a for a in made if a.name in _names(s) and a.name not in taken and (a.sizes, a.kind) == (new.sizes, new.kind)):
-                    better = None if any(old.name in _names(x) for x in after) or not _begins(before, old.name) else _apart(s, old.name, new.name)
-                    if better is not None:
-                        return new, old.name, s, better
+                    found = None if any(old.name in _names(x) for x in after) or not _begins(before, old.name) else _apart(s, old.name, new.name)
+                    if found is not None:
+                        return Alias(new.name, old.name, new, found[1]), s, found[0]
     return None
 
 
-def _joined(body: Sequence[Any], new: Allocate, old: str, launch: Launch, better: Launch) -> list[Any]:
-    """The statements with `new` where `old` is; tiles hold so much less."""
+def _joined(body: Sequence[Any], alias: Alias, launch: Launch, better: Launch) -> list[Any]:
+    """The statements with one array where the other is; tiles hold so much less."""
     done: list[Any] = []
     for s in body:
         if isinstance(s, ForTiles):
-            s = replace(s, body=tuple(_joined(s.body, new, old, launch, better)))
-        elif isinstance(s, Height) and s.rows == new.sizes[0]:
-            s = replace(s, held=s.held - sp.Mul(*new.sizes[1:]))
-        if s != new:
-            done.append(better if s is launch else s)
-        if isinstance(s, Allocate) and s.name == old:
-            done.append(Alias(new.name, old, new))
+            s = replace(s, body=tuple(_joined(s.body, alias, launch, better)))
+        elif isinstance(s, Height) and s.rows == alias.made.sizes[0]:
+            s = replace(s, held=s.held - sp.Mul(*alias.made.sizes[1:]))
+        if s != alias.made:
+            done += [better, alias] if s is launch else [s]
     return done
 
 
-def _kernels(s: Launch) -> Iterator[tuple[str, tuple[GroupKernel, ...]]]:
+def _ways(s: Launch) -> Iterator[tuple[str, Any, tuple[GroupKernel, ...]]]:
     """The ways in which a launch is done, by the name of the field: one kernel, or several of which each takes a piece of a row in a block."""
     for f in fields(s):
         way = getattr(s, f.name)
         if way is not None:
-            yield f.name, (way,) if isinstance(way, GroupKernel) else way.kernels
+            yield f.name, way, (way,) if isinstance(way, GroupKernel) else way.kernels
 
 
 def _names(s: Any) -> set[str]:
     """The arrays that a statement of the host uses."""
     if isinstance(s, Product):
         return {s.out, s.a, s.b}
-    return {n for _, kernels in _kernels(s) for k in kernels for n in k.arrays} if isinstance(s, Launch) else set()
+    return {n for *_, kernels in _ways(s) for k in kernels for n in k.arrays} if isinstance(s, Launch) else set()
 
 
 def _begins(body: Sequence[Any], name: str) -> bool:
@@ -85,18 +83,23 @@ def _begins(body: Sequence[Any], name: str) -> bool:
     return isinstance(first, Product) and first.out == name and not first.add
 
 
-def _apart(launch: Launch, old: str, new: str) -> Launch | None:
-    """The launch, with barriers where it wants them, if it may write `new` where `old` is; None if it may not."""
+def _apart(launch: Launch, old: str, new: str) -> tuple[Launch, str] | None:
+    """The launch, with barriers where it wants them, if it may write `new` where `old` is, None if it may not; and, where it may not if rows are in
+    pieces, the variable of how many these are."""
     done: dict[str, Any] = {}
-    for name, kernels in _kernels(launch):
-        pieces = not isinstance(getattr(launch, name), GroupKernel)
-        found = [_in_order(k, old, new, pieces) for k in kernels]
+    unless = ""
+    for name, way, kernels in _ways(launch):
+        found = [_in_order(k, old, new, way not in kernels) for k in kernels]
         writers = [k for k, kernel in enumerate(kernels) if any(use == (new, "save") for use in _uses(kernel.body, kernel.rows[0].index))]
         last = max((k for k, kernel in enumerate(kernels) if old in kernel.arrays), default=-1)
-        if None in found or not writers or min(writers) < last:
-            return None
-        done |= {} if pieces else {name: found[0]}
-    return replace(launch, **done)
+        wrong = None in found or not writers or min(writers) < last
+        if way in kernels:
+            if wrong:
+                return None
+            done[name] = found[0]
+        elif wrong:
+            unless = way.number
+    return replace(launch, **done), unless
 
 
 def _in_order(kernel: GroupKernel, old: str, new: str, pieces: bool) -> GroupKernel | None:

@@ -133,11 +133,13 @@ class Launch:
 
 @dataclass(frozen=True)
 class Alias:
-    """An array in the memory of another: `made` is what it would be else, where the two are stored in different dtypes."""
+    """An array in the memory of another: `made` is what it would be else, where the two are stored in different dtypes, or rows are in several
+    pieces, of which `unless` is the variable."""
 
     name: str
     other: str
     made: Allocate
+    unless: str = ""
 
 
 @dataclass(frozen=True)
