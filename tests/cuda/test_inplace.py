@@ -34,7 +34,7 @@ def agrees(n, d, c, monkeypatch):
 def test_logits_become_their_gradient(n, c, monkeypatch):
     """A part of a warp, a block, and rows in parts; in several tiles, the last of which is not full."""
     source = agrees(n, 5, c, monkeypatch)
-    assert len(re.findall(r"device\.empty\(\(rows, c\)", source)) == 1 and re.search(r"\w+ = XW +# in place", source)
+    assert len(re.findall(r"\n    \w+ = device\.empty\(\(rows, c\)", source)) == 1 and re.search(r"\w+ = XW .*# in place", source)
     assert "grids.tile_rows(n, c)" in source and re.search(r"barrier\(THREADS\)\n +save_row", source)
 
 
