@@ -61,6 +61,7 @@ class CudaProgram(Program):
             raise TargetError(f"device= is the number of a CUDA device, or {EMULATOR!r}, given {device!r}")
         require("numba-cuda", "NVVM")
         self._which, self._capture = device, capture
+        self._source_of = functools.cache(self._source_of)         # asked for in each plan
         self._listing = Listing(self._inputs, self._roots, names, self._source_of)
         self._last = Types(self._dtype or "float64")
         self._on_the_host = [x.input for x in self._binder.labels if not x.compiled]
