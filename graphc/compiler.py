@@ -8,7 +8,7 @@ stabilising L), and hands the joined graph of value and gradients to the stages 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -30,6 +30,7 @@ from graphc.ir.verify import verify
 from graphc.ir.walk import inputs_of, topological
 from graphc.loops.cost import show_cost
 from graphc.loops.device.statements import DeviceProgram
+from graphc.loops.device.stored import Types, stored
 from graphc.loops.lower import lower, lower_for_device
 from graphc.loops.names import RESERVED
 from graphc.loops.statements import Call, HostProgram
@@ -129,20 +130,36 @@ class Compilation:
         """The loop program for a GPU, its mapping, and what makes names for it."""
         return lower_for_device(self.planned(policy=GPU), self.inputs, self.graph, self.node_names, *self.notes(), list(self.few))
 
-    def device_source(self, dtype: str) -> Source:
+    def device_source(self, types: Types) -> Source:
         """The module for CUDA and what is to know for calling it."""
-        return Source(self.cuda_source(dtype), self.unseen(self.on_device[0]), {}, (), False)
+        from graphc.runtime.cuda.plan import DeviceSource
+        program, device, _ = self.on_device
+        handed = self.handed(types)
+        narrow = types.real == "float32" and types.halves
+        inputs = {self.node_names[i]: dict(types.halves)[i.name] for i in self.inputs if i.name in dict(types.halves)} if narrow else {}
+        kept = stored(program, device, inputs, {self.node_names[r]: h for r, h in zip(self.graph, handed, strict=True) if h}) if narrow else {}
+        made = [kept.get(self.node_names[r]) for r in self.graph]
+        return DeviceSource(self.cuda_source(types.real, kept), self.unseen(program), {}, (), False, tuple(zip(made, handed, strict=True)))
+
+    def handed(self, types: Types) -> list[str | None]:
+        """The half precision in which each output is handed back: a gradient in that of its parameter, other arrays in that of all arrays given."""
+        halves = dict(types.halves)
+        kinds = {halves.get(i.name) for i in self.inputs if i.dtype == "float" and i.dims}
+        common = kinds.pop() if len(kinds) == 1 else None
+        return [halves.get(self.gradients.get(k, ""), common if r.dims else None) if r.dtype == "float" else None for k, r in enumerate(self.graph)]
 
     def unseen(self, program: HostProgram) -> tuple[str, ...]:
         """The extents that no input shows."""
         shown = {s for i in self.inputs for s in i.dims}
         return tuple(s.name for s in program.sizes if s not in shown)
 
-    def cuda_source(self, dtype: str) -> str:
-        """The text of the module for CUDA (see graphc.codegen.cuda)."""
+    def cuda_source(self, dtype: str, kept: Mapping[str, str] | None = None) -> str:
+        """The text of the module for CUDA (see graphc.codegen.cuda). `kept` are the arrays in half precision."""
         program, device, own = self.on_device
         labels = [(self.node_names[x.input], x.below, x.others) for x in label_bounds(self.inputs, self.graph) if x.compiled]
-        return emit_cuda(program, device, self.title(), dtype, labels, own)
+        title = "\n".join([self.title(), *(f"{kind:<8} {', '.join(n for n in kept if kept[n] == kind)}" for kind in dict.fromkeys(kept.values()))]
+                          if kept else [self.title()])
+        return emit_cuda(program, device, title, dtype, labels, own, kept)
 
     def notes(self) -> tuple[dict[Node, str], frozenset[Input]]:
         """The line of index notation of each node, and the labels that are checked when a program is called."""

@@ -62,7 +62,9 @@ def _cuda() -> str:
     require("numba-cuda", "NVVM")
     ptx = compile(_nothing, (), (9, 0))
     assemble(ptx.text, "sm_90")
-    return ", ".join(f"{part.name} {part.version}" for part in parts().values() if part.version)
+    missing = [part.name for part in parts().values() if part.problem]
+    found = ", ".join(f"{part.name} {part.version}" for part in parts().values() if part.version)
+    return f"{found}; {' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing" if missing else found
 
 
 def _nothing() -> None:
@@ -70,8 +72,10 @@ def _nothing() -> None:
 
 
 def _gpu() -> str:
-    from graphc.codegen.cudalib.toolkit import cards
-    return ", ".join(cards())
+    from graphc.codegen.cudalib.toolkit import cards, require
+    found = cards()
+    require("cuBLAS")
+    return ", ".join(found)
 
 
 def _cuda_extra() -> str:
@@ -86,7 +90,12 @@ def _cuda_extra() -> str:
 
 def _gpu_way() -> str:
     """Tools can be installed; a driver, and a card, are somebody else's."""
-    return _cuda_extra() if parts()["CuPy"].problem else "nvidia-smi        says whether a driver is installed, and what it sees"
+    from graphc.codegen.cudalib.toolkit import cards
+    try:
+        tools = bool(cards())                          # a card answers: what is missing is cuBLAS
+    except Exception:
+        tools = bool(parts()["CuPy"].problem)
+    return _cuda_extra() if tools else "nvidia-smi        says whether a driver is installed, and what it sees"
 
 
 _CHECKS: dict[str, tuple[str, Callable[[], str], Callable[[], str]]] = {

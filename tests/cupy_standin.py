@@ -1,23 +1,28 @@
 """A stand-in for CuPy on a machine without a GPU: what graphc.runtime.cuda asks of CuPy, on the memory of this process.
 
-Memory has addresses, a kernel gets the words that `cuModule`'s launch would be given, and the emulator executes its PTX on what lies at these
-addresses. Streams keep what is enqueued in order; a stream that captures runs nothing. `log` has what a test wants to see: allocations, copies,
+Memory has addresses, and is nobody's when its last array is gone; a kernel gets the words that `cuModule`'s launch would be given, and the
+emulator executes its PTX on what lies at these addresses. Streams keep what is enqueued in order; a stream that captures runs nothing. `log` has what a test wants to see: allocations, copies,
 launches, products, waits. It says nothing of CuPy itself or of a card.
 """
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import sys
+import time
+import weakref
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 
 from graphc.runtime.cuda.emulator.decode import Kernel
 from graphc.runtime.cuda.emulator.machine import launch
 
 ALIGNED = 512
+CUDA_TYPES = {0: np.dtype(np.float32), 1: np.dtype(np.float64), 2: np.dtype(np.float16), 14: np.dtype(ml_dtypes.bfloat16)}         # as cuBLAS numbers them
 
 
 class CUDARuntimeError(RuntimeError):
@@ -36,7 +41,7 @@ class Cupy(ModuleType):
     def __init__(self, devices: int = 1, capability: tuple[int, int] = (9, 0), limit: int = 1 << 30):
         super().__init__("cupy")
         self.log: list[tuple[Any, ...]] = []
-        self.blocks: list[np.ndarray] = []
+        self.blocks: dict[int, np.ndarray] = {}
         self.limit, self.capability = limit, capability
         self.device, self.broken = 0, None
         self.ndarray, self.uint64, self.int64 = _array_of(self), np.uint64, np.int64
@@ -46,9 +51,10 @@ class Cupy(ModuleType):
         about = {"name": b"Stand-in", "major": capability[0], "minor": capability[1], "multiProcessorCount": 132}
         self.cuda = SimpleNamespace(
             Stream=stream, Device=lambda index=None: _Device(self, self.device if index is None else index),
-            get_current_stream=lambda: self.current, function=SimpleNamespace(Module=lambda: Module(self)),
-            runtime=SimpleNamespace(getDeviceCount=lambda: devices, getDevice=lambda: self.device, getDeviceProperties=lambda index: about))
-        self.cublas = SimpleNamespace(gemm=self.gemm)
+            Event=Event, get_elapsed_time=lambda start, stop: (stop.at - start.at) * 1e3, get_current_stream=lambda: self.current, function=SimpleNamespace(Module=lambda: Module(self)),
+            runtime=SimpleNamespace(getDeviceCount=lambda: devices, getDevice=lambda: self.device, getDeviceProperties=lambda index: about,
+                                    driverGetVersion=lambda: 13000))
+        self.cuda.cublas, self.cuda.device = SimpleNamespace(gemmEx=self.gemm), SimpleNamespace(get_cublas_handle=lambda: 1)
 
     def do(self, step: Any, *note: Any) -> None:
         """Enqueue."""
@@ -89,14 +95,24 @@ class Cupy(ModuleType):
         self.do(lambda: None, "wait")
         return a.host.copy()
 
-    def gemm(self, transa: str, transb: str, a: Any, b: Any, out: Any, alpha: float, beta: float) -> None:
-        assert (transa, transb, alpha) == ("N", "N", 1.0) and out.flags.c_contiguous and out.dtype == a.dtype == b.dtype
-        for x in (a, b):
-            assert x.flags.c_contiguous or x.host.flags.f_contiguous, "CuPy's gemm copies what is neither"
+    def gemm(self, handle: int, op_a: int, op_b: int, m: int, n: int, k: int, alpha: int, a: int, a_type: int, lda: int,
+             b: int, b_type: int, ldb: int, beta: int, c: int, c_type: int, ldc: int, compute: int, algorithm: int) -> None:
+        """cuBLAS's gemmEx, by columns: c = alpha * op(a) @ op(b) + beta * c; halves are added up in float32."""
+        wide = np.float64 if a_type == 1 else np.float32
+        one, scale = ((ctypes.c_double if a_type == 1 else ctypes.c_float).from_address(x).value for x in (alpha, beta))
+        assert (handle, one, compute, algorithm) == (1, 1.0, 70 if a_type == 1 else 68, -1) and a_type == b_type and c_type in (0, a_type)
+
+        def columns(address: int, kind: int, rows: int, count: int, leading: int) -> np.ndarray:
+            assert leading >= rows
+            return np.ndarray((rows, count), CUDA_TYPES[kind], _bytes(self, address), strides=(CUDA_TYPES[kind].itemsize, CUDA_TYPES[kind].itemsize * leading))
 
         def step() -> None:
-            out.host[...] = a.host @ b.host + (beta * out.host if beta else 0)
-        self.do(step, "gemm", a.shape, b.shape)
+            left = columns(a, a_type, k, m, lda).T if op_a else columns(a, a_type, m, k, lda)
+            right = columns(b, b_type, n, k, ldb).T if op_b else columns(b, b_type, k, n, ldb)
+            out = columns(c, c_type, m, n, ldc)
+            product = left.astype(wide) @ right.astype(wide)
+            out[...] = product + scale * out.astype(wide) if scale else product
+        self.do(step, "gemm", (n, k), (k, m))
 
 
 def _array_of(cp: Cupy) -> type:
@@ -114,26 +130,35 @@ def _array_of(cp: Cupy) -> type:
             made = cls.__new__(cls)
             made.host, made.data, made.device = host, Pointer(cp, host.ctypes.data), SimpleNamespace(id=cp.device)
             return made
+
+        def part(self, host: np.ndarray) -> Any:
+            """An array in this one's memory."""
+            made = self.of(host)
+            made.data.owner = self.data.owner
+            return made
         shape = property(lambda a: a.host.shape)
         dtype = property(lambda a: a.host.dtype)
         size = property(lambda a: a.host.size)
         nbytes = property(lambda a: a.host.nbytes)
         flags = property(lambda a: a.host.flags)
-        T = property(lambda a: cls_of(a).of(a.host.T))
+        T = property(lambda a: a.part(a.host.T))
 
         def reshape(self, *shape: Any) -> Any:
             made = self.host.reshape(*shape)
             assert not made.size or np.shares_memory(made, self.host), "a reshape that copies"
-            return ndarray.of(made)
+            return self.part(made)
 
         def copy(self) -> Any:
             return cp.asarray(self.host.copy())
+
+        def astype(self, dtype: Any, copy: bool = True) -> Any:
+            return self if self.dtype == dtype and not copy else cp.asarray(self.host.astype(dtype))
 
         def get(self) -> np.ndarray:
             return cp.asnumpy(self)
 
         def __getitem__(self, key: Any) -> Any:
-            return ndarray.of(self.host[key])
+            return self.part(self.host[key])
 
         def __setitem__(self, key: Any, value: Any) -> None:
             source = value.host
@@ -143,16 +168,17 @@ def _array_of(cp: Cupy) -> type:
             assert host.flags.c_contiguous and host.shape == self.shape and host.dtype == self.dtype
             kept = host.copy()
             cp.do(lambda: np.copyto(self.host, kept), "send", host.nbytes)
-    cls_of = type
     return ndarray
 
 
 class Pointer:
-    def __init__(self, cp: Cupy, ptr: int):
-        self.cp, self.ptr = cp, ptr
+    """An address; the block there is free when no pointer to its `owner` is left."""
+
+    def __init__(self, cp: Cupy, ptr: int, owner: Any = None):
+        self.cp, self.ptr, self.device_id, self.owner = cp, ptr, cp.device, owner
 
     def __add__(self, offset: int) -> Pointer:
-        return Pointer(self.cp, self.ptr + offset)
+        return Pointer(self.cp, self.ptr + offset, self.owner)
 
     def copy_from_device_async(self, source: Pointer, size: int) -> None:
         self.cp.do(lambda: np.copyto(_bytes(self.cp, self.ptr)[:size], _bytes(self.cp, source.ptr)[:size]), "copy", size)
@@ -169,16 +195,31 @@ def cp_memory(cp: Cupy, size: int) -> Pointer:
         cp.log.append(("allocate", size))
     raw = np.full(size + ALIGNED, 0xFF, np.uint8)
     start = -raw.ctypes.data % ALIGNED
-    cp.blocks.append(raw[start:start + max(size, 1)])
-    return Pointer(cp, cp.blocks[-1].ctypes.data)
+    block, owner = raw[start:start + max(size, 1)], _Owner()
+    address = block.ctypes.data
+    cp.blocks[address] = block
+    weakref.finalize(owner, cp.blocks.pop, address, None)
+    return Pointer(cp, address, owner)
+
+
+class _Owner:
+    pass
 
 
 def _bytes(cp: Cupy, ptr: int) -> np.ndarray:
     """The memory from an address to the end of its block."""
-    for block in reversed(cp.blocks):
+    for block in reversed(cp.blocks.values()):
         if 0 <= ptr - block.ctypes.data < block.size:
             return block[ptr - block.ctypes.data:]
     raise CUDARuntimeError(700, f"cudaErrorIllegalAddress: {ptr:#x} is nobody's")
+
+
+class Event:
+    def record(self) -> None:
+        self.at = time.perf_counter()
+
+    def synchronize(self) -> None:
+        pass
 
 
 class Stream:
@@ -218,6 +259,9 @@ class _Device:
     def __init__(self, cp: Cupy, index: int):
         self.cp, self.id = cp, index
         self.compute_capability = f"{cp.capability[0]}{cp.capability[1]}"
+
+    def synchronize(self) -> None:
+        pass
 
     def __enter__(self) -> None:
         self.before, self.cp.device = self.cp.device, self.id

@@ -228,3 +228,9 @@ def test_cuda_without_its_tools_says_what_is_missing_and_how_to_get_it(loss, mon
     monkeypatch.setattr(toolkit, "parts", lambda: missing)
     with pytest.raises(gc.TargetError, match=r"needs numba-cuda.*No module named 'numba_cuda'.*pip install 'graphc\[cuda13\]'(.|\n)*test_program.py:"):
         compile(loss, target="cuda")
+
+
+def test_bfloat16_tensors_are_refused_by_name():
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    with pytest.raises(gc.BindingError, match=r"x\[n\] needs an array, given Tensor: .*BFloat16"):
+        gc.compile(gc.sum(gc.param("x", "n") ** 2))(x=torch.ones(3, dtype=torch.bfloat16))

@@ -128,9 +128,9 @@ def convert(i: Input, value: Any) -> np.ndarray:
     """An input's data as an array of its kind; Python numbers are weak and take the precision of the arrays."""
     if isinstance(value, bool | np.bool_) and i.dtype != "bool":
         raise BindingTypeError(f"{signature(i)} needs {i.dtype} numbers, given a bool; write 1.0 or 0.0\n  declared at {i.origin}")
-    if type(value).__module__.split(".")[0] == "torch":
-        value = value.detach().cpu().numpy() if hasattr(value, "detach") else value
     try:
+        if type(value).__module__.split(".")[0] == "torch":
+            value = value.detach().cpu().numpy() if hasattr(value, "detach") else value
         a = np.asarray(value)
     except Exception as error:
         raise BindingTypeError(f"{signature(i)} needs an array, given {type(value).__name__}: {error}\n  declared at {i.origin}") from None

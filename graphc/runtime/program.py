@@ -39,7 +39,7 @@ class Program(ABC):
     """
 
     def __init__(self, inputs: Sequence[Input], roots: Sequence[Node], outputs: Sequence[Tensor], structure: Structure,
-                 source_of: Callable[[str], Any], explain: Callable[[], str], dtype: str | None = None):
+                 source_of: Callable[[Any], Any], explain: Callable[[], str], dtype: str | None = None):
         self._inputs, self._roots, self._structure = tuple(inputs), tuple(roots), structure
         self._source_of, self._explain, self._dtype = source_of, explain, dtype
         self._outputs = tuple(outputs)
@@ -47,7 +47,7 @@ class Program(ABC):
         self._pick = itemgetter(*names) if len(names) > 1 else lambda given: tuple(given[n] for n in names)
         self._binder = Binder(inputs, roots)
         self._plans: dict[Any, Any] = {}
-        self._last = dtype or "float64"
+        self._last: Any = dtype or "float64"
 
     @property
     def inputs(self) -> dict[str, tuple[str, ...]]:

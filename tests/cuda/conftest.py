@@ -5,6 +5,7 @@ The reasons name `cuda` or `gpu`, so that GRAPHC_REQUIRE="cuda" makes failures o
 
 from __future__ import annotations
 
+import os
 from functools import cache
 
 import pytest
@@ -47,3 +48,9 @@ def pytest_runtest_setup(item):
     for mark, missing in MARKS.items():
         if item.get_closest_marker(mark) and (reason := missing()):
             pytest.skip(reason)
+
+
+def pytest_runtest_logreport(report):
+    """A worker of xdist whose device is lost ends; another takes its place, with the tests that are left."""
+    if report.failed and "context is lost" in report.longreprtext and "PYTEST_XDIST_WORKER" in os.environ:
+        os._exit(1)

@@ -165,13 +165,56 @@ def test_arrays_of_numba_and_jax(cp):
     assert float(f(**narrow)[0]) == pytest.approx(expected, rel=1e-5)
 
 
-def test_half_precision_is_stored_and_not_computed(cp):
-    f = gc.compile(gc.losses.mse(gc.param("x", "n"), gc.tensor("y", "n")), target="cuda")
-    half = {k: RNG.normal(size=1009).astype(np.float16) for k in "xy"}
-    value, grads = f(**{k: cp.asarray(a) for k, a in half.items()})
-    x, y = (a.astype(np.float32) for a in half.values())
-    assert (value.dtype, grads["x"].dtype) == (np.float32, np.float16)
-    np.testing.assert_allclose(value.get(), ((x - y) ** 2).mean(), rtol=1e-6)
+HALVES = pytest.mark.parametrize("kind", ["float16", "bfloat16"])
+
+
+def halved(kind, data):
+    ml_dtypes = pytest.importorskip("ml_dtypes", reason="ml_dtypes is not installed")
+    return {k: a.astype(ml_dtypes.bfloat16 if kind == "bfloat16" else np.float16) if a.dtype.kind == "f" else a for k, a in data.items()}
+
+
+def agrees_in_halves(cp, L, data, names, tolerance, **options):
+    """Of arrays on the card: the value in float32, gradients in the dtype of their parameters."""
+    f, given = gc.compile(L, wrt=names, target="cuda", **options), {k: cp.asarray(a) for k, a in data.items()}
+    wide = {k: a.astype(np.float64) if a.dtype.itemsize == 2 else a for k, a in data.items()}
+    expected, *gradients = gc.evaluate([L, *gc.grad(L, names)], **wide)
+    for _ in range(4):
+        value, grads = f(**given)
+        np.testing.assert_allclose(value.get(), expected, rtol=tolerance)
+        for name, exact in zip(names, gradients, strict=True):
+            found = cp.asnumpy(grads[name])
+            assert (value.dtype, found.dtype) == (np.float32, data[name].dtype)
+            np.testing.assert_allclose(found.astype(np.float64), exact, rtol=2**-8 + tolerance, atol=6e-8 + tolerance * np.abs(exact).max())
+
+
+@HALVES
+@pytest.mark.parametrize("capture", [False, True])
+@pytest.mark.parametrize("c", [1, 33, 256, 1000, 4100, 4104])
+def test_halves_at_extents(cp, kind, capture, c):
+    for n in (1, 67):
+        agrees_in_halves(cp, cross_entropy(), halved(kind, classes(n, c)), ["y"], 1e-5, capture=capture)
+
+
+@HALVES
+def test_a_linear_layer_of_halves(cp, kind):
+    """Products by gemmEx, transposed on either side, and float32 beside halves."""
+    X, W, t = gc.tensor("X", "n d"), gc.param("W", "d c"), gc.labels("t", "n", below="c")
+    data = halved(kind, {"X": RNG.normal(size=(1031, 67)), "W": RNG.normal(size=(67, 503)), "t": RNG.integers(0, 503, 1031)})
+    agrees_in_halves(cp, gc.losses.cross_entropy(X @ W, t), data, ["W"], 2e-2)
+    agrees_in_halves(cp, gc.sum((X @ W) ** 2) / 1031, {k: data[k] for k in "XW"} | {"X": RNG.normal(size=(1031, 67)).astype(np.float32)}, ["W"], 2e-2)
+
+
+def test_bfloat16_tensors_of_torch(cp):
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    if not torch.cuda.is_available():
+        pytest.skip("this torch has no CUDA")
+    data = classes(512, 1000)
+    y, t = torch.tensor(data["y"], device="cuda", dtype=torch.bfloat16, requires_grad=True), torch.tensor(data["t"], device="cuda")
+    value, grads = gc.compile(cross_entropy(), target="cuda")(y=y, t=t)
+    theirs = torch.nn.functional.cross_entropy(y.float(), t)
+    theirs.backward()
+    torch.testing.assert_close(torch.from_dlpack(value), theirs.detach(), rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(torch.from_dlpack(grads["y"]), y.grad, rtol=2**-7, atol=1e-6)
 
 
 def test_captured_calls_follow_arrays_that_move_and_stay(cp):

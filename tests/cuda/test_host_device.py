@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
@@ -13,6 +15,7 @@ pytest.importorskip("numba_cuda", reason="numba-cuda is not installed (cuda)")
 from cupy_standin import CUDARuntimeError, standing_in
 
 import graphc as gc
+from graphc.runtime.cuda.program import device_of
 
 RNG = np.random.default_rng(5)
 N = 1009
@@ -81,6 +84,14 @@ def test_numpy_in_numpy_out(loss, cp):
     np.testing.assert_allclose(buffer, GRADIENT, rtol=1e-6)
 
 
+def test_a_buffer_on_the_device_takes_results_of_numpy_without_a_detour(loss, cp):
+    f, buffers = gc.compile(loss, target="cuda"), (cp.ndarray((), np.float32), {"x": cp.ndarray((N,), np.float32)})
+    for _ in range(2):
+        cp.log.clear()
+        right(f(**HOST, out=buffers), cp.ndarray)
+        assert [cp.counted(what) for what in ("send", "wait", "copy")] == [2, 0, 0]
+
+
 def test_one_array_on_the_device_keeps_results_there(loss, cp):
     right(gc.compile(loss, target="cuda")(x=HOST["x"], y=cp.asarray(HOST["y"])), cp.ndarray)
 
@@ -115,6 +126,8 @@ def test_work_goes_to_the_stream_that_is_asked_for(loss, cp):
     assert {entry[-1] for entry in cp.log if entry[0] == "launch"} == {46}
     with pytest.raises(gc.BindingError, match="stream= is a CUDA stream of CuPy, PyTorch or Numba, or its address, given str"):
         f(**on_device, stream="default")
+    with pytest.raises(gc.BindingError, match="or its address, given -1"):
+        f(**on_device, stream=-1)
 
 
 def test_streams_do_not_share_scratch_memory(loss, cp):
@@ -148,7 +161,6 @@ def test_tensors_of_other_libraries_come_by_dlpack(loss, cp):
 
 
 def test_tensors_of_torch_bring_their_stream(loss, cp, monkeypatch):
-    import sys
     monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=SimpleNamespace(current_stream=lambda device: SimpleNamespace(cuda_stream=55))))
 
     class Tensor:
@@ -263,6 +275,43 @@ def test_signatures_have_recordings_of_their_own(loss, cp):
         np.testing.assert_allclose(value, ((short["x"] - short["y"]) ** 2).mean(), rtol=1e-6)
 
 
+def test_captured_programs_share_numbers_and_do_not_write_over_them(cp):
+    """What another number is copied into is the recording's own, not the array that other programs read 0.5 from."""
+    x, lam = gc.param("x", "n"), gc.scalar("lam")
+    f, g = (gc.compile(lam * gc.sum(x**k), wrt=(), target="cuda", capture=True) for k in (1, 2))
+    on_device = cp.asarray(np.ones(31, np.float32))
+    for value in (0.5, 0.5, 0.5, 2, 3, 4, 0.5, 0.25):
+        assert (float(f(x=on_device, lam=value).host), float(g(x=on_device, lam=0.5).host)) == (31 * value, 15.5)
+    for value in range(300):                                   # more numbers than a device remembers
+        f(x=on_device, lam=value)
+    assert float(g(x=on_device, lam=0.5).host) == 15.5
+
+
+def test_small_results_of_a_captured_call_are_copied_at_once(cp, loss):
+    f, short = gc.compile(loss, target="cuda", capture=True), {k: cp.asarray(a[:31]) for k, a in HOST.items()}
+    found = []
+    for _ in range(4):
+        cp.log.clear()
+        found.append(f(**short))
+    assert [cp.counted(what) for what in ("graph", "copy", "allocate")] == [1, 1, 1]
+    short["x"].set(HOST["y"][:31])
+    assert f(**short)[0].host == 0
+    for value, grads in found:
+        np.testing.assert_allclose(value.host, ((HOST["x"][:31] - HOST["y"][:31]) ** 2).mean(), rtol=1e-6)
+        np.testing.assert_allclose(grads["x"].host, 2 * (HOST["x"][:31] - HOST["y"][:31]) / 31, rtol=1e-6)
+
+
+def test_a_repeated_call_still_keeps_buffers_and_inputs_apart(cp, loss):
+    f, on_device = gc.compile(loss, target="cuda", capture=True), sent(cp, **HOST)
+    buffer = cp.ndarray((N,), np.float32)
+    for _ in range(4):
+        right(f(**on_device, out={"x": buffer}))
+    for x in (buffer, on_device["x"]):
+        with pytest.raises(gc.BindingError, match="a buffer of out= shares memory with an input"):
+            f(x=x, y=on_device["y"], out={"x": x})
+    right(f(**on_device, out={"x": buffer}))
+
+
 @pytest.mark.parametrize("capture", [False, True])
 def test_a_bound_call_reads_and_writes_in_place(loss, cp, capture):
     f, on_device = gc.compile(loss, target="cuda", capture=capture), sent(cp, **HOST)
@@ -276,6 +325,20 @@ def test_a_bound_call_reads_and_writes_in_place(loss, cp, capture):
     assert cp.counted("launch") == (0 if capture else 2)
     on_device["x"].set(HOST["y"])
     assert step(stream=8)[0].host == 0 and cp.log[-1][-1] == 8
+
+
+@pytest.mark.parametrize("capture", [False, True])
+def test_a_bound_call_writes_into_the_arrays_of_out(loss, cp, capture):
+    """Also into one that kernels cannot write in place: it begins at no multiple of 16 bytes."""
+    f, on_device = gc.compile(loss, target="cuda", capture=capture), sent(cp, **HOST)
+    for buffer in (cp.ndarray((N,), np.float32), cp.ndarray((N + 1,), np.float32)[1:]):
+        step = f.bind(**on_device, out={"x": buffer})
+        for _ in range(4):
+            buffer.host.fill(0)
+            found = step()
+            right(found)
+            np.testing.assert_allclose(buffer.host, GRADIENT, rtol=1e-6)
+            assert found[1]["x"].data.ptr == buffer.data.ptr
 
 
 def test_bind_refuses_what_it_would_copy(loss, cp):
@@ -322,6 +385,113 @@ def test_out_of_memory_frees_and_can_be_tried_again(loss, cp):
     right(f(**on_device))
 
 
+class CUDADriverError(CUDARuntimeError):
+    pass
+
+
+class CUBLASError(CUDARuntimeError):
+    pass
+
+
+FAILURES = [
+    (CUDADriverError, 2, gc.DeviceError, "out of memory: free arrays"), (CUDARuntimeError, 2, gc.DeviceError, "out of memory: free arrays"),
+    (CUBLASError, 3, gc.DeviceError, "out of memory: free arrays"), (CUBLASError, 13, gc.DeviceError, "cuBLAS refused a matrix product"),
+    (CUDARuntimeError, 35, gc.TargetError, "the driver is older than the CUDA runtime"), (CUDADriverError, 209, gc.TargetError, "no code for this device"),
+    (CUDADriverError, 222, gc.TargetError, "PTX is of a newer toolkit"), (CUDADriverError, 400, gc.DeviceError, "the stream is none of this device"),
+    (CUDARuntimeError, 900, gc.DeviceError, "the stream is being captured by the caller"), (CUDADriverError, 701, gc.DeviceError, "a bug of graphc"),
+    (CUDARuntimeError, 719, gc.DeviceError, "the context is lost after a kernel that failed"), (CUDADriverError, 999, gc.DeviceError, "the device refused"),
+]
+
+
+@pytest.mark.parametrize("kind, status, ours, text", FAILURES)
+def test_what_the_device_reports_is_an_error_of_graphc_and_the_next_call_goes_through(loss, cp, kind, status, ours, text):
+    f, on_device, do = gc.compile(loss, target="cuda"), sent(cp, **HOST), cp.do
+
+    def failing(step, *note):
+        raise kind(status, "cudaErrorOfSome: kind\nof text")
+    for plain in (False, True):                                 # in the first call, and where all is prepared
+        cp.do = failing
+        with pytest.raises(ours, match=f"Stand-in: .*{text}.*cudaErrorOfSome: kind of text"):
+            f(**on_device)
+        cp.do = do
+        right(f(**on_device))
+        assert plain or (("free all",) in cp.log) == ("memory" in text)
+
+
+def test_without_memory_recordings_go_and_are_made_again(loss, cp):
+    f, on_device = gc.compile(loss, target="cuda", capture=True), sent(cp, **HOST)
+    for _ in range(3):
+        right(f(**on_device))
+    held, limit, cp.limit = len(cp.blocks), cp.limit, 8
+    with pytest.raises(gc.DeviceError, match="out of memory"):
+        f(**on_device)
+    assert len(cp.blocks) < held
+    cp.limit = limit
+    for graphs in (0, 1, 1):
+        cp.log.clear()
+        right(f(**on_device))
+        assert cp.counted("graph") == graphs
+
+
+def test_a_recording_that_breaks_off_leaves_its_cause(loss, cp):
+    f, on_device = gc.compile(loss, target="cuda", capture=True), sent(cp, **HOST)
+    right(f(**on_device))
+    launch = device_of(None).launch
+    lane = next(iter(f._plans.values())).lanes[0]
+    for error in (CUDADriverError(701, "too many resources"), KeyboardInterrupt()):
+        def failing(*_, error=error):
+            raise error
+        lane.launch = lambda *args, failing=failing, **constants: failing()
+        with pytest.raises(gc.DeviceError if isinstance(error, Exception) else KeyboardInterrupt):
+            f(**on_device)
+        assert cp.current is cp.null and cp.null.tape is None
+    lane.launch = launch
+    for _ in range(3):
+        right(f(**on_device))
+
+
+def test_without_cublas_a_product_says_what_is_missing(cp):
+    class Missing(SimpleNamespace):
+        @property
+        def cublas(self):
+            raise ImportError('Failure finding "libcublas.so.13"\nmore')
+    cp.cuda = Missing(**{k: v for k, v in vars(cp.cuda).items() if k != "cublas"})
+    f = gc.compile(gc.sum((gc.tensor("X", "n d") @ gc.param("W", "d c")) ** 2), target="cuda")
+    with pytest.raises(gc.TargetError, match=r"matrix products are cuBLAS's, .*libcublas.so.13.*pip install 'graphc\[cuda13\]'"):
+        f(X=RNG.normal(size=(11, 3)), W=RNG.normal(size=(3, 13)))
+
+
+def test_an_array_that_its_library_keeps_is_named(loss, cp):
+    def refuses(value):
+        raise BufferError("sparse tensors have no strides")
+    cp.from_dlpack = refuses
+    with pytest.raises(gc.BindingError, match="x: types does not hand this array over .sparse tensors have no strides.; give one of CuPy or NumPy"):
+        gc.compile(loss, target="cuda")(x=SimpleNamespace(__dlpack_device__=lambda: (2, 0)), y=HOST["y"])
+
+
+def test_numpy_buffers_and_inputs_are_kept_apart(loss, cp):
+    f = gc.compile(loss, target="cuda")
+    for x in (HOST["x"], np.concatenate([HOST["x"], HOST["x"]])[3:N + 3]):
+        buffer = x.base[:N] if x.base is not None else x
+        with pytest.raises(gc.BindingError, match="a buffer of out= shares memory with an input"):
+            f(x=x, y=HOST["y"], out={"x": buffer})
+
+
+def test_the_stand_in_has_nothing_that_cupy_lacks(cp):
+    """Names that `import cupy` brings, without a device; of cuBLAS, its loader."""
+    def names(value, path):
+        for name, part in vars(value).items():
+            if not name.startswith("_") and name not in ("log", "blocks", "limit", "capability", "broken", "null", "current", "cublas", "do"):
+                yield f"{path}.{name}"
+                yield from names(part, f"{path}.{name}") if isinstance(part, SimpleNamespace) else ()
+    asked = [n for n in names(cp, "cupy") if n != "cupy.device"]
+    script = "import cupy, sys\nfor name in sys.argv[1:]:\n    eval(name)"
+    done = subprocess.run([sys.executable, "-c", script, *asked], capture_output=True, text=True)
+    if "No module named 'cupy'" in done.stderr:
+        pytest.skip("CuPy is not installed (cuda)")
+    assert len(asked) > 12 and not done.returncode, done.stderr
+
+
 def test_a_lost_context_is_said_to_be_lost(loss, cp):
     f, on_device = gc.compile(loss, target="cuda"), sent(cp, **HOST)
     cp.broken = 700
@@ -351,6 +521,8 @@ def test_there_are_so_many_devices(loss, monkeypatch):
         with pytest.raises(gc.BindingError, match=r"x\[n\]: an array is on device 0"):
             f(**sent(cp, **HOST))                              # of the same signature but for the device
         right(gc.compile(loss, target="cuda", device=0)(**HOST))
+        with pytest.raises(gc.BindingError, match="a buffer of out=: an array is on device 0, and the program runs on device 1"):
+            f(**on_device, out={"x": cp.ndarray((N,), np.float32)})
         with pytest.raises(gc.TargetError, match="device=2: this machine has 2 CUDA devices, counted from 0"):
             gc.compile(loss, target="cuda", device=2)(**HOST)
 

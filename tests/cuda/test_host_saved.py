@@ -11,7 +11,7 @@ import pytest
 
 pytest.importorskip("numba_cuda", reason="numba-cuda is not installed (cuda)")
 
-from cupy_standin import standing_in
+from cupy_standin import CUDARuntimeError, standing_in
 
 import graphc as gc
 
@@ -72,3 +72,40 @@ def test_sizes_are_those_of_calls(tmp_path, monkeypatch):
             saved.call(X=data["X"], W=np.ones((3, 300)))
     np.testing.assert_allclose(found[0], value, rtol=1e-13)
     np.testing.assert_allclose(found[1], grads["W"], rtol=1e-13)
+
+
+def test_sizes_that_are_sums_are_checked(tmp_path, monkeypatch):
+    x, y = gc.tensor("x", "n"), gc.tensor("y", "n+1")
+    f = gc.compile(gc.sum(x) * gc.sum(y), target="cuda", device="emulator", dtype="float32")
+    folder = f.save(tmp_path / "saved_sums", sizes={"n": 31}, architectures=[(9, 0)])
+    with standing_in(monkeypatch, capability=(12, 0)):
+        saved = loaded(folder, monkeypatch)
+        with pytest.raises(ValueError, match=r"y has dims \(n \+ 1\) = \(32,\), given an array of shape \(31,\)"):
+            saved.call(x=np.ones(31, np.float32), y=np.ones(31, np.float32))
+        with pytest.raises(TypeError, match="unknown: z. The inputs are x, y"):
+            saved.call(x=np.ones(31, np.float32), y=np.ones(32, np.float32), z=3)
+        (value,) = saved.call(x=np.ones(31, np.float32), y=np.ones(32, np.float32)).values()
+    assert value.host == 31 * 32
+
+
+def test_a_folder_is_saved_again_and_has_a_name_to_import(folder, tmp_path):
+    f = gc.compile(gc.sum(gc.param("x", "n") ** 2), target="cuda", device="emulator", dtype="float32")
+    path = f.save(tmp_path / "saved_twice", sizes={"n": 31}, architectures=[(8, 0), (9, 0)])
+    (path / "notes.txt").write_text("mine")
+    f.save(path, sizes={"n": 31}, architectures=[(9, 0)])
+    assert not list(path.glob("*.sm_80.cubin")) and list(path.glob("*.sm_90.cubin")) and (path / "notes.txt").exists()
+    with pytest.raises(gc.BindingError, match="'saved-loss' is to be the name of a Python package"):
+        f.save(tmp_path / "saved-loss", sizes={"n": 31})
+    with pytest.raises(gc.BindingError, match="architectures= names the compute capabilities"):
+        f.save(tmp_path / "saved_none", sizes={"n": 31}, architectures=[])
+    with pytest.raises(gc.TargetError, match="8.0 and newer"):
+        f.save(tmp_path / "saved_old", sizes={"n": 31}, architectures=[(7, 5)])
+    assert not (tmp_path / "saved_old").exists()
+
+
+def test_machine_code_of_the_same_generation_is_taken(folder, monkeypatch):
+    """sm_86 runs that of sm_80, and not that of sm_90."""
+    with standing_in(monkeypatch, capability=(8, 6)) as cp:
+        saved = loaded(folder, monkeypatch)
+        with pytest.raises(CUDARuntimeError, match="no kernel image"):          # the stand-in takes PTX alone
+            saved.call(w=cp.asarray(np.ones(7, np.float32)), t=np.zeros(31, int), lam=0.5)

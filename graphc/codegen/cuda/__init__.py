@@ -7,12 +7,13 @@
 
 Arrays are pointers to C-contiguous memory that begins at a multiple of 16 bytes; numbers are arrays of one element; extents are int64. Names in
 capitals are constants that a launch gives: THREADS in a group that takes a row, WIDTH elements of it in each, VECTOR at a time, BLOCK threads.
+The text of a kernel does not say how its arrays are stored: a pointer to halves is read and written as float32 (see graphc.codegen.cudalib.halves).
 '''
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from graphc.codegen.cuda.context import LabelCheck
@@ -27,9 +28,10 @@ from graphc.loops.statements import ForTiles, HostProgram
 __all__ = ["emit"]
 
 
-def emit(program: HostProgram, mapped: DeviceProgram, title: str, dtype: str, labels: Sequence[LabelCheck], own: Callable[[str], str]) -> str:
-    """The module's source for float32 or float64. `own` makes names."""
-    return _Module(program, mapped, dtype, labels, own).text(title)
+def emit(program: HostProgram, mapped: DeviceProgram, title: str, dtype: str, labels: Sequence[LabelCheck], own: Callable[[str], str],
+         stored: Mapping[str, str] | None = None) -> str:
+    """The module's source for float32 or float64. `own` makes names; `stored` are the arrays in half precision."""
+    return _Module(program, mapped, dtype, labels, own, stored or {}).text(title)
 
 
 class _Module(Kernels, Host):

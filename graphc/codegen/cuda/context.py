@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -64,8 +64,9 @@ class Context(Statements):
 
     print: _Printer
 
-    def __init__(self, program: HostProgram, mapped: DeviceProgram, dtype: str, labels: Sequence[LabelCheck], own: Callable[[str], str]):
-        self.program, self.mapped, self.dtype, self.labels, self.own = program, mapped, dtype, labels, own
+    def __init__(self, program: HostProgram, mapped: DeviceProgram, dtype: str, labels: Sequence[LabelCheck], own: Callable[[str], str],
+                 stored: Mapping[str, str]):
+        self.program, self.mapped, self.dtype, self.labels, self.own, self.stored = program, mapped, dtype, labels, own, stored
         self.sizes = program.sizes | program.rows
         self.wrong = own("wrong")                          # the flag of indices that are computed and run past what they index
         self.print = _Printer(program.arrays, self.sizes, self.wrong)

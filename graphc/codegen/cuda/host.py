@@ -10,7 +10,7 @@ import sympy as sp
 
 from graphc.codegen.cuda.context import Context
 from graphc.ir.nodes import Size
-from graphc.loops.device.statements import Finish, GroupKernel, Launch, Segments
+from graphc.loops.device.statements import Alias, Finish, GroupKernel, Launch, Segments
 from graphc.loops.statements import Allocate, ForTiles, Height, Product
 from graphc.scalar.symbols import Extent
 
@@ -42,7 +42,10 @@ class Host(Context):
         for s in body:
             match s:
                 case Allocate(name, sizes, kind):
-                    lines.append(f"{name} = device.empty(({self.shape(sizes)}), {self.array(kind)})")
+                    stored = repr(self.stored[name]) if name in self.stored else self.array(kind)
+                    lines.append(f"{name} = device.empty(({self.shape(sizes)}), {stored})")
+                case Alias():
+                    lines += self.alias(s)
                 case Launch():
                     lines += self.launch(s)
                 case Segments(name, columns, length):
@@ -54,13 +57,21 @@ class Host(Context):
                 case ForTiles(extent, rows, start, stop, _, inner):
                     size, height = p.size(extent, self.sizes), self.sizes[rows]
                     loop = [f"{stop} = min({start} + {height}, {size})", *self.host(inner)]
-                    before = [x for x in loop if re.match(r"\w+ = device\.empty|\w+ = grids\.", x)]
+                    before = [x for x in loop if re.match(r"\w+ = (device\.empty|grids\.|.*# in place)", x)]
                     lines += [*before, f"for {start} in range(0, max({size}, 1), {height}):", *("    " + x for x in loop if x not in before)]
                 case Height(rows, extent, held):
                     lines.append(f"{self.sizes[rows]} = grids.tile_rows({p.size(extent, self.sizes)}, {p.size(held, self.sizes)})")
                 case _:
                     raise TypeError(f"no text for {type(s).__name__}")
         return lines
+
+    def alias(self, s: Alias) -> list[str]:
+        """An array in the memory of another, or its own."""
+        (new,) = self.host([s.made])
+        if self.stored.get(s.name) != self.stored.get(s.other):
+            return [new]
+        own = f" if {s.unless} == 1 else {new.partition(' = ')[2]}" if s.unless else ""
+        return [f"{f'{s.name} = {s.other}{own}':<40}  # in place"]
 
     def shape(self, sizes: Sequence[Size]) -> str:
         return ", ".join(self.print.size(x, self.sizes) for x in sizes) + "," * (len(sizes) == 1)
@@ -92,13 +103,14 @@ class Host(Context):
         extents = [k.tile if loop.first is not None and k.tile is not None else loop.extent for loop in k.rows]
         number = p.size(sp.Mul(*extents), self.sizes)
         size = "4" if self.dtype == "float32" else "8"
+        halves = ", stored=2" if any(a in self.stored for a in k.arrays) else ""
         if k.alone:
             return f"grids.alone({p.size(k.width, self.sizes) if k.width is not None else 1})"
         if k.flat:
-            return f"grids.elements({number}, {size})"
+            return f"grids.elements({number}, {size}{halves})"
         if k.width is None:
             return f"grids.points({number})"
-        return f"grids.rows({number}, {p.size(k.width, self.sizes)}, {k.held}, {size}, {k.work})"
+        return f"grids.rows({number}, {p.size(k.width, self.sizes)}, {k.held}, {size}, {k.work}{halves})"
 
     def call(self, k: GroupKernel, grid: str) -> str:
         p = self.program

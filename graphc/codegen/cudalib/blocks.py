@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from graphc.codegen.cudalib.names import cuda, inlined, int64, uint32
-from graphc.codegen.cudalib.vectors import load2, load4, store2, store4
+from graphc.codegen.cudalib.vectors import load2, load4, load8, store2, store4, store8
 
 __all__ = ["lane", "group", "groups", "block", "at", "barrier", "load_row", "save_row", "load_part", "save_part", "fold_sum", "fold_prod",
            "fold_max", "fold_min", "fold_argmax", "fold_argmin", "combined_sum", "combined_prod", "combined_max", "combined_min"]
@@ -64,7 +64,9 @@ def barrier(threads):
 
 @inlined
 def load(row, k, source, j, vector):                                       # row[k:k + vector] = source[j:j + vector]
-    if vector == 4:
+    if vector == 8:
+        row[k], row[k + 1], row[k + 2], row[k + 3], row[k + 4], row[k + 5], row[k + 6], row[k + 7] = load8(source, j)
+    elif vector == 4:
         row[k], row[k + 1], row[k + 2], row[k + 3] = load4(source, j)
     elif vector == 2:
         row[k], row[k + 1] = load2(source, j)
@@ -74,7 +76,9 @@ def load(row, k, source, j, vector):                                       # row
 
 @inlined
 def store(row, k, target, j, vector):
-    if vector == 4:
+    if vector == 8:
+        store8(target, j, row[k], row[k + 1], row[k + 2], row[k + 3], row[k + 4], row[k + 5], row[k + 6], row[k + 7])
+    elif vector == 4:
         store4(target, j, row[k], row[k + 1], row[k + 2], row[k + 3])
     elif vector == 2:
         store2(target, j, row[k], row[k + 1])

@@ -3,7 +3,8 @@
     ptx = compile(kernel, ("float32*", "float32*", "int64"), cc=(9, 0), constants={"THREADS": 256})
     ptx.text, ptx.entry
 
-A kernel is a plain Python function. An argument is a pointer to the first element of an array ("float32*"), or a number ("int64"). A constant is
+A kernel is a plain Python function. An argument is a pointer to the first element of an array ("float32*"; "float16*" and "bfloat16*" are read as
+float32, see `halves`), or a number ("int64"). A constant is
 a global name of the kernel: the kernel is compiled as if the module said `THREADS = 256`, and reads it as a literal.
 
 The text is the same on every run and every machine: numba-cuda counts functions in its symbols, which get plain names here.
@@ -11,6 +12,7 @@ The text is the same on every run and every machine: numba-cuda counts functions
 
 from __future__ import annotations
 
+import functools
 import re
 import types
 from collections.abc import Callable, Mapping, Sequence
@@ -19,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from graphc.codegen.cudalib.halves import HALVES, Halves
 from graphc.codegen.cudalib.lowering import without_device
 from graphc.codegen.cudalib.toolkit import tool
 from graphc.errors import TargetError
@@ -40,11 +43,17 @@ class Ptx:
 
 def argument_type(value: Any) -> str:
     """How `compile` calls an argument of a launch: an array is a pointer, an int is int64, a NumPy scalar is of its own dtype."""
-    if hasattr(value, "dtype") and hasattr(value, "shape"):
-        return f"{value.dtype.name}*" if not isinstance(value, np.generic) else value.dtype.name
-    if isinstance(value, int):
+    if type(value) is int:
         return "int64"
+    if hasattr(value, "dtype") and hasattr(value, "shape"):
+        return _name(value.dtype, "" if isinstance(value, np.generic) else "*")
     raise TypeError(f"a kernel takes arrays, ints and NumPy scalars, not {type(value).__name__}")
+
+
+@functools.cache
+def _name(dtype: np.dtype, ending: str) -> str:
+    """Remembered: NumPy makes it anew each time."""
+    return f"{dtype.name}{ending}"
 
 
 def compile(function: Callable[..., Any], arguments: Sequence[str], cc: tuple[int, int] = (8, 0), constants: Mapping[str, Any] | None = None) -> Ptx:
@@ -66,6 +75,8 @@ def compile(function: Callable[..., Any], arguments: Sequence[str], cc: tuple[in
 
 
 def _type(kinds: Any, name: str) -> Any:
+    if name.rstrip("*") in HALVES:
+        return Halves(name.rstrip("*"))
     kind = getattr(kinds, {"bool": "boolean", "bool*": "uint8"}.get(name, name.rstrip("*")))          # a bit of an array is a byte
     return kinds.CPointer(kind) if name.endswith("*") else kind
 

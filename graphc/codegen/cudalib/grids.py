@@ -53,10 +53,10 @@ def _blocks(threads: int, block: int) -> int:
     return max(min(-(-threads // block), MOST_BLOCKS), 1)
 
 
-def rows(number: int, width: int, held: int, size: int, work: int) -> Grid:
+def rows(number: int, width: int, held: int, size: int, work: int, stored: int = 0) -> Grid:
     """For `number` rows of `width` elements of `size` bytes, of which a group holds `held` rows in registers, with loops of at most `work`
-    instructions an element. Rows that do not fit are taken in parts."""
-    vector = 16 // size
+    instructions an element; `stored` are the bytes of the smallest in memory. Rows that do not fit are taken in parts."""
+    vector = 16 // (stored or size)
     while width % vector:
         vector //= 2
     most = max(min(_floor(REGISTERS * 4 // size // max(held, 1)), _floor(LINES // max(work, 1)), WIDEST * 4 // size), vector)
@@ -69,9 +69,9 @@ def rows(number: int, width: int, held: int, size: int, work: int) -> Grid:
     return Grid(_blocks(number * lanes, threads), threads, lanes, max(_power(-(-width // lanes)), vector), vector)
 
 
-def elements(number: int, size: int) -> Grid:
-    """For `number` elements of arrays whose largest have `size` bytes each."""
-    vector = 16 // size
+def elements(number: int, size: int, stored: int = 0) -> Grid:
+    """For `number` elements of arrays whose largest have `size` bytes each, and the smallest `stored`."""
+    vector = 16 // (stored or size)
     return Grid(_blocks(-(-number // vector), BLOCK), BLOCK, vector=vector)
 
 

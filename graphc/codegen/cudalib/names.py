@@ -9,8 +9,7 @@ from numba import boolean, float32, float64, int32, int64, njit, uint32, uint64
 
 from graphc.codegen.cudalib.toolkit import tool
 
-__all__ = ["cuda", "boolean", "float16", "float32", "float64", "int32", "int64", "uint32", "uint64", "inlined"]
+__all__ = ["cuda", "boolean", "float32", "float64", "int32", "int64", "uint32", "uint64", "inlined"]
 
 cuda = tool("")
-float16 = tool("types").float16
 inlined = njit(error_model="numpy", forceinline=True, fastmath={"contract"})        # a device function of a generated module

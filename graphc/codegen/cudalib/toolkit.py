@@ -61,12 +61,18 @@ def _cupy() -> str:
     return str(importlib.import_module("cupy").__version__)
 
 
+def _cublas() -> str:
+    assert importlib.import_module("cupy.cuda").cublas                     # loads the library
+    return "as CuPy loads it"
+
+
 _PROBES: dict[str, tuple[str, Callable[[], str]]] = {
     "numba-cuda": ("compiles kernels", _numba_cuda),
     "NVVM": ("makes PTX of them", _nvvm),
     "nvJitLink": ("makes machine code of PTX", _nvjitlink),
     "ptxas": ("the same, where nvJitLink is missing", _ptxas),
     "CuPy": ("holds arrays and runs kernels on a device", _cupy),
+    "cuBLAS": ("multiplies matrices there", _cublas),
 }
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from graphc.ir.nodes import Size
+from graphc.loops.device.inplace import in_place
 from graphc.loops.device.mapping import Mapper
 from graphc.loops.device.statements import DeviceProgram, Finish, Launch, Segments, Total
 from graphc.loops.statements import Allocate, Assign, Call, For, ForTiles, HostProgram, Kernel, Note, Statement, leaves
@@ -25,7 +26,7 @@ def mapped(program: HostProgram, bounds: Sequence[str], few: Sequence[Size], own
     wide |= {s.name for s in program.body if isinstance(s, Assign) and s.value.kind == "wide" and s.value.op == "const"}
     mapper = Mapper(program.arrays, program.scalars, program.sizes, program.rows, bounds, wide, few, own)
     host = _Host(program, mapper, own)
-    return DeviceProgram(tuple(host.run()), tuple(host.made))
+    return in_place(DeviceProgram(tuple(host.run()), tuple(host.made)))
 
 
 @dataclass

@@ -18,7 +18,8 @@ from graphc.loops.statements import Allocate, For, Statement
 from graphc.scalar.symbols import Extent
 from graphc.scalar.term import Term
 
-__all__ = ["Fold", "Over", "Once", "When", "Barrier", "Load", "Save", "Total", "Row", "GroupKernel", "Launch", "Segments", "Finish", "DeviceProgram"]
+__all__ = ["Fold", "Over", "Once", "When", "Barrier", "Load", "Save", "Total", "Row", "GroupKernel", "Launch", "Alias", "Segments", "Finish",
+           "DeviceProgram"]
 
 
 @dataclass(frozen=True)
@@ -131,6 +132,17 @@ class Launch:
 
 
 @dataclass(frozen=True)
+class Alias:
+    """An array in the memory of another: `made` is what it would be else, where the two are stored in different dtypes, or rows are in several
+    pieces, of which `unless` is the variable."""
+
+    name: str
+    other: str
+    made: Allocate
+    unless: str = ""
+
+
+@dataclass(frozen=True)
 class Segments:
     """The number of segments in which `length` rows of `columns` are added up."""
 
@@ -153,7 +165,7 @@ class Finish:
 
 @dataclass(frozen=True)
 class DeviceProgram:
-    """`body`: Launch, Finish, Product, Allocate, ForTiles, Height. `scalars` are those that arrays of one element hold."""
+    """`body`: Launch, Finish, Product, Allocate, Alias, ForTiles, Height. `scalars` are those that arrays of one element hold."""
 
     body: tuple[Any, ...]
     scalars: tuple[str, ...]

@@ -50,6 +50,10 @@ class Arena:
 
     def close(self) -> None:
         if self.used > self.held:
-            self.views.clear()
-            self.block = None                              # given back before more is asked for
+            self.drop()                                    # before more is asked for
             self.block, self.held = self.device.new((self.used,), np.dtype(np.uint8)), self.used
+
+    def drop(self) -> None:
+        """Give the block back."""
+        self.views.clear()
+        self.block, self.held = None, 0

@@ -19,10 +19,12 @@ class BoundDeviceCall:
     now holds an index outside its dim.
     """
 
-    def __init__(self, plan: DevicePlan, lane: Lane, arrays: Sequence[Any], inputs: int, structure: Structure,
+    def __init__(self, plan: DevicePlan, lane: Lane, arrays: Sequence[Any], targets: Sequence[Any], structure: Structure,
                  refuse: Callable[[IndexError], NoReturn]):
-        self._plan, self._lane, self._arrays, self._refuse = plan, lane, arrays, refuse
-        self._buffers, self._fill, self._device = arrays[inputs:], structure.fill, plan.device
+        """`arrays` are what kernels are given, results last; `targets` where the results are handed to the user."""
+        self._plan, self._lane, self._arrays, self._targets, self._refuse = plan, lane, arrays, targets, refuse
+        self._apart = [(b, t) for b, t in zip(arrays[-len(targets):], targets, strict=True) if b is not t]
+        self._fill, self._device = structure.fill, plan.device
         self._results = self._handed() if plan.device.results_stay else None
 
     def __call__(self, stream: Any = None) -> Any:
@@ -36,9 +38,13 @@ class BoundDeviceCall:
         with self._device.lock, self._device.on(stream, ()):
             self._lane.arena.open()
             try:
-                self._plan.perform(self._lane, self._arrays)
+                self._plan.perform(self._lane, self._arrays, self._convert)
             except IndexError as error:
                 self._refuse(error)
 
+    def _convert(self) -> None:
+        for made, target in self._apart:
+            self._plan.rounded(made, target)
+
     def _handed(self) -> list[Any]:
-        return [self._device.handed(b, shape) for b, (shape, _, _) in zip(self._buffers, self._plan.results, strict=True)]
+        return [self._device.handed(t, shape) for t, (shape, _, _) in zip(self._targets, self._plan.results, strict=True)]

@@ -11,25 +11,28 @@
         d.wrong                                          the flag that kernels set where an index that they compute runs past an array
 
 Labels are checked by a kernel that sets the flag, so that nothing waits in the middle of a call. The flag is read at its end. Until then
-kernels use indices in range in place of wrong ones (see graphc.codegen.cudalib.checks and .indices).
+kernels use indices in range in place of wrong ones (see graphc.codegen.cudalib.kernels and .indices).
 """
 
 from __future__ import annotations
 
 import threading
+import weakref
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from graphc.errors import BindingTypeError
 from graphc.runtime.cuda.arena import Arena
+from graphc.runtime.cuda.products import Products
+from graphc.runtime.cuda.recording import Recording
+from graphc.runtime.plan import NUMBERS
 
-__all__ = ["Device", "Lane", "Recording", "is_torch", "stream_handle"]
+__all__ = ["Device", "Lane", "is_torch", "stream_handle"]
 
 _MOST_NUMBERS, _MOST_LANES = 256, 16
 
@@ -41,10 +44,13 @@ class Device(ABC):
     cc: tuple[int, int]         # compute capability
     processors: int
     results_stay = False        # whether what is handed to the user changes with the memory that kernels write
+    looks: dict[type, Callable[[Any], tuple[Any, ...]]]         # for types of arrays, what tells two apart that need different plans
 
     def __init__(self) -> None:
         self.lock = threading.RLock()               # of what enqueues: the launches of two calls on one stream must not mix
+        self.plain = frozenset((*NUMBERS, int, *self.looks))       # types that `adopt` leaves as they are
         self._lanes: OrderedDict[int, Lane] = OrderedDict()
+        self._recorded: weakref.WeakSet[Lane] = weakref.WeakSet()
         self._numbers: OrderedDict[Any, Any] = OrderedDict()
 
     def lane(self) -> Lane:
@@ -56,14 +62,22 @@ class Device(ABC):
             self._lanes[handle] = Lane(self)
         return self._lanes[handle]
 
+    def lane_apart(self) -> Lane:
+        """A lane for the recording of a program."""
+        lane = Lane(self)
+        self._recorded.add(lane)
+        return lane
+
     def release(self) -> None:
-        """Give scratch memory back."""
+        """Give scratch memory back; programs record again."""
+        for lane in self._recorded:
+            lane.forget()
         self._lanes.clear()
         self._numbers.clear()
 
     # --- streams and errors
     @abstractmethod
-    def on(self, stream: Any, values: Sequence[Any]) -> AbstractContextManager[Any]:
+    def on(self, stream: Any, values: Sequence[Any] = ()) -> AbstractContextManager[Any]:
         """Work goes to this stream; without one, to the current stream of the library that `values` come from. What the device reports is
         raised as an error of graphc."""
 
@@ -119,7 +133,7 @@ class Device(ABC):
 
     def number(self, value: Any, dtype: np.dtype) -> Any:
         """A number as an array of one element. The same number is sent once to each stream, which nothing else orders with another."""
-        host = np.full(1, value, dtype)
+        host = np.array([value], dtype)
         key = (self.stream(), dtype, host.tobytes())
         if key not in self._numbers:
             if len(self._numbers) >= _MOST_NUMBERS:
@@ -134,20 +148,30 @@ class Device(ABC):
         ...
 
     @abstractmethod
-    def matmul(self, a: Any, b: Any, out: Any, add: bool = False) -> None:
-        ...
+    def matmul(self, a: Any, b: Any, out: Any, add: bool) -> None:
+        """Of two arrays of one dtype (see graphc.runtime.cuda.products)."""
 
 
-class Lane:
+class Lane(Products):
     """`d`: a stream of a device, its scratch memory, the flag of its labels, and the recording of a captured program."""
 
     def __init__(self, device: Device):
         self.device, self.arena = device, Arena(device)
         self.processors, self.empty = device.processors, self.arena.take
-        self.launch, self.matmul = device.launch, device.matmul
+        self.launch, self.multiply = device.launch, device.matmul
         self._flag: Any = None
         self.checks = False             # whether the program checks labels or indices
         self.recording = Recording()
+
+    def forget(self) -> None:
+        """Scratch memory, and the recording that uses it."""
+        self.arena.drop()
+        self.recording = Recording()
+
+    @property
+    def converted(self) -> Callable[..., Any]:
+        from graphc.codegen.cudalib.kernels import converted
+        return converted
 
     @property
     def wrong(self) -> Any:
@@ -159,7 +183,7 @@ class Lane:
 
     def check_labels(self, name: str, labels: Any, below: int, others: tuple[int, ...] = ()) -> Any:
         """The labels to use. The error that follows a wrong one names it."""
-        from graphc.codegen.cudalib.checks import BLOCK, fenced
+        from graphc.codegen.cudalib.kernels import BLOCK, fenced
         if labels.size and not below and not others:
             raise IndexError("there is no label below 0")
         safe = self.empty(labels.shape, np.dtype(np.int64))
@@ -175,24 +199,13 @@ class Lane:
         return True
 
 
-@dataclass
-class Recording:
-    """What a captured program has recorded: `replay` repeats it with arrays at `addresses`. Arrays of `moving` places come at others in other calls,
-    and are copied. It is `warm` when a call ran launch by launch, so that kernels are loaded and the arena holds them all."""
-
-    warm: bool = False
-    replay: Callable[[], None] | None = None
-    addresses: list[int] = field(default_factory=list)
-    moving: set[int] = field(default_factory=set)
-
-
 def is_torch(value: Any) -> bool:
     return type(value).__module__.split(".")[0] == "torch" and hasattr(value, "detach")
 
 
 def stream_handle(stream: Any) -> int:
     """The address of a CUDA stream of CuPy, PyTorch, Numba, or any library with `__cuda_stream__`."""
-    if isinstance(stream, int) and not isinstance(stream, bool):
+    if isinstance(stream, int) and not isinstance(stream, bool) and stream >= 0:
         return stream
     if hasattr(stream, "__cuda_stream__"):
         return int(stream.__cuda_stream__()[1])
@@ -200,4 +213,5 @@ def stream_handle(stream: Any) -> int:
         if hasattr(stream, name):
             handle = getattr(stream, name)
             return int(getattr(handle, "value", handle) or 0)
-    raise BindingTypeError(f"stream= is a CUDA stream of CuPy, PyTorch or Numba, or its address, given {type(stream).__name__}")
+    given = stream if isinstance(stream, int) else type(stream).__name__
+    raise BindingTypeError(f"stream= is a CUDA stream of CuPy, PyTorch or Numba, or its address, given {given}")

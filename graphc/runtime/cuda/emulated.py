@@ -15,6 +15,7 @@ import numpy as np
 from graphc.runtime.cuda.device import Device, is_torch
 from graphc.runtime.cuda.emulator.decode import Kernel
 from graphc.runtime.cuda.emulator.device import EmulatedDevice
+from graphc.runtime.cuda.halves import on_host
 from graphc.runtime.cuda.kernels import Kernels
 
 __all__ = ["Emulated"]
@@ -37,6 +38,7 @@ class Emulated(Device):
     """One emulated card. `card.launches` tells what ran, with its instructions, bytes and sectors."""
 
     name = "emulator"
+    looks = {np.ndarray: lambda v: (v.dtype, v.shape, v.flags.c_contiguous)}
 
     def __init__(self) -> None:
         super().__init__()
@@ -45,7 +47,7 @@ class Emulated(Device):
         self.tape: list[Callable[[], None]] | None = None         # of what a recording keeps
 
     @contextmanager
-    def on(self, stream: Any, values: Sequence[Any]) -> Iterator[None]:
+    def on(self, stream: Any, values: Sequence[Any] = ()) -> Iterator[None]:
         yield
 
     def stream(self) -> int:
@@ -70,7 +72,7 @@ class Emulated(Device):
 
     # --- arrays
     def adopt(self, value: Any) -> Any:
-        return value.detach().cpu() if is_torch(value) else value
+        return on_host(value) if is_torch(value) else value
 
     def is_array(self, value: Any) -> bool:
         return type(value) is np.ndarray
@@ -101,5 +103,5 @@ class Emulated(Device):
     def launch(self, kernel: Callable[..., Any], blocks: Any, threads: Any, *args: Any, **constants: Any) -> None:
         self._do(lambda: self.card.launch(kernel, blocks, threads, *args, **constants))
 
-    def matmul(self, a: Any, b: Any, out: Any, add: bool = False) -> None:
+    def matmul(self, a: Any, b: Any, out: Any, add: bool) -> None:
         self._do(lambda: self.card.matmul(a, b, out, add))

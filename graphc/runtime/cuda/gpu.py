@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Any
 
 import numpy as np
 
-from graphc.codegen.cudalib.toolkit import MEND
+from graphc.codegen.cudalib.toolkit import MEND, reason
 from graphc.errors import BindingError, TargetError
 from graphc.runtime.cuda.device import Device, is_torch, stream_handle
 from graphc.runtime.cuda.errors import translated
+from graphc.runtime.cuda.halves import on_host
 from graphc.runtime.cuda.kernels import Kernels, Ptx, machine_code
+from graphc.runtime.cuda.products import multiply
 
 __all__ = ["Gpu", "cards"]
 
@@ -34,12 +36,17 @@ def cupy() -> Any:
 
 def cards() -> int:
     """How many devices there are: 0 without a driver."""
+    return _cards()[0]
+
+
+def _cards() -> tuple[int, str]:
+    """The same, and why there is none."""
+    runtime = cupy().cuda.runtime
     try:
-        return int(cupy().cuda.runtime.getDeviceCount())
-    except TargetError:
-        raise
-    except Exception:               # "insufficient driver" where there is none at all
-        return 0
+        count = int(runtime.getDeviceCount())
+    except Exception as error:      # "insufficient driver" where there is none at all
+        return 0, f"no CUDA device that answers ({reason(error)}: usually there is no driver here, or one that is too old)"
+    return count, f"{count} CUDA device{'s' * (count != 1)}, counted from 0" if count else "no CUDA device"
 
 
 class _Named:
@@ -64,11 +71,12 @@ class Gpu(Device):
     """Device `index` of the machine. TargetError where there is none."""
 
     def __init__(self, index: int = 0):
-        super().__init__()
         self.cp, self.index = cupy(), index
-        count = cards()
+        self.looks = {self.cp.ndarray: lambda v: (v.dtype, v.shape, v.flags.c_contiguous, v.data.device_id),
+                      np.ndarray: lambda v: (v.dtype, v.shape)}
+        super().__init__()
+        count, found = _cards()
         if not 0 <= index < count:
-            found = "no CUDA device (or no driver)" if not count else f"{count} CUDA device{'s' * (count != 1)}, counted from 0"
             raise TargetError(f"device={index}: this machine has {found}. f.source, f.ptx, f.save() and f.explain() need none; "
                               "compile(..., device=\"emulator\") runs the same kernels on the processor, slowly")
         about = self.cp.cuda.runtime.getDeviceProperties(index)
@@ -78,10 +86,16 @@ class Gpu(Device):
         self._translated = translated(self.name, self.release)
         self._kernels = Kernels(self.cc, self._load)
         self._streams: dict[int, Any] = {}
+        self._own = (self.cp.ndarray, np.ndarray, np.generic, float, int, list, tuple)
 
     # --- streams and errors
+    def on(self, stream: Any, values: Sequence[Any] = ()) -> AbstractContextManager[Any]:
+        if stream is None and not values and self.cp.cuda.runtime.getDevice() == self.index:
+            return self._translated
+        return self._elsewhere(stream, values)
+
     @contextmanager
-    def on(self, stream: Any, values: Sequence[Any]) -> Iterator[None]:
+    def _elsewhere(self, stream: Any, values: Sequence[Any]) -> Iterator[None]:
         handle = _torch_stream(values) if stream is None else stream_handle(stream)
         with self._translated, self.cp.cuda.Device(self.index):
             with nullcontext() if handle is None else self._stream(handle):
@@ -108,16 +122,18 @@ class Gpu(Device):
             apart.begin_capture()
             try:
                 work()
-            finally:
-                graph = apart.end_capture()
-        return graph.launch
+            except BaseException:
+                with suppress(Exception):                              # of the recording that is broken off: the cause is what matters
+                    apart.end_capture()
+                raise
+            return apart.end_capture().launch                          # type: ignore[no-any-return]
 
     # --- arrays
     def adopt(self, value: Any) -> Any:
-        if isinstance(value, self.cp.ndarray | np.ndarray | np.generic | float | int | list | tuple):
+        if type(value) in self.plain or isinstance(value, self._own):
             return value
         if is_torch(value):
-            value = value.detach()
+            value = value.detach() if value.is_cuda else on_host(value)
         if hasattr(value, "__dlpack_device__"):
             return self.cp.from_dlpack(value) if value.__dlpack_device__()[0] in (_CUDA, _MANAGED) else value
         interface = getattr(value, "__cuda_array_interface__", None)
@@ -131,9 +147,9 @@ class Gpu(Device):
     def is_array(self, value: Any) -> bool:
         if not isinstance(value, self.cp.ndarray):
             return False
-        if value.device.id != self.index:
-            raise BindingError(f"an array is on device {value.device.id}, and the program runs on device {self.index}: move it, or compile with "
-                               f"device={value.device.id}")
+        if value.data.device_id != self.index:
+            raise BindingError(f"an array is on device {value.data.device_id}, and the program runs on device {self.index}: move it, or compile with "
+                               f"device={value.data.device_id}")
         return True
 
     def new(self, shape: tuple[int, ...], dtype: np.dtype) -> Any:
@@ -178,11 +194,12 @@ class Gpu(Device):
         module.load(machine_code(ptx))
         return module.get_function(ptx.entry)
 
-    def matmul(self, a: Any, b: Any, out: Any, add: bool = False) -> None:
-        if a.size and b.size:
-            self.cp.cublas.gemm("N", "N", a, b, out=out, alpha=1.0, beta=float(add))
-        elif out.size and not add:
-            out.data.memset_async(0, out.nbytes)
+    def matmul(self, a: Any, b: Any, out: Any, add: bool) -> None:
+        try:
+            multiply(self.cp, a, b, out, add)
+        except ImportError as error:
+            raise TargetError(f"matrix products are cuBLAS's, which does not load here ({reason(error)}): {MEND}, or cuda12 with a driver older "
+                              "than 580") from None
 
 
 def _three(count: Any) -> tuple[int, ...]:

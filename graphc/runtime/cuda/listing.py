@@ -11,9 +11,12 @@ from graphc.errors import BindingTypeError, TargetError
 from graphc.ir.bind import extents_of
 from graphc.ir.interpret import size_of
 from graphc.ir.nodes import Input, Node, Size
+from graphc.loops.device.stored import Types
+from graphc.runtime.cuda.halves import dtype_of
+from graphc.runtime.cuda.plan import DeviceSource
 from graphc.runtime.cuda.save import save
 from graphc.runtime.cuda.trace import Launched, Trace, hollow
-from graphc.runtime.load import Source, load
+from graphc.runtime.load import load
 from graphc.runtime.program import KINDS
 
 __all__ = ["Listing"]
@@ -25,56 +28,67 @@ _MOST_CALLS = 256
 class Listing:
     """`names` are those of the outputs. `called` has the dtypes and sizes of calls, the last one at the end."""
 
-    def __init__(self, inputs: Sequence[Input], roots: Sequence[Node], names: Sequence[str], source_of: Callable[[str], Source]):
+    def __init__(self, inputs: Sequence[Input], roots: Sequence[Node], names: Sequence[str], source_of: Callable[[Types], DeviceSource]):
         self.inputs, self.roots, self.names, self.source_of = inputs, roots, names, source_of
         shown = {s.name: None for i in inputs for size in i.dims for s in sorted(size.free_symbols, key=str)}
         self.dims = list(shown | dict.fromkeys(extents_of(roots)))
-        self.called: dict[tuple[str, tuple[tuple[str, int], ...]], None] = {}
+        self.called: dict[tuple[Types, tuple[tuple[str, int], ...]], None] = {}
 
-    def note(self, dtype: str, extents: Mapping[str, int]) -> None:
+    def note(self, types: Types, extents: Mapping[str, int]) -> None:
         if len(self.called) >= _MOST_CALLS:
             self.called.clear()
-        key = dtype, tuple(extents.items())
+        key = types, tuple(extents.items())
         self.called.pop(key, None)
         self.called[key] = None
 
-    def ptx(self, dtype: str, cc: tuple[int, int], sizes: Mapping[str, int]) -> str:
-        return "\n".join(f"// {k}\n{k.ptx(cc).text}" for k in self.launched(dtype, self.extents(dtype, sizes)))
+    def ptx(self, types: Types, cc: tuple[int, int], sizes: Mapping[str, int]) -> str:
+        return "\n".join(f"// {k}\n{k.ptx(cc).text}" for k in self.launched(types, self.extents(types, sizes)))
 
-    def save(self, path: Path, dtype: str, asked: Sequence[Mapping[str, int]], architectures: Sequence[tuple[int, int]]) -> None:
-        known = [self.extents(dtype, s) for s in asked] or [dict(e) for kind, e in self.called if kind == dtype]
+    def save(self, path: Path, types: Types, asked: Sequence[Mapping[str, int]], architectures: Sequence[tuple[int, int]]) -> None:
+        known = [self.extents(types, s) for s in asked] or [dict(e) for kind, e in self.called if kind == types]
         if not known:
             raise TargetError(f"save needs to know for which sizes: f.save(path, sizes={{{', '.join(f'{n!r}: ...' for n in self.dims)}}}), "
                               "or call the program first")
-        kernels = dict.fromkeys(k for extents in known for k in self.launched(dtype, extents))
-        save(path, self.source_of(dtype).text, kernels, self.shapes(), self.table(dtype), architectures)
+        kernels = dict.fromkeys(k for extents in known for k in self.launched(types, extents))
+        save(path, self.source_of(types).text, kernels, self.shapes(), self.table(types), architectures)
 
-    def extents(self, dtype: str, sizes: Mapping[str, int]) -> dict[str, int]:
+    def extents(self, types: Types, sizes: Mapping[str, int]) -> dict[str, int]:
         """All sizes: as given; or of the last call; or usual ones."""
         if unknown := sorted(set(sizes) - set(self.dims)):
             raise BindingTypeError(f"there is no dim {', '.join(unknown)}; the dims are {', '.join(self.dims) or 'none'}")
-        last: Mapping[str, int] = next((dict(e) for kind, e in reversed(self.called) if kind == dtype), {})
+        last: Mapping[str, int] = next((dict(e) for kind, e in reversed(self.called) if kind == types), {})
         return {n: sizes.get(n, last.get(n, _USUAL)) for n in self.dims}
 
-    def launched(self, dtype: str, extents: Mapping[str, int]) -> list[Launched]:
+    def launched(self, types: Types, extents: Mapping[str, int]) -> list[Launched]:
         """The kernels that a call with these sizes launches."""
-        source, trace = self.source_of(dtype), Trace()
-        kinds = KINDS | {"float": KINDS[dtype]}
-        arrays = [hollow([size_of(s, extents) for s in a.dims] or [1], kinds[a.dtype]) for a in (*self.inputs, *self.roots)]
+        source, trace = self.source_of(types), Trace()
+        kinds = self.kinds(types)
+        arrays = [hollow([size_of(s, extents) for s in a.dims] or [1], dtype_of(k)) for a, k in zip((*self.inputs, *self.roots), kinds, strict=True)]
         load(source.text)[0](trace, *arrays, *(extents[name] for name in source.extents))
         return list(trace.launched)
 
+    def kinds(self, types: Types) -> list[str]:
+        """The dtypes of the arrays that kernels are given: inputs, then outputs."""
+        plain, halves, made = {k: v.name for k, v in KINDS.items()} | {"float": types.real}, dict(types.halves), self.source_of(types).halves
+        narrow = types.real == "float32"
+        return [*(halves.get(i.name, types.real) if narrow and i.dtype == "float" else plain[i.dtype] for i in self.inputs),
+                *(half or plain[r.dtype] for r, (half, _) in zip(self.roots, made, strict=True))]
+
     def shapes(self) -> str:
-        """The shapes of the outputs, as a Python function of the sizes."""
-        printed, sized = Printer(), {s: s.name for r in self.roots for size in r.dims for s in size.free_symbols}
+        """The shapes of inputs and outputs, as Python functions of the sizes."""
+        return "\n\n\n".join(self.function(name, nodes) for name, nodes in (("inputs", self.inputs), ("outputs", self.roots)))
+
+    def function(self, name: str, nodes: Sequence[Node]) -> str:
+        printed, sized = Printer(), {s: s.name for node in nodes for size in node.dims for s in size.free_symbols}
 
         def shape(sizes: Sequence[Size]) -> str:
             return f"({', '.join(printed.size(s, sized) for s in sizes)}{',' * (len(sizes) == 1)})"                # type: ignore[arg-type]
-        return f"def shapes({', '.join(self.dims)}):\n    return [{', '.join(shape(r.dims) for r in self.roots)}]"
+        return f"def {name}({', '.join(self.dims)}):\n    return [{', '.join(shape(node.dims) for node in nodes)}]"
 
-    def table(self, dtype: str) -> dict[str, Any]:
+    def table(self, types: Types) -> dict[str, Any]:
         """What a saved program knows of its inputs and outputs."""
-        kinds = {k: v.name for k, v in KINDS.items()} | {"float": dtype}
-        return {"dtype": dtype, "sizes": self.dims, "extents": self.source_of(dtype).extents,
-                "inputs": [(i.name, [str(s) for s in i.dims], kinds[i.dtype]) for i in self.inputs],
-                "outputs": [(n, kinds[r.dtype]) for n, r in zip(self.names, self.roots, strict=True)]}
+        kinds, source = self.kinds(types), self.source_of(types)
+        handed = [half or kind for kind, (_, half) in zip(kinds[len(self.inputs):], source.halves, strict=True)]
+        return {"dtype": str(types), "sizes": self.dims, "extents": source.extents,
+                "inputs": [(i.name, [str(s) for s in i.dims], kind) for i, kind in zip(self.inputs, kinds, strict=False)],
+                "outputs": list(zip(self.names, kinds[len(self.inputs):], handed, strict=True))}

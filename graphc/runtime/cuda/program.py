@@ -14,10 +14,12 @@ from graphc.codegen.cudalib.toolkit import require
 from graphc.errors import BindingError, BindingTypeError, TargetError
 from graphc.ir.bind import Bound, check_kind, convert, signature
 from graphc.ir.nodes import Input
+from graphc.loops.device.stored import Types
 from graphc.runtime.cuda.bound import BoundDeviceCall
 from graphc.runtime.cuda.device import Device, Lane
+from graphc.runtime.cuda.halves import dtype_of, half_of
 from graphc.runtime.cuda.listing import Listing
-from graphc.runtime.cuda.plan import DevicePlan, taker
+from graphc.runtime.cuda.plan import DevicePlan, Take
 from graphc.runtime.cuda.save import ARCHITECTURES
 from graphc.runtime.load import load
 from graphc.runtime.plan import NUMBERS
@@ -26,7 +28,6 @@ from graphc.runtime.program import KINDS, Program
 __all__ = ["CudaProgram", "EMULATOR"]
 
 EMULATOR = "emulator"
-_HALVES = ("float16", "bfloat16")
 
 
 @functools.cache
@@ -44,8 +45,8 @@ class CudaProgram(Program):
 
     Inputs are arrays of CuPy, PyTorch, Numba, JAX or any library with `__cuda_array_interface__` or DLPack, which are used where they are; or
     arrays of NumPy, numbers and lists, which are sent. Results are CuPy arrays on the device; NumPy's, if every array given is NumPy's. float32 or
-    float64 as the arrays are; float16 and bfloat16 arrays are read, computed in float32, and the results rounded, but numbers. `out=` takes
-    C-contiguous arrays to write into.
+    float64 as the arrays are; float16 and bfloat16 arrays are read where they are and computed in float32, and gradients have the dtype of their
+    parameter. `out=` takes C-contiguous arrays to write into.
 
     Work goes to `stream=` (of CuPy, PyTorch or Numba, or its address), else to the current stream of PyTorch, if a tensor of it is given, else of
     CuPy. A call returns when its work is enqueued; it waits for the device only if it checks labels, whose error must be raised, or if
@@ -60,7 +61,9 @@ class CudaProgram(Program):
             raise TargetError(f"device= is the number of a CUDA device, or {EMULATOR!r}, given {device!r}")
         require("numba-cuda", "NVVM")
         self._which, self._capture = device, capture
+        self._source_of = functools.cache(self._source_of)         # asked for in each plan
         self._listing = Listing(self._inputs, self._roots, names, self._source_of)
+        self._last = Types(self._dtype or "float64")
         self._on_the_host = [x.input for x in self._binder.labels if not x.compiled]
 
     @property
@@ -70,26 +73,44 @@ class CudaProgram(Program):
 
     def __call__(self, *args: Any, out: Any = None, stream: Any = None, **inputs: Any) -> Any:
         device = device_of(self._which)
-        with device.lock, device.on(stream, [*args, *inputs.values()]):
-            return super().__call__(*map(device.adopt, args), out=out, **{k: device.adopt(v) for k, v in inputs.items()})
+        values = [*args, *inputs.values()]
+        if device.plain.issuperset(map(type, values)):
+            with device.lock, device.on(stream):
+                return super().__call__(*args, out=out, **inputs)
+        with device.lock, device.on(stream, values):
+            named = self._adopted(device, self._named(args, inputs))
+            return super().__call__(out=out, **named)
+
+    def _adopted(self, device: Device, named: Mapping[str, Any]) -> dict[str, Any]:
+        """Arrays of other libraries as ours."""
+        found = {}
+        for name, value in named.items():
+            try:
+                found[name] = device.adopt(value)
+            except (TypeError, ValueError, BufferError, NotImplementedError) as error:
+                raise BindingTypeError(f"{name}: {type(value).__module__.split('.')[0]} does not hand this array over ({error}); give one of CuPy or "
+                                       "NumPy") from None
+        return found
 
     def bind(self, *args: Any, out: Any = None, **inputs: Any) -> BoundDeviceCall:
         """A call without arguments: it computes from what these arrays then hold, into the same arrays each time: those of `out=`, and its own
         for the rest. With `capture=True` from the third call on it is one launch.
 
-        The arrays must be such that kernels take them as they are: on the device, C-contiguous, all floats of one dtype, integers int64. Numbers
-        stay what they are. BindingTypeError names one that would have to be copied. Two threads or streams need two bound calls.
+        The arrays must be such that kernels take them as they are: on the device, C-contiguous, floats of one dtype or halves, integers int64.
+        Numbers stay what they are. BindingTypeError names one that would have to be copied. Two threads or streams need two bound calls.
         """
         device = device_of(self._which)
         with device.lock, device.on(None, [*args, *inputs.values()]):
-            named = {k: device.adopt(v) for k, v in self._named(args, inputs).items()}
+            named = self._adopted(device, self._named(args, inputs))
             plan, values = self._check(named)
-            arrays = plan.arrays(Lane(device), values, self._structure.flatten(out))               # in memory of their own
+            given = self._structure.flatten(out)
+            arrays = plan.arrays(Lane(device), values, given)                                      # in memory of their own
             for i, v, a in zip(self._inputs, values, arrays, strict=False):
                 if i.dims and a.size and not (device.is_array(v) and device.address(a) == device.address(v)):
                     raise BindingTypeError(f"bind takes arrays that kernels read in place, and {signature(i)} would be copied: give a C-contiguous "
                                            f"{a.dtype} array on the device\n  declared at {i.origin}")
-            return BoundDeviceCall(plan, Lane(device), arrays, len(values), self._structure, lambda error: self._refuse(args, inputs, error))
+            targets = plan.targets(arrays[len(values):], given)
+            return BoundDeviceCall(plan, Lane(device), arrays, targets, self._structure, lambda error: self._refuse(args, inputs, error))
 
     # --- kernels, without a device
     @property
@@ -127,12 +148,13 @@ class CudaProgram(Program):
     def _signature(self, values: Sequence[Any]) -> Any:                                          # type: ignore[override]
         """None where something has to be looked at each time: a list, or integers that may not fit."""
         found: list[Any] = []
+        looks = device_of(self._which).looks
         for v in values:
             kind = type(v)
             if kind in NUMBERS or kind is int and v.bit_length() < 64:
                 found.append(kind)
-            elif _has_dtype(v) and hasattr(v, "flags") and v.dtype != np.uint64:
-                found += kind, v.dtype, v.shape, v.flags.c_contiguous, getattr(getattr(v, "device", None), "id", None)
+            elif kind in looks and v.dtype != np.uint64:
+                found += kind, *looks[kind](v)
             else:
                 return None
         return tuple(found)
@@ -140,47 +162,47 @@ class CudaProgram(Program):
     def _check(self, named: Mapping[str, Any], values: Sequence[Any] = ()) -> tuple[DevicePlan, Sequence[Any]]:
         device = device_of(self._which)
         bound = self._binder.bind(named, labels=False, converted_by=self._seen)
-        dtype = self._dtype or bound.dtype.name
-        self._listing.note(dtype, bound.extents)
         key, values = self._signature(values), [named[i.name] for i in self._inputs]
-        plan = self._planned(device, bound, dtype, values)
+        halves = ((i.name, half_of(v)) for i, v in zip(self._inputs, values, strict=True) if i.dims or device.is_array(v))
+        types = Types(self._dtype or bound.dtype.name, tuple((name, half) for name, half in halves if half))
+        self._listing.note(types, bound.extents)
+        plan = self._planned(device, bound, types, values)
         if key:
             self._keep(key, plan)
         return plan, values
 
-    def _planned(self, device: Device, bound: Bound, dtype: str, values: Sequence[Any]) -> DevicePlan:
-        source = self._source_of(dtype)
+    def _planned(self, device: Device, bound: Bound, types: Types, values: Sequence[Any]) -> DevicePlan:
+        source = self._source_of(types)
         run, _ = load(source.text)
         arrays = [v for i, v in zip(self._inputs, values, strict=True) if i.dims]
         to_host = bool(arrays) and not any(map(device.is_array, arrays))
-        halves = {v.dtype for i, v in zip(self._inputs, values, strict=True) if i.dtype == "float" and _has_dtype(v)}
-        half = halves.pop() if len(halves) == 1 else None
-        results = tuple((shape, made, half if half is not None and half.name in _HALVES and shape and made.kind == "f" else made)
-                        for shape, made in self._results(bound, dtype))
+        results = tuple((shape, dtype_of(made or kind.name), dtype_of(handed or kind.name))
+                        for (shape, kind), (made, handed) in zip(self._results(bound, types.real), source.halves, strict=True))
         checked = {x.input for x in self._binder.labels if x.compiled}
-        takes = tuple(taker(device, i, v, dtype, i in checked) for i, v in zip(self._inputs, values, strict=True))
-        return DevicePlan(device, run, dtype, takes, results, tuple(bound.extents[name] for name in source.extents), to_host, self._capture)
+        kinds = map(dtype_of, self._listing.kinds(types))
+        takes = tuple(Take(device, i, v, kind, i in checked) for i, v, kind in zip(self._inputs, values, kinds, strict=False))
+        return DevicePlan(device, run, types, takes, results, tuple(bound.extents[name] for name in source.extents), to_host, self._capture)
 
     def _seen(self, i: Input, value: Any) -> Any:
         """What binding looks at."""
         device = device_of(self._which)
         try:
-            device.is_array(value)
+            ours = device.is_array(value)
         except BindingError as error:                # it is on another device
             raise BindingError(f"{signature(i)}: {error}\n  declared at {i.origin}") from None
-        if not device.is_array(value) and not (isinstance(value, np.ndarray) and value.dtype.name in _HALVES):
+        if not ours and not half_of(value):
             return convert(i, value)
-        if device.is_array(value) and (i in self._on_the_host or value.dtype == np.uint64):
+        if ours and (i in self._on_the_host or value.dtype == np.uint64):
             return convert(i, device.download(value))
-        kind = np.dtype(np.float32) if i.dtype == "float" and value.dtype.name in _HALVES else value.dtype.newbyteorder("=")
+        kind = np.dtype(np.float32) if i.dtype == "float" and half_of(value) else value.dtype.newbyteorder("=")
         check_kind(i, kind)
         return _Seen(tuple(value.shape), kind if i.dtype == "float" else KINDS[i.dtype])
 
     def _on_host(self, named: Mapping[str, Any]) -> Mapping[str, Any]:
         device = device_of(self._which)
         with device.lock, device.on(None, list(named.values())):
-            ours = {k: device.adopt(v) for k, v in named.items()}
-            return {k: _wide(device.download(v)) if device.is_array(v) else v for k, v in ours.items()}
+            ours = self._adopted(device, named)
+            return {k: _wide(device.download(v) if device.is_array(v) else v) for k, v in ours.items()}
 
 
 @dataclass(frozen=True)
@@ -194,10 +216,5 @@ class _Seen:
         return self
 
 
-def _has_dtype(value: Any) -> bool:
-    """Whether this is an array, or a number, whose dtype is NumPy's."""
-    return isinstance(getattr(value, "dtype", None), np.dtype)
-
-
-def _wide(a: np.ndarray) -> np.ndarray:
-    return a.astype(np.float32) if a.dtype.name in _HALVES else a
+def _wide(a: Any) -> Any:
+    return np.asarray(a).astype(np.float32) if half_of(a) else a

@@ -11,7 +11,8 @@ from typing import Any
 
 from graphc.codegen.cudalib import grids
 from graphc.codegen.cudalib.assemble import assemble
-from graphc.runtime.cuda import saved
+from graphc.errors import BindingTypeError
+from graphc.runtime.cuda import products, saved
 from graphc.runtime.cuda.trace import Launched
 
 __all__ = ["ARCHITECTURES", "save"]
@@ -21,26 +22,37 @@ ARCHITECTURES = ((8, 0), (9, 0), (10, 0))          # machine code for these; PTX
 
 def save(folder: Path, text: str, kernels: Iterable[Launched], shapes: str, table: Mapping[str, Any],
          architectures: Sequence[tuple[int, int]]) -> None:
-    """Write the module's text, the kernels, their table and what runs them. `shapes` is a Python function of the outputs' shapes."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write the module's text, the kernels, their table and what runs them. `shapes` are Python functions of the arrays' shapes. Nothing is written
+    before all is compiled; the kernels of a program that was saved here before go."""
+    if not folder.name.isidentifier():
+        other = folder.with_name("saved_loss")
+        raise BindingTypeError(f"{folder.name!r} is to be the name of a Python package, and cannot be one: save to a folder such as {str(other)!r}")
+    if not architectures:
+        raise BindingTypeError("architectures= names the compute capabilities to save machine code for, such as [(9, 0)]")
     found: dict[str, Any] = {}
+    files: dict[str, bytes] = {}
     for k, launched in enumerate(kernels):
         key = saved.key_of(launched.name, launched.types, dict(launched.constants))
-        found[key] = _kernel(folder, f"{launched.name}_{k}", launched, architectures)
+        found[key] = _kernel(files, f"{launched.name}_{k}", launched, architectures)
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in (*folder.glob("*.ptx"), *folder.glob("*.cubin")) if (folder / "saved.json").exists() else ():
+        old.unlink()
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
     _write(folder / "kernels.py", text)
     _write(folder / "host.py", _host(text, shapes))
     _write(folder / "saved.json", json.dumps({**table, "kernels": found}, indent=1) + "\n")
-    shutil.copyfile(saved.__file__, folder / "__init__.py")
-    shutil.copyfile(grids.__file__, folder / "grids.py")
+    for module, name in ((saved, "__init__"), (grids, "grids"), (products, "products")):
+        shutil.copyfile(str(module.__file__), folder / f"{name}.py")
 
 
-def _kernel(folder: Path, name: str, launched: Launched, architectures: Sequence[tuple[int, int]]) -> dict[str, Any]:
+def _kernel(files: dict[str, bytes], name: str, launched: Launched, architectures: Sequence[tuple[int, int]]) -> dict[str, Any]:
     """One kernel's files, and its line of the table."""
     ptx, cubins = launched.ptx(min(architectures)), {}
-    _write(folder / f"{name}.ptx", ptx.text)
+    files[f"{name}.ptx"] = ptx.text.encode()
     for major, minor in architectures:
         file = cubins[f"{major}{minor}"] = f"{name}.sm_{major}{minor}.cubin"
-        (folder / file).write_bytes(assemble(ptx.text, f"sm_{major}{minor}").code)
+        files[file] = assemble(ptx.text, f"sm_{major}{minor}").code
     return {"entry": ptx.entry, "ptx": f"{name}.ptx", "cubin": cubins}
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from graphc.codegen.cudalib.compile import Ptx, argument_type
 from graphc.runtime.cuda.kernels import ptx_of
+from graphc.runtime.cuda.products import Products
 
 __all__ = ["Launched", "Trace", "hollow"]
 
@@ -39,7 +40,7 @@ def hollow(shape: Sequence[int], dtype: Any) -> np.ndarray:
     return np.broadcast_to(np.zeros((), dtype), tuple(shape))
 
 
-class Trace:
+class Trace(Products):
     """`d` of a host program. `launched` has each kernel once, in order."""
 
     processors = 1
@@ -51,11 +52,16 @@ class Trace:
     def launch(self, kernel: Callable[..., Any], blocks: Any, threads: Any, *args: Any, **constants: Any) -> None:
         self.launched[Launched(kernel, tuple(map(argument_type, args)), tuple(sorted(constants.items())))] = None
 
-    def matmul(self, a: Any, b: Any, out: Any, add: bool = False) -> None:
+    @property
+    def converted(self) -> Callable[..., Any]:
+        from graphc.codegen.cudalib.kernels import converted
+        return converted
+
+    def multiply(self, a: Any, b: Any, out: Any, add: bool) -> None:
         pass
 
     def check_labels(self, name: str, labels: Any, below: int, others: tuple[int, ...] = ()) -> Any:
-        from graphc.codegen.cudalib.checks import fenced
+        from graphc.codegen.cudalib.kernels import fenced
         safe = hollow(labels.shape, np.int64)
         self.launch(fenced, 1, 1, labels, safe, self.wrong, 1, 1, OTHERS=tuple(others) or (0,), COUNT=len(others))
         return safe

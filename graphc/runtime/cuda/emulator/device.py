@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from graphc.codegen.cudalib.compile import Ptx, argument_type, compile
+from graphc.loops.device.stored import HALVES
 from graphc.runtime.cuda.emulator.decode import Kernel
 from graphc.runtime.cuda.emulator.machine import launch
 
@@ -51,7 +52,7 @@ class EmulatedDevice:
     def empty(self, shape: Any, dtype: Any) -> np.ndarray:
         """An array that nothing wrote."""
         array = np.empty(shape, dtype)
-        if array.dtype.kind == "f":
+        if array.dtype.kind == "f" or array.dtype.name in HALVES:
             array.fill(np.nan)
         else:
             array.reshape(-1).view(np.uint8).fill(POISON if array.dtype.kind in "iu" else 1)
@@ -90,10 +91,10 @@ class EmulatedDevice:
         return self._kernels[key]
 
     def matmul(self, a: np.ndarray, b: np.ndarray, out: np.ndarray, add: bool = False) -> None:
-        """out = a @ b, or out += a @ b; views as NumPy has them. float16 is multiplied in float32."""
-        wide = np.float32 if out.dtype == np.float16 else out.dtype
+        """out = a @ b, or out += a @ b; views as NumPy has them. Halves are multiplied and added up in float32."""
+        wide = np.float32 if a.dtype.itemsize == 2 else a.dtype
         product = np.matmul(a.astype(wide, copy=False), b.astype(wide, copy=False))
-        np.add(out, product, out=out, casting="same_kind") if add else np.copyto(out, product, casting="same_kind")
+        out[...] = product + out.astype(wide, copy=False) if add else product
 
     def check_labels(self, name: str, array: np.ndarray, below: int, others: Sequence[int] = ()) -> np.ndarray:
         """The labels; IndexError, which names the user's tensor, unless each is in [0, below) or one of `others`."""
