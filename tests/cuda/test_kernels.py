@@ -125,7 +125,7 @@ def test_a_loss_on_a_linear_layer_runs_in_tiles(monkeypatch):
     launches = agrees(linear(), data, ["W", "b"])
     assert sum(x.kernel == "over_n_2" for x in launches) == 5
     source = gc.compile(linear(), target="cuda", device="emulator").source
-    assert not re.search(r"device\.empty\(\(n, c\)", source) and len(re.findall(r"device\.empty\(\(rows, c\)", source)) == 3
+    assert not re.search(r"device\.empty\(\(n, c\)", source) and len(re.findall(r"device\.empty\(\(rows, c\), '\w+'\)\n", source)) == 3
 
 
 def test_layer_normalisation_sums_along_rows_and_columns():

@@ -51,7 +51,7 @@ class _Module(Kernels, Host):
         found: list[Any] = []
         for s in body:
             if isinstance(s, Launch):
-                found += [s.kernel, *([s.long] if s.long else [])]
+                found += [s.kernel, *([s.long] if s.long else []), *(s.cut.kernels if s.cut else ())]
             elif isinstance(s, Finish):
                 found.append(s)
             elif isinstance(s, ForTiles):

@@ -132,8 +132,8 @@ class Kernels(GroupStatements):
                       *(f"{g}_blocks" for g in counts), *f.sizes]
         lines = [f"{s} = {s}[0]" for s in f.scalars]
         for t in f.totals:
-            arguments = (self.part(t), f"{self.parts[t.name]}_blocks", self.neutral(t), TYPES[t.kind], "BLOCK")
-            found = self.use(f"combined_{t.op}", *arguments)
+            shares = self.use(f"gathered_{t.op}", self.part(t), 0, f"{self.parts[t.name]}_blocks", self.neutral(t), "BLOCK")
+            found = self.use(f"fold_{t.op}", shares, TYPES[t.kind], "BLOCK")
             lines.append(f"{t.name} = {f'real({found})' if t.kind == 'wide' and self.dtype == 'float32' else found}")
         body = self.block([*f.body])
         lines += body

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from graphc.codegen.cuda.context import SIGN, TYPES, Context
-from graphc.loops.device.statements import Barrier, Fold, GroupKernel, Load, Once, Over, Row, Save, When
+from graphc.loops.device.statements import Barrier, Fold, Gather, GroupKernel, Load, Once, Over, Row, Save, When
 from graphc.loops.statements import Accumulate, For, Store
 from graphc.scalar.term import Term
 
@@ -37,6 +37,8 @@ class GroupStatements(Context):
                 return [f"if {self.here} == 0:", *("    " + x for x in self.block(body))]
             case When(condition, body):
                 return [f"if {p(condition)}:", *("    " + x for x in self.block(body))]
+            case Gather():
+                return self.gather(s)
             case Barrier():
                 return [self.use("barrier", "THREADS")]
             case Load(row):
@@ -63,7 +65,7 @@ class GroupStatements(Context):
             place = self.use("at", self.e, self.here, "THREADS", "VECTOR")
             begin = f"{s.chunk} + " if s.chunk else ""
             inner = [f"for {self.e} in range(WIDTH):", f"    {loop.index} = {begin}{place}", f"    if {loop.index} < {stop}:"]
-            lines += self.chunks(s, stop, [*inner, *("        " + x for x in body)]) if s.chunk else [*inner, *("        " + x for x in body)]
+            lines += self.chunks(s, first, stop, [*inner, *("        " + x for x in body)]) if s.chunk else [*inner, *("        " + x for x in body)]
         else:
             start = self.here if first == "0" else f"{first} + {self.here}"
             lines += [f"{loop.index} = {start}", f"while {loop.index} < {stop}:", *("    " + x for x in (*body, f"{loop.index} += THREADS"))]
@@ -71,13 +73,24 @@ class GroupStatements(Context):
             lines += self.fold(f)
         return lines
 
-    def chunks(self, s: Over, stop: str, inner: list[str]) -> list[str]:
+    def chunks(self, s: Over, first: str, stop: str, inner: list[str]) -> list[str]:
         """A loop over parts of a row: loaded, worked on, saved."""
         def rows(function: str, found: Sequence[Row]) -> list[str]:
             return [self.use(function, r.name, r.array, f"{self.print.place(r.array, r.first.args)} + {s.chunk}", f"{stop} - {s.chunk}",   # type: ignore[union-attr]
                              self.here, "THREADS", "WIDTH", "VECTOR") for r in found]
         body = [*rows("load_row", s.loads), *inner, *rows("save_row", s.saves), f"{s.chunk} += THREADS*WIDTH"]
-        return [f"{s.chunk} = 0", f"while {s.chunk} < {stop}:", *("    " + x for x in body)]
+        return [f"{s.chunk} = {first}", f"while {s.chunk} < {stop}:", *("    " + x for x in body)]
+
+    def gather(self, s: Gather) -> list[str]:
+        """A row's number of those of its pieces."""
+        f, p = s.fold, self.print
+        arrays = [str(x.value) for x in s.parts]
+        place = p.place(arrays[0], s.parts[0].args)
+        found = self.use(f"gathered_{f.op}", *arrays, place, p(s.number), p(f.neutral), "THREADS")                  # type: ignore[arg-type]
+        if f.best:
+            return [f"{f.best}, {f.name} = {found}", *self.fold(f)]
+        found = self.use(f"fold_{f.op}", found, TYPES[f.kind], "THREADS")
+        return [f"{f.name} = {self.combine(f.op, f.name, found, f.kind) if f.part else found}"]
 
     def fold(self, f: Fold) -> list[str]:
         kind = TYPES[f.kind]

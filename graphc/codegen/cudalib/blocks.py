@@ -2,6 +2,7 @@ r"""Groups of threads: who is who, what they load and save together, and how the
 
     group       `threads` neighbours, a power of two: a thread, a part of a warp, a warp, or a whole block
     fold        x_0 + x_1 + ... over a group, the same bits in each thread: shuffles inside warps, then the warps' parts in order
+    gathered    a thread's share, in order, of what blocks have found; the group folds them
 
 Functions take the number of threads as a constant of the kernel: what it decides is decided when a kernel is compiled.
 """
@@ -15,7 +16,8 @@ from graphc.codegen.cudalib.names import cuda, inlined, int64, uint32
 from graphc.codegen.cudalib.vectors import load2, load4, store2, store4
 
 __all__ = ["lane", "group", "groups", "block", "at", "barrier", "load_row", "save_row", "load_part", "save_part", "fold_sum", "fold_prod",
-           "fold_max", "fold_min", "fold_argmax", "fold_argmin", "combined_sum", "combined_prod", "combined_max", "combined_min"]
+           "fold_max", "fold_min", "fold_argmax", "fold_argmin", "gathered_sum", "gathered_prod", "gathered_max", "gathered_min",
+           "gathered_argmax", "gathered_argmin"]
 
 WARP = 32
 
@@ -140,16 +142,16 @@ def _fold(combine: Callable[..., Any]) -> Callable[..., Any]:
     return fold
 
 
-def _combined(combine: Callable[..., Any], fold: Callable[..., Any]) -> Callable[..., Any]:
+def _gathered(combine: Callable[..., Any]) -> Callable[..., Any]:
     @inlined
-    def combined(parts, number, neutral, kind, threads):                   # of what blocks have found, in order
+    def gathered(parts, first, number, neutral, threads):                  # a thread's share of what blocks have found
         x = neutral
         k = int64(cuda.threadIdx.x)
         while k < number:
-            x = combine(x, parts[k])
+            x = combine(x, parts[first + k])
             k += threads
-        return fold(x, kind, threads)
-    return combined
+        return x
+    return gathered
 
 
 @inlined
@@ -173,8 +175,7 @@ def _min(a, b):
 
 
 fold_sum, fold_prod, fold_max, fold_min = map(_fold, (_sum, _prod, _max, _min))
-combined_sum, combined_prod = _combined(_sum, fold_sum), _combined(_prod, fold_prod)
-combined_max, combined_min = _combined(_max, fold_max), _combined(_min, fold_min)
+gathered_sum, gathered_prod, gathered_max, gathered_min = map(_gathered, (_sum, _prod, _max, _min))
 
 
 def _fold_best(better: Callable[..., Any]) -> Callable[..., Any]:
@@ -217,3 +218,19 @@ def _below(x, k, best, place):
 
 
 fold_argmax, fold_argmin = _fold_best(_above), _fold_best(_below)
+
+
+def _gathered_best(better: Callable[..., Any]) -> Callable[..., Any]:
+    @inlined
+    def gathered(bests, places, first, number, neutral, threads):
+        best, place = neutral, int64(0)
+        k = int64(cuda.threadIdx.x)
+        while k < number:
+            if better(bests[first + k], places[first + k], best, place):
+                best, place = bests[first + k], places[first + k]
+            k += threads
+        return best, place
+    return gathered
+
+
+gathered_argmax, gathered_argmin = _gathered_best(_above), _gathered_best(_below)

@@ -3,6 +3,7 @@ r"""Grids: how many blocks, threads in a block, threads a row and elements a thr
     rows       a row of `width` elements is taken by `lanes` threads, each with `width / lanes` elements, in registers where `fits`
     elements   a thread takes 128 bits of each array at a time
     points     a thread takes a row
+    pieces     several blocks take a row, a part of it each
     alone      one block takes everything
 
 A grid depends on extents and on nothing of the device: the parts of a sum are the same on every one, and so are its bits. What is more than a grid
@@ -11,9 +12,9 @@ takes at once, it takes in strides.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-__all__ = ["Grid", "rows", "elements", "points", "alone", "tile_rows", "segments", "buckets"]
+__all__ = ["Grid", "rows", "long_rows", "elements", "points", "alone", "tile_rows", "segments", "buckets"]
 
 MOST_BLOCKS = 2048          # some ten for each multiprocessor of a large device
 BLOCK = 256
@@ -24,6 +25,8 @@ LINES = 1500                # instructions of a loop that it unrolls
 MOST_LANES = 256            # with up to 255 registers a thread
 LONG = 512                  # threads for a row that does not fit
 RESIDENT = 1 << 17          # threads for such rows: what blocks of them read again is still in the second-level cache
+PIECE = 1 << 14             # the least elements of a piece of a row: a launch takes longer than less would
+FEWEST = 4                  # pieces of a row: for less, further launches do not pay
 TILE = 1 << 24              # elements of a tile: 64 MB in float32
 
 
@@ -37,6 +40,8 @@ class Grid:
     width: int = 1
     vector: int = 1
     fits: bool = True
+    pieces: int = 1         # of a row, each of `span` elements
+    span: int = 0
 
 
 def _power(least: int) -> int:
@@ -69,6 +74,20 @@ def rows(number: int, width: int, held: int, size: int, work: int) -> Grid:
     return Grid(_blocks(number * lanes, threads), threads, lanes, max(_power(-(-width // lanes)), vector), vector)
 
 
+def long_rows(number: int, width: int, held: int, size: int, work: int) -> Grid:
+    """As `rows`; where rows are long, and so few that a block for each would leave most of a device idle, in pieces."""
+    grid = rows(number, width, held, size, work)
+    return grid if grid.fits else _in_pieces(grid, number, width)
+
+
+def _in_pieces(grid: Grid, number: int, width: int) -> Grid:
+    """The grid with a block for each piece of a row. Pieces begin at multiples of what a block takes at once."""
+    step, most = grid.threads * grid.vector, max(RESIDENT // LONG // max(number, 1), 1)
+    span = -(-max(-(-width // most), PIECE) // step) * step
+    pieces = -(-width // span)
+    return replace(grid, blocks=number * pieces, pieces=pieces, span=span) if pieces >= FEWEST else grid
+
+
 def elements(number: int, size: int) -> Grid:
     """For `number` elements of arrays whose largest have `size` bytes each."""
     vector = 16 // size
@@ -79,9 +98,10 @@ def points(number: int) -> Grid:
     return Grid(_blocks(number, 128), 128)
 
 
-def alone(width: int) -> Grid:
+def alone(width: int, size: int = 0) -> Grid:
+    """With the `size` of elements: one row of them, in pieces where it is long."""
     lanes = min(max(_power(width), 32), LONG)
-    return Grid(1, lanes, lanes)
+    return _in_pieces(rows(1, width, 0, size, 1), 1, width) if size and width > PIECE*FEWEST else Grid(1, lanes, lanes)
 
 
 def tile_rows(number: int, row: int) -> int:

@@ -1,6 +1,7 @@
 r"""Mapping: the loop nests of a kernel become kernels for a GPU.
 
     rows are independent                     groups of threads take rows; loops inside a row are shared out by a group
+      few and long, at the time of a call    several blocks take a row (see `pieces`)
       no loops inside, arrays read plainly   `flat`: threads take 128 bits of each array at a time
       what is read lies along the rows       one thread a row (a column of a matrix, say)
       and are many                           in segments of them, then the segments (see `columns`)
@@ -19,13 +20,28 @@ from typing import Any
 import sympy as sp
 
 from graphc.ir.nodes import Size
+from graphc.loops.device.again import computed_again
 from graphc.loops.device.columns import halves
 from graphc.loops.device.group import Grouping, neutral_of
 from graphc.loops.device.independent import accesses, carried, independent, letter_of, position, private, statements
+from graphc.loops.device.pieces import Pieces, in_pieces
 from graphc.loops.device.registers import in_chunks, in_registers
 from graphc.loops.device.rowwise import in_variables
 from graphc.loops.device.scatter import apart, dealt
-from graphc.loops.device.statements import Barrier, GroupKernel, Launch, Load, Once, Over, Save, Segments, Total, When
+from graphc.loops.device.statements import (
+    Barrier,
+    Cut,
+    Gather,
+    GroupKernel,
+    Launch,
+    Load,
+    Once,
+    Over,
+    Save,
+    Segments,
+    Total,
+    When,
+)
 from graphc.loops.names import named
 from graphc.loops.statements import Accumulate, Allocate, Assign, For, Kernel, Note, Statement, Store, Track, values
 from graphc.loops.uses import uses_of
@@ -49,6 +65,7 @@ class Mapper:
     wide: Collection[str]
     few: Collection[Size]
     own: Callable[[str], str]
+    segmented: int = 0
     cuts: int = 0
     tile: Extent | None = None             # the height of the tiles that kernels run in
 
@@ -59,7 +76,7 @@ class Mapper:
         notes = [s for s in kernel.body if isinstance(s, Note)]
         nests = [s for s in kernel.body if isinstance(s, For)]
         if any(not isinstance(s, Allocate | Assign | Note | For) for s in kernel.body):
-            return [self.signed(self.alone(kernel, [s for s in kernel.body if not isinstance(s, Allocate)], ()), scratch)]
+            return [self.alone(kernel, [s for s in kernel.body if not isinstance(s, Allocate)], (), scratch)]
         users = {a.name: [n for n in nests if any(b.name == a.name for b in accesses([n]))] for a in scratch}
         done: list[Allocate | Segments | Launch] = [a for a in scratch if len(users[a.name]) > 1]
         for k, nest in enumerate(nests):
@@ -85,7 +102,7 @@ class Mapper:
         if not scratch and (two := apart(nest)) is not None:
             return [x for half, name in zip(two, "xy", strict=True)
                     for x in self.nest(replace(kernel, name=self.own(f"{kernel.name}_{name}")), half, begun, notes, ())]
-        return [self.signed(self.alone(kernel, [*notes, *begun, nest], tuple(adds)), scratch)]
+        return [self.alone(kernel, [*notes, *begun, nest], tuple(adds), scratch)]
 
     def size_term(self, array: str, axis: int) -> Term:
         return named(self.arrays[array][0][axis], self.sizes)
@@ -118,8 +135,8 @@ class Mapper:
         """A sum along columns as two kernels."""
         if scratch:
             return None
-        self.cuts += 1
-        name = self.own("segments" if self.cuts == 1 else f"segments_{self.cuts}")
+        self.segmented += 1
+        name = self.own("segments" if self.segmented == 1 else f"segments_{self.segmented}")
         size = Extent(f"#{name}")
         inner = next(s for s in chain[-1].body if isinstance(s, For))
         length = Term("sub", (inner.last, inner.first), None, "int") if inner.first is not None else named(inner.extent, self.sizes)   # type: ignore[arg-type]
@@ -145,10 +162,23 @@ class Mapper:
             return self.signed(base, scratch)
         kernel = replace(base, body=body, width=width)
         held = in_registers(kernel, self.arrays, {a.name for a in scratch}, self.own)
+        less = computed_again(kernel, [a.name for a in scratch], self.own)
+        cut = self.in_pieces(less, scratch)
         if held is None:
-            return self.signed(kernel, scratch)
-        long = replace(in_chunks(kernel, self.arrays, self.own), name=self.own(f"{kernel.name}_long"))
-        return Launch(self.signed(held, scratch).kernel, self.signed(long, scratch).kernel)
+            return replace(self.signed(kernel, scratch), cut=cut)
+        long = replace(in_chunks(less, self.arrays, self.own), name=self.own(f"{kernel.name}_long"))
+        return Launch(self.signed(held, scratch).kernel, self.signed(long, scratch).kernel, cut)
+
+    def in_pieces(self, kernel: GroupKernel, scratch: Sequence[Allocate]) -> Cut | None:
+        """The launches in which several blocks take a row."""
+        number, span = (self.own(f"{x}_{self.cuts + 1}" if self.cuts else x) for x in ("pieces", "span"))
+        p = Pieces(number, Extent(f"#{number}"), span, self.arrays, self.sizes, self.tile, self.own)
+        kernels = in_pieces(kernel, scratch, p)
+        if kernels is None:
+            return None
+        self.cuts += 1
+        self.rows_of[Extent(f"#{number}")], self.rows_of[Extent(f"#{span}")] = number, span
+        return Cut(number, span, tuple(p.made), tuple(self.signed(in_chunks(k, self.arrays, self.own, True), ()).kernel for k in kernels))
 
     def is_flat(self, chain: Sequence[For], own: Collection[str]) -> bool:
         letters = [loop.index for loop in chain]
@@ -161,10 +191,11 @@ class Mapper:
                    and self.arrays[a.name][0] == tuple(loop.extent for loop in chain) for a in accesses(chain[-1].body))
 
     # --- one group
-    def alone(self, kernel: Kernel, body: Sequence[Statement], results: tuple[str, ...]) -> GroupKernel:
-        """One group of threads does everything."""
+    def alone(self, kernel: Kernel, body: Sequence[Statement], results: tuple[str, ...], scratch: Sequence[Allocate]) -> Launch:
+        """One group of threads does everything, unless it is one long row."""
         done = Grouping((), self.wide, self.few, self.own).block(body)
-        return GroupKernel(kernel.name, (), (), (), (), done, (), kernel.meaning, _width(done), alone=True, results=results)
+        made = GroupKernel(kernel.name, (), (), (), (), done, (), kernel.meaning, _width(done), alone=True, results=results)
+        return replace(self.signed(made, scratch), cut=self.in_pieces(made, scratch))
 
     # --- parameters
     def signed(self, kernel: GroupKernel, scratch: Sequence[Allocate]) -> Launch:
@@ -205,6 +236,8 @@ def _plain(body: Sequence[Any]) -> Any:
         elif isinstance(s, When):
             yield Assign("", s.condition)
             yield from _plain(s.body)
+        elif isinstance(s, Gather):
+            yield from (Assign(s.fold.name, x) for x in (*s.parts, s.number))
         elif not isinstance(s, Barrier | Load | Save):
             yield s
 

@@ -3,6 +3,7 @@
     kernel ::= rows, statements, totals          a group of threads takes a row after another; rows are independent of one another
     Over       a loop whose points the threads of a group share out; what it reduces, they fold
     Once       what one thread of the group does for all
+    Gather     a number of a row from what its pieces have found (see graphc.loops.device.pieces)
     Barrier    what was stored before is read after
 
 Every other statement is done by all threads of the group alike, so that scalars of a row are the same in each.
@@ -18,7 +19,8 @@ from graphc.loops.statements import Allocate, For, Statement
 from graphc.scalar.symbols import Extent
 from graphc.scalar.term import Term
 
-__all__ = ["Fold", "Over", "Once", "When", "Barrier", "Load", "Save", "Total", "Row", "GroupKernel", "Launch", "Segments", "Finish", "DeviceProgram"]
+__all__ = ["Fold", "Over", "Once", "When", "Gather", "Barrier", "Load", "Save", "Total", "Row", "GroupKernel", "Cut", "Launch", "Segments", "Finish",
+           "DeviceProgram"]
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,15 @@ class When:
 
     condition: Term
     body: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Gather:
+    """A fold over the `number` pieces of a row, in order; `parts` are the places of the first one's numbers: its best and where that is, or one."""
+
+    fold: Fold
+    parts: tuple[Term, ...]
+    number: Term
 
 
 @dataclass(frozen=True)
@@ -125,9 +136,20 @@ class GroupKernel:
 
 
 @dataclass(frozen=True)
+class Cut:
+    """Rows in pieces: the variables of how many a row has and of the elements of one, the arrays between launches, and the launches."""
+
+    number: str
+    span: str
+    arrays: tuple[Allocate, ...]
+    kernels: tuple[GroupKernel, ...]
+
+
+@dataclass(frozen=True)
 class Launch:
     kernel: GroupKernel
     long: GroupKernel | None = None        # for rows that do not fit in registers
+    cut: Cut | None = None                 # for few rows that are long
 
 
 @dataclass(frozen=True)
