@@ -151,6 +151,26 @@ def test_pairs():
     agrees(L, {"X": rng.normal(size=(37, 3)), "Z": rng.normal(size=(41, 3))})
 
 
+def nearest(kind):
+    """Contrastive losses: the second operand's rows are those of the batch."""
+    X, Z, t = gc.param("X", "n d"), gc.tensor("Z", "n d"), gc.labels("t", "n", below="c")
+    i, j, k = gc.indices("i j k")
+    if kind == "InfoNCE":
+        return gc.mean(gc.logsumexp(gc.array(gc.Sum(X[i, k] * Z[j, k], k), (i, j)), axis=1)) - gc.sum(X * Z)
+    near = gc.exp(-gc.Sum((X[i, k] - X[j, k]) ** 2, k))
+    return -gc.Sum(gc.log(gc.Sum(gc.where((i != j) & (t[i] == t[j]), near, 0), j) / gc.Sum(gc.where(i != j, near, 0), j)), i)
+
+
+@pytest.mark.parametrize("n", [40, 136])
+@pytest.mark.parametrize("kind, names", [("InfoNCE", "XZ"), ("soft nearest neighbours", "X")])
+def test_losses_of_pairs_in_a_batch(kind, names, n, monkeypatch):
+    """Loops that registers hold and loops that they do not share a row out in different ways: who reads what another wrote waits for it, and
+    for the row before, where a group takes several."""
+    monkeypatch.setattr(grids, "MOST_BLOCKS", 3)
+    rng = np.random.default_rng(n)
+    agrees(nearest(kind), {x: rng.normal(size=(n, 3)) for x in names} | ({"t": np.arange(n) % 3} if names == "X" else {}), ["X"])
+
+
 def test_equal_layers_share_their_kernels():
     X, Y = gc.tensor("X", "n d"), gc.tensor("Y", "n d")
     layers = [(gc.param(f"W{k}", "d d"), gc.param(f"b{k}", "d")) for k in range(4)]

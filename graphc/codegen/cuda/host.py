@@ -115,6 +115,9 @@ class Host(Context):
             return f"grids.elements({number}, {size})"
         if k.width is None:
             return f"grids.points({number})"
+        if k.tiles:
+            features = p.size(sp.Max(*(t.size for t in k.tiles)), self.sizes)
+            return f"grids.pairs({number}, {p.size(k.width, self.sizes)}, {features}, {len(k.tiles)}, {size})"
         return f"grids.{'long_rows' if cut else 'rows'}({number}, {p.size(k.width, self.sizes)}, {k.held}, {size}, {k.work})"
 
     def call(self, k: GroupKernel, grid: str) -> str:
@@ -122,8 +125,10 @@ class Host(Context):
         scratch = [a.name for a in k.scratch if self.in_memory(k, a)]
         size = [*([self.print.size(sp.Mul(*(loop.extent for loop in k.rows)), self.sizes)] if k.flat else []), *k.sizes]
         arguments = [*k.arrays, *k.scalars, *(self.part(t) for t in k.totals), *(p.results.get(r, r) for r in k.results), *scratch, *size]
-        constants = {"THREADS": f"{grid}.lanes", "WIDTH": f"{grid}.width", "VECTOR": f"{grid}.vector", "BLOCK": f"{grid}.threads"}
-        wanted = {"THREADS": self.has_team(k), "WIDTH": bool(k.registers), "VECTOR": bool(k.registers) or k.flat, "BLOCK": bool(k.totals)}
+        constants = {"THREADS": f"{grid}.lanes", "WIDTH": f"{grid}.width", "VECTOR": f"{grid}.vector", "BLOCK": f"{grid}.threads",
+                     "TILE": f"{grid}.tile"}
+        wanted = {"THREADS": self.has_team(k), "WIDTH": bool(k.registers), "VECTOR": bool(k.registers) or k.flat, "BLOCK": bool(k.totals),
+                  "TILE": bool(k.tiles)}
         given = ["device.wrong"] * (k.name in self.indexing) + ["BUCKETS=BUCKETS"] * bool(k.deals)
         given += [f"{c}={v}" for c, v in constants.items() if wanted[c]]
         blocks = "1" if k.alone else f"{grid}.blocks"

@@ -22,6 +22,7 @@ class Kernels(GroupStatements):
     """Kernels, and the finishing ones that add up what their blocks have found."""
 
     def kernel(self, k: GroupKernel) -> str:
+        self.print.shared = {t.name for t in k.tiles}
         body = self.body(k)
         self.indexing |= {k.name} if any("checked(" in x for x in body) else set()
         parameters = [*k.arrays, *k.scalars, *(self.part(t) for t in k.totals), *(self.out(r) for r in k.results),
@@ -33,12 +34,14 @@ class Kernels(GroupStatements):
 
     def body(self, k: GroupKernel) -> list[str]:
         threads = "THREADS" if self.has_team(k) else "1"
-        self.group = k
+        self.group, self.live = k, k.live
         self.print.offset = {}
         team = self.has_team(k)
         lines = [f"{self.here} = {self.use('lane', threads)}"] if team else []
         for r in k.registers:
             lines.append(f"{r.name} = cuda.local.array(WIDTH, real)")
+        for tile in k.tiles:
+            lines += [f"{tile.name} = cuda.shared.array(TILE, real)", f"{tile.step} = {self.use('odd', self.print.size(tile.size, self.sizes))}"]
         for a in k.scratch:
             if self.in_memory(k, a) and a.name not in k.shared:
                 size = self.print.size(sp.Mul(*a.sizes), self.sizes)
@@ -90,7 +93,10 @@ class Kernels(GroupStatements):
             r, start, stop = self.own("row"), "", "*".join(map(atom, extents))
             split = self.split(r, letters, extents, first)
         loop = [*split, *body, f"{r} += {self.use('groups', threads)}"]
-        return [f"{r} = {start}{self.use('group', threads)}", f"while {r} < {stop}:", *("    " + x for x in loop)]
+        here = r
+        if k.tiles:                                                        # as long as the block's first group has a row
+            here, loop = f"{r} - {self.use('neighbour', threads)}", [f"{k.live} = {r} < {stop}", *loop]
+        return [f"{r} = {start}{self.use('group', threads)}", f"while {here} < {stop}:", *("    " + x for x in loop)]
 
     @staticmethod
     def split(r: str, letters: Sequence[str], extents: Sequence[str], first: str | None) -> list[str]:

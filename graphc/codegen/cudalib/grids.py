@@ -1,6 +1,7 @@
 r"""Grids: how many blocks, threads in a block, threads a row and elements a thread, from extents alone.
 
     rows       a row of `width` elements is taken by `lanes` threads, each with `width / lanes` elements, in registers where `fits`
+    pairs      the groups of a block, each with a row, share tiles of other rows, where rows fit in one
     elements   a thread takes 128 bits of each array at a time
     points     a thread takes a row
     pieces     several blocks take a row, a part of it each
@@ -14,10 +15,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-__all__ = ["Grid", "rows", "long_rows", "elements", "points", "alone", "tile_rows", "segments", "buckets"]
+__all__ = ["Grid", "rows", "long_rows", "pairs", "elements", "points", "alone", "tile_rows", "segments", "buckets"]
 
 MOST_BLOCKS = 2048          # some ten for each multiprocessor of a large device
 BLOCK = 256
+WARP = 32
 BUSY = 1 << 16              # threads that keep a device busy
 REGISTERS = 64              # of a thread, for rows
 WIDEST = 16                 # elements of a row that a thread holds: NVVM unrolls loops over more no longer
@@ -27,6 +29,7 @@ LONG = 512                  # threads for a row that does not fit
 RESIDENT = 1 << 17          # threads for such rows: what blocks of them read again is still in the second-level cache
 PIECE = 1 << 14             # the least elements of a piece of a row: a launch takes longer than less would
 FEWEST = 4                  # pieces of a row: for less, further launches do not pay
+SHARED = 24 << 10           # bytes of a block's tiles: eight blocks are at home on a multiprocessor
 TILE = 1 << 24              # elements of a tile: 64 MB in float32
 
 
@@ -42,6 +45,7 @@ class Grid:
     fits: bool = True
     pieces: int = 1         # of a row, each of `span` elements
     span: int = 0
+    tile: int = 0           # elements of shared memory for each array
 
 
 def _power(least: int) -> int:
@@ -88,6 +92,16 @@ def _in_pieces(grid: Grid, number: int, width: int) -> Grid:
     return replace(grid, blocks=number * pieces, pieces=pieces, span=span) if pieces >= FEWEST else grid
 
 
+def pairs(number: int, width: int, features: int, arrays: int, size: int) -> Grid:
+    """For `number` rows, each with `width` rows of `arrays` others, of at most so many `features`. Where rows are so few that each has a block, or
+    a tile would have less than a warp's, they are read from memory."""
+    grid = rows(number, width, 0, size, 1)
+    tile, lanes = SHARED // size // arrays, min(_power(width), WARP)
+    if number * WARP < BUSY // 2 or tile // (features | 1) < WARP:
+        return replace(grid, fits=False)
+    return Grid(_blocks(number * lanes, BLOCK), BLOCK, lanes, grid.vector, grid.vector, tile=tile)
+
+
 def elements(number: int, size: int) -> Grid:
     """For `number` elements of arrays whose largest have `size` bytes each."""
     vector = 16 // size
@@ -100,8 +114,9 @@ def points(number: int) -> Grid:
 
 def alone(width: int, size: int = 0) -> Grid:
     """With the `size` of elements: one row of them, in pieces where it is long."""
+    long = _in_pieces(rows(1, width, 0, size, 1), 1, width) if size else None
     lanes = min(max(_power(width), 32), LONG)
-    return _in_pieces(rows(1, width, 0, size, 1), 1, width) if size and width > PIECE*FEWEST else Grid(1, lanes, lanes)
+    return long if long is not None and long.pieces > 1 else Grid(1, lanes, lanes)
 
 
 def tile_rows(number: int, row: int) -> int:

@@ -13,9 +13,9 @@ from dataclasses import replace
 from typing import Any
 
 from graphc.loops.device.independent import accesses, statements
-from graphc.loops.device.registers import instructions
+from graphc.loops.device.registers import instructions, touched
 from graphc.loops.device.rowwise import replaced
-from graphc.loops.device.statements import GroupKernel, Once, Over
+from graphc.loops.device.statements import GroupKernel, Over
 from graphc.loops.statements import Assign, For, Statement, Store, values, var
 from graphc.scalar.term import Term, walk
 
@@ -34,7 +34,7 @@ def computed_again(kernel: GroupKernel, scratch: Collection[str], own: Callable[
 
 def _without(body: Sequence[Any], name: str, own: Callable[[str], str]) -> tuple[Any, ...] | None:
     """A row's statements without an array; None where it must stay."""
-    users = [k for k, s in enumerate(body) if name in {a.name for a in accesses(_plain(s))}]
+    users = [k for k, s in enumerate(body) if name in {a.name for a in touched(s)}]
     loops = [body[k].loop for k in users if isinstance(body[k], Over) and not any(isinstance(x, For) for x in body[k].loop.body)]
     if len(loops) < max(len(users), 2) or len({(loop.index, loop.extent, loop.first) for loop in loops}) > 1:
         return None
@@ -52,10 +52,6 @@ def _without(body: Sequence[Any], name: str, own: Callable[[str], str]) -> tuple
         kept = kept if loop is loops[0] else [*made, *(s for s in kept if s not in made)]
         done[k] = replace(body[k], loop=replace(loop, body=replaced(tuple(kept), {element: variable})))
     return tuple(done)
-
-
-def _plain(s: Any) -> Sequence[Statement]:
-    return [s.loop] if isinstance(s, Over) else s.body if isinstance(s, Once) else [s] if isinstance(s, Statement) else []
 
 
 def _cone(body: Sequence[Statement], last: Assign) -> list[Assign]:
@@ -84,7 +80,7 @@ def _steady(made: Sequence[Assign], after: Sequence[Any]) -> bool:
     inside = {s.name for s in made}
     reads, arrays = {n for s in made for n in _reads(s)} - inside, {a.name for a in accesses(made)}
     changed = {s.name for s in after if isinstance(s, Assign)} | {n for s in after if isinstance(s, Over) for f in s.folds for n in (f.name, f.best)}
-    return not reads & changed and not arrays & {a.name for s in after for a in accesses(_plain(s)) if a.write}
+    return not reads & changed and not arrays & {a.name for s in after for a in touched(s) if a.write}
 
 
 def _differs(made: Sequence[Assign], loop: For) -> bool:

@@ -2,6 +2,7 @@ r"""Mapping: the loop nests of a kernel become kernels for a GPU.
 
     rows are independent                     groups of threads take rows; loops inside a row are shared out by a group
       few and long, at the time of a call    several blocks take a row (see `pieces`)
+      of pairs of rows                       the groups of a block read tiles of the second ones (see `tiles`)
       no loops inside, arrays read plainly   `flat`: threads take 128 bits of each array at a time
       what is read lies along the rows       one thread a row (a column of a matrix, say)
       and are many                           in segments of them, then the segments (see `columns`)
@@ -23,52 +24,30 @@ from graphc.ir.nodes import Size
 from graphc.loops.device.again import computed_again
 from graphc.loops.device.columns import halves
 from graphc.loops.device.group import Grouping, neutral_of
-from graphc.loops.device.independent import accesses, carried, independent, letter_of, position, private, statements
+from graphc.loops.device.independent import accesses, carried, independent, letter_of, private, statements
+from graphc.loops.device.parameters import Parameters
 from graphc.loops.device.pieces import Pieces, in_pieces
 from graphc.loops.device.registers import in_chunks, in_registers
 from graphc.loops.device.rowwise import in_variables
 from graphc.loops.device.scatter import apart, dealt
-from graphc.loops.device.statements import (
-    Barrier,
-    Cut,
-    Gather,
-    GroupKernel,
-    Launch,
-    Load,
-    Once,
-    Over,
-    Save,
-    Segments,
-    Total,
-    When,
-)
+from graphc.loops.device.statements import Cut, GroupKernel, Launch, Over, Segments, Total
+from graphc.loops.device.tiles import in_tiles
 from graphc.loops.names import named
 from graphc.loops.statements import Accumulate, Allocate, Assign, For, Kernel, Note, Statement, Store, Track, values
-from graphc.loops.uses import uses_of
 from graphc.scalar.symbols import Extent
 from graphc.scalar.term import Term
 
 __all__ = ["Mapper"]
 
-Arrays = dict[str, tuple[tuple[Size, ...], str]]
-
-
 @dataclass
-class Mapper:
+class Mapper(Parameters):
     """What a kernel's mapping needs to know of its program. `own` makes names."""
 
-    arrays: Arrays
-    scalars: dict[str, str]
-    sizes: dict[Extent, str]
-    rows_of: dict[Extent, str]             # sizes that a run finds: the height of tiles, the number of segments
-    bounds: Collection[str]
     wide: Collection[str]
     few: Collection[Size]
     own: Callable[[str], str]
     segmented: int = 0
     cuts: int = 0
-    tile: Extent | None = None             # the height of the tiles that kernels run in
-
     def launches(self, kernel: Kernel) -> list[Allocate | Segments | Launch]:
         """A kernel's nests, one launch each; scratch that several of them use is the host's."""
         scratch = [s for s in kernel.body if isinstance(s, Allocate)]
@@ -127,6 +106,10 @@ class Mapper:
                 row = in_variables((chain[-1],), [loop.index for loop in chain[:-1]], self.own)
                 return [self.grouped(replace(base, rows=tuple(chain[:-1]), body=row), scratch)]
             return [self.signed(base, scratch)]
+        if len(chain) == 2:                                                # points of pairs: rows of them, if those read tiles
+            row = in_variables((chain[1],), [nest.index], self.own)
+            if (tiled := self.tiled(self.shared_out(replace(base, rows=(nest,), body=row)), scratch)) is not None:
+                return [tiled]
         if not _along_rows(chain[-1]):
             return [self.grouped(base, scratch)]
         return (None if whole else self.in_segments(kernel, chain, totals, scratch)) or [self.signed(base, scratch)]
@@ -155,19 +138,33 @@ class Mapper:
 
     def grouped(self, base: GroupKernel, scratch: Sequence[Allocate]) -> Launch:
         """A kernel whose groups share out the loops of a row."""
-        totals = [t.name for t in base.totals]
-        body = Grouping(totals, self.wide, self.few, self.own).block(base.body)
-        width = _width(body)
-        if width is None:
+        kernel = self.shared_out(base)
+        if kernel.width is None:
             return self.signed(base, scratch)
-        kernel = replace(base, body=body, width=width)
-        held = in_registers(kernel, self.arrays, {a.name for a in scratch}, self.own)
+        if (tiled := self.tiled(kernel, scratch)) is not None:
+            return tiled
         less = computed_again(kernel, [a.name for a in scratch], self.own)
-        cut = self.in_pieces(less, scratch)
+        held, cut = in_registers(kernel, self.arrays, {a.name for a in scratch}, self.own), self.in_pieces(less, scratch)
         if held is None:
             return replace(self.signed(kernel, scratch), cut=cut)
         long = replace(in_chunks(less, self.arrays, self.own), name=self.own(f"{kernel.name}_long"))
         return Launch(self.signed(held, scratch).kernel, self.signed(long, scratch).kernel, cut)
+
+    def shared_out(self, base: GroupKernel) -> GroupKernel:
+        """With the loops of a row shared out, if any can be."""
+        totals = [t.name for t in base.totals]
+        body = Grouping(totals, self.wide, self.few, self.own).row(base.body, [loop.index for loop in base.rows])
+        return replace(base, body=body, width=_width(body))
+
+    def tiled(self, kernel: GroupKernel, scratch: Sequence[Allocate]) -> Launch | None:
+        """The launch of a kernel that reads tiles, and of the same without them, for rows too wide or too few."""
+        if kernel.width is None:
+            return None
+        parts = in_chunks(computed_again(kernel, [a.name for a in scratch], self.own), self.arrays, self.own)
+        if (made := in_tiles(parts, self.arrays, self.own)) is None:
+            return None
+        plain = replace(parts, name=self.own(f"{kernel.name}_untiled"))
+        return Launch(self.signed(made, scratch).kernel, self.signed(plain, scratch).kernel)
 
     def in_pieces(self, kernel: GroupKernel, scratch: Sequence[Allocate]) -> Cut | None:
         """The launches in which several blocks take a row."""
@@ -196,50 +193,6 @@ class Mapper:
         done = Grouping((), self.wide, self.few, self.own).block(body)
         made = GroupKernel(kernel.name, (), (), (), (), done, (), kernel.meaning, _width(done), alone=True, results=results)
         return replace(self.signed(made, scratch), cut=self.in_pieces(made, scratch))
-
-    # --- parameters
-    def signed(self, kernel: GroupKernel, scratch: Sequence[Allocate]) -> Launch:
-        """The kernel with its parameters: arrays, scalars and sizes in the order in which it uses them."""
-        plain = list(_plain([*kernel.rows[:1], *kernel.body] if kernel.rows else kernel.body))
-        held = [r.array for r in kernel.registers if r.first is not None]
-        uses = uses_of([*kernel.rows, *plain], self.arrays)
-        registers = {r.name for r in kernel.registers}
-        names = [n for n in [*uses.arrays, *held] if n not in registers]
-        mine = tuple(a for a in scratch if a.name in names)
-        arrays = tuple(dict.fromkeys(n for n in names if n not in {a.name for a in mine}))
-        inside = {s.name for s in plain if isinstance(s, Assign)}
-        totals = {t.name for t in kernel.totals}
-        scalars = tuple(n for n in uses.reads if n in self.scalars and n not in inside and n not in totals)
-        dims = [size for n in arrays for size in self.arrays[n][0][1:]] + [size for a in mine for size in a.sizes]
-        extents = {x for size in dims for x in size.free_symbols if isinstance(x, Extent)}
-        extents |= uses.sizes
-        if kernel.flat:
-            extents = set()
-        known = {**self.sizes, **self.rows_of}
-        sizes = tuple(dict.fromkeys(name for s, name in known.items() if name != "BUCKETS" and (s in extents or name in uses.reads)))
-        bounds = tuple(n for n in self.bounds if n in uses.reads)
-        at = {a.name: [x for x in accesses(plain) if x.name == a.name] for a in mine}
-        shared = tuple(n for n, found in at.items() if kernel.alone or kernel.rows and position(found, kernel.rows[0].index) is not None)
-        return Launch(replace(kernel, arrays=arrays, scalars=scalars, sizes=(*sizes, *bounds), scratch=mine, shared=shared, tile=self.tile))
-
-
-def _plain(body: Sequence[Any]) -> Any:
-    """The statements that a device's statements hold."""
-    for s in body:
-        if isinstance(s, Over):
-            yield from _plain([s.loop])
-        elif isinstance(s, Once):
-            yield from _plain(s.body)
-        elif isinstance(s, For):
-            yield replace(s, body=())
-            yield from _plain(s.body)
-        elif isinstance(s, When):
-            yield Assign("", s.condition)
-            yield from _plain(s.body)
-        elif isinstance(s, Gather):
-            yield from (Assign(s.fold.name, x) for x in (*s.parts, s.number))
-        elif not isinstance(s, Barrier | Load | Save):
-            yield s
 
 
 def _has_loops(loop: For) -> bool:

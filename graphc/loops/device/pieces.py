@@ -15,7 +15,8 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
 from graphc.ir.nodes import Size
-from graphc.loops.device.independent import accesses, statements
+from graphc.loops.device.independent import statements
+from graphc.loops.device.registers import touched
 from graphc.loops.device.statements import Barrier, Gather, GroupKernel, Once, Over, When
 from graphc.loops.names import named
 from graphc.loops.statements import Accumulate, Allocate, Assign, For, Note, Store, load, var
@@ -50,7 +51,7 @@ def in_pieces(kernel: GroupKernel, scratch: Sequence[Allocate], p: Pieces) -> li
     at = tuple(_place(loop) for loop in kernel.rows)
     heights = tuple(p.tile if loop.first is not None and p.tile is not None else loop.extent for loop in kernel.rows)
     cut = _Cut(p, at, heights, For(p.own("piece"), p.size, ()), p.own("begin"), p.own("end"))
-    used = {a.name for s in kernel.body for a in accesses([s.loop] if isinstance(s, Over) else s.body if isinstance(s, Once) else [s])}
+    used = {a.name for s in kernel.body for a in touched(s)}
     body = _with_rows(kernel.body, {a.name: cut.array(a.name, a.sizes, a.kind) for a in scratch if a.name in used}, at)
     parts = list(cut.parts(body, kernel.results))
     found = [cut.launch(kernel, f"{k + 1} of {len(parts)}", part) for k, part in enumerate(parts)]

@@ -23,7 +23,7 @@ from graphc.loops.statements import Assign, For, Note, Statement, Store, values
 from graphc.scalar.term import Term
 from graphc.schedule.cost import functions, operations
 
-__all__ = ["in_registers", "in_chunks", "instructions"]
+__all__ = ["in_registers", "in_chunks", "instructions", "touched"]
 
 INSTRUCTIONS, OTHERS = {"exp": 16, "sqrt": 8, "log": 40, "excess": 4, "apart": 2, "scaled": 4, "binade": 8}, 110
 Key = tuple[str, tuple[Term, ...]]
@@ -37,7 +37,7 @@ def in_registers(kernel: GroupKernel, arrays: dict[str, tuple[tuple[Size, ...], 
     found: dict[str, dict[Key, list[tuple[int, bool]]]] = {}
     elsewhere: set[str] = set()
     for k, s in enumerate(kernel.body):
-        for a in _touched(s):
+        for a in touched(s):
             key = _key(a, s.loop.index, letters) if k in overs else None                        # type: ignore[union-attr]
             if key is None:
                 elsewhere.add(a.name)
@@ -81,7 +81,7 @@ def in_chunks(kernel: GroupKernel, arrays: dict[str, tuple[tuple[Size, ...], str
     rows: dict[Key, Row] = {}
 
     def visit(s: Any) -> Any:
-        if not isinstance(s, Over) or not _can_hold(s, pieces):
+        if not isinstance(s, Over) or s.loop.extent != kernel.width or not _can_hold(s, pieces):
             return s
         keys: dict[str, dict[Key | None, list[bool]]] = {}
         for a in accesses([s.loop]):
@@ -115,13 +115,14 @@ def instructions(s: Statement) -> int:
     return 2 + sum(operations(v) + sum(INSTRUCTIONS.get(name, OTHERS) * count for name, count in functions(v).items()) for v in values(s))
 
 
-def _touched(s: Any) -> list[Access]:
+def touched(s: Any) -> list[Access]:
+    """What a statement of a device's kernel reads and writes."""
     if isinstance(s, Over):
         return list(accesses([s.loop]))
     if isinstance(s, Once):
         return list(accesses(s.body))
     if isinstance(s, For):
-        return [a for x in s.body for a in _touched(x)]
+        return [a for x in s.body for a in touched(x)]
     return list(accesses([s])) if isinstance(s, Statement) else []
 
 

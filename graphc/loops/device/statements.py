@@ -19,8 +19,8 @@ from graphc.loops.statements import Allocate, For, Statement
 from graphc.scalar.symbols import Extent
 from graphc.scalar.term import Term
 
-__all__ = ["Fold", "Over", "Once", "When", "Gather", "Barrier", "Load", "Save", "Total", "Row", "GroupKernel", "Cut", "Launch", "Segments", "Finish",
-           "DeviceProgram"]
+__all__ = ["Fold", "Over", "Once", "When", "Gather", "Barrier", "Load", "Save", "Total", "Row", "Tile", "GroupKernel", "Cut", "Launch",
+           "Segments", "Finish", "DeviceProgram"]
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,21 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Tile:
+    """Rows of an array in shared memory, a row every `step` places: the array, the names of the memory and the step, the size of a row. With a
+    `column`, that one of each row, side by side."""
+
+    array: str
+    name: str
+    step: str
+    size: Size
+    column: Term | None = None
+
+
+@dataclass(frozen=True)
 class Over:
     """A loop whose points threads share out. `staged`: over points that each thread holds in registers; with `chunk`, the variable of where a part
-    of the row begins that registers hold, for which they load rows before and save rows after."""
+    of the row begins that registers hold, for which they load rows before and save rows after. With `tiles`, `chunk` is where they begin."""
 
     loop: For
     folds: tuple[Fold, ...]
@@ -58,6 +70,7 @@ class Over:
     chunk: str = ""
     loads: tuple[Row, ...] = ()
     saves: tuple[Row, ...] = ()
+    tiles: tuple[Tile, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -133,6 +146,8 @@ class GroupKernel:
     work: int = 1                          # instructions of a loop's point, for how many of them are unrolled
     tile: Extent | None = None             # rows are those of a tile of this height
     deals: str = ""                        # an array whose places are dealt to threads, BUCKETS of them
+    tiles: tuple[Tile, ...] = ()           # in shared memory, of a block's rows
+    live: str = ""                         # with tiles: the variable that says whether a group has a row
 
 
 @dataclass(frozen=True)
