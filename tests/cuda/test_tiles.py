@@ -71,3 +71,9 @@ def test_rows_too_wide_for_a_tile_and_rows_too_few():
     assert agrees(kernel_sum(), wide, [])[0].kernel == "over_n_untiled"
     grids.BUSY = 1 << 16
     assert agrees(kernel_sum(), few, [])[0].kernel == "over_n_untiled"
+
+
+def test_no_array_of_pairs_and_features():
+    """A gradient keeps what it needs of pairs: n x m numbers, and not n x d x m."""
+    text = gc.compile(kernel_sum(), target="cuda", device="emulator", dtype="float32").source
+    assert "device.empty((n, m)" in text and "device.empty((n, d, m)" not in text
