@@ -19,8 +19,8 @@ RESERVED = frozenset("""math np real int64 range kernel njit run FLAGS inf nan c
     square powi int_powi int_sign int_maximum int_minimum int_relu check_labels value rows_kernel first last matmul tile_rows at CHUNK add_part
     settled along across boolean float32 float64 device grids lane group groups block barrier load_row save_row load_part save_part
     registers inlined BUCKETS THREADS WIDTH VECTOR BLOCK float fold_sum fold_prod fold_max fold_min fold_argmax fold_argmin gathered_sum gathered_prod
-    gathered_max gathered_min gathered_argmax gathered_argmin neighbour odd fitting
-    load_tile load_column mask TILE uint32 uint64 int32 cuda""".split()) | {
+    gathered_max gathered_min gathered_argmax gathered_argmin neighbour odd fitting scan_sum scan_prod scan_max scan_min
+    load_tile load_column mask quotient TILE uint32 uint64 int32 cuda""".split()) | {
     name for row in ROWS.values() if (name := row.jit.rpartition(".")[2]).isidentifier() and not iskeyword(name)}   # functions that kernels import
 _LETTERS = "ijklpqruvw"
 

@@ -88,9 +88,10 @@ def test_losses(name, inputs, options):
 
 # --- rows of all lengths ------------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("n, c", [(1, 1), (40, 31), (33, 32), (5, 33), (3, 256), (3, 1000), (2, 1024), (2, 4100), (2, 4097)])
+@pytest.mark.parametrize("n, c", [(1, 1), (40, 31), (33, 32), (5, 33), (3, 256), (3, 1000), (2, 1024), (2, 4100), (2, 4097),
+                                  (2, 4999), (1, 8000)])
 def test_rows_of_all_lengths(n, c):
-    """A thread, a part of a warp, a warp, a block a row; in registers and part by part; with and without 128-bit loads."""
+    """A thread, a part of a warp, a warp, a block a row; in registers and part by part, in odd and even numbers; with and without 128-bit loads."""
     launches = agrees(cross_entropy(), classes(n, c))
     assert launches[0].kernel == ("over_n" if c <= 4096 else "over_n_long") and launches[-1].kernel == "finish"
 

@@ -52,6 +52,16 @@ def test_losses_of_a_batch(kind, n):
     assert first.kernel == "over_n" and first.counts["conflicts"] == 0
 
 
+def test_rows_of_two_operands():
+    """Each has a tile, as high as the wider one's."""
+    X, Z, U, V = gc.param("X", "n d"), gc.param("Z", "m d"), gc.tensor("U", "n e"), gc.tensor("V", "m e")
+    i, j, k, h = gc.indices("i j k h")
+    L = gc.Sum(gc.exp(-gc.Sum((X[i, k] - Z[j, k]) ** 2, k) - gc.Sum(abs(U[i, h] - V[j, h]), h)), i, j)
+    data = points(21, 50, 7) | {name: array for name, array in zip("UV", points(21, 50, 4).values(), strict=True)}
+    first = agrees(L, data, ["X", "Z"])[0]
+    assert first.kernel == "over_n" and first.constants["TILE"] == grids.SHARED // 8
+
+
 def test_double_precision():
     assert agrees(kernel_sum(), points(21, 67, 6), dtype="float64")[0].kernel == "over_n"
 

@@ -32,7 +32,7 @@ TILES = ("neighbour", "odd", "fitting", "load_tile", "load_column")             
 
 def home_of(name: str) -> str:
     """The module of cudalib that has a function of groups."""
-    return "folds" if name.startswith(("fold_", "gathered_")) else "tiles" if name in TILES else "blocks"
+    return "folds" if name.startswith(("fold_", "gathered_", "scan_")) else "tiles" if name in TILES else "blocks"
 
 
 def emit(program: HostProgram, mapped: DeviceProgram, title: str, dtype: str, labels: Sequence[LabelCheck], own: Callable[[str], str]) -> str:

@@ -116,7 +116,8 @@ class Host(Context):
         if k.width is None:
             return f"grids.points({number})"
         if k.tiles:
-            features = p.size(sp.Max(*(t.size for t in k.tiles)), self.sizes)
+            sizes = list(dict.fromkeys(p.size(t.size, self.sizes) for t in k.tiles))
+            features = sizes[0] if len(sizes) == 1 else f"max({', '.join(sizes)})"
             return f"grids.pairs({number}, {p.size(k.width, self.sizes)}, {features}, {len(k.tiles)}, {size})"
         return f"grids.{'long_rows' if cut else 'rows'}({number}, {p.size(k.width, self.sizes)}, {k.held}, {size}, {k.work})"
 

@@ -48,6 +48,7 @@ class Kernels(GroupStatements):
                 at = self.own(f"{a.name}_at")
                 lines.append(f"{at} = {self.use('group', threads)}*{atom(size)}")
                 self.print.offset[a.name] = at
+        lines += self.block(k.before)
         lines += [f"{t.name} = {self.neutral(t)}" for t in k.totals]
         lines += self.flat(k) if k.flat else self.rows(k, threads)
         for t in k.totals:
@@ -98,15 +99,14 @@ class Kernels(GroupStatements):
             here, loop = f"{r} - {self.use('neighbour', threads)}", [f"{k.live} = {r} < {stop}", *loop]
         return [f"{r} = {start}{self.use('group', threads)}", f"while {here} < {stop}:", *("    " + x for x in loop)]
 
-    @staticmethod
-    def split(r: str, letters: Sequence[str], extents: Sequence[str], first: str | None) -> list[str]:
+    def split(self, r: str, letters: Sequence[str], extents: Sequence[str], first: str | None) -> list[str]:
         """The indices of a row's number."""
         lines, rest = [], r
         for k in range(len(letters) - 1, 0, -1):
-            size = atom(extents[k])
-            lines.append(f"{letters[k]} = {rest} % {size}")
-            rest = f"{rest}//{size}"
-        return [f"{letters[0]} = {f'{first} + ' if first else ''}{rest}", *reversed(lines)]
+            size, above = atom(extents[k]), letters[0] if k == 1 and not first else self.own("rest")
+            lines += [f"{above} = {self.use('quotient', rest, size)}", f"{letters[k]} = {rest} - {above}*{size}"]
+            rest = above
+        return [*lines, f"{letters[0]} = {first} + {rest}"] if first else lines
 
     def flat(self, k: GroupKernel) -> list[str]:
         """Every thread takes VECTOR elements of each array, then the next that no other takes."""

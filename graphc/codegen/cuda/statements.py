@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
 from graphc.codegen.cuda.context import SIGN, TYPES, Context, atom
-from graphc.loops.device.statements import Barrier, Fold, Gather, GroupKernel, Load, Once, Over, Row, Save, When
+from graphc.loops.device.statements import Barrier, Fold, Gather, GroupKernel, Load, Once, Over, Row, Save, Scan, When
 from graphc.loops.statements import Accumulate, For, Store
 from graphc.scalar.term import Term
 
@@ -40,10 +41,15 @@ class GroupStatements(Context):
                 return [f"{p(target)} = {p(Term({'max': 'maximum', 'min': 'minimum'}[op], (target, value), None, target.kind))}"]
             case For(index, extent, body, reverse, begin, end):            # Numba's range() keeps two more counters
                 start, stop = "0" if begin is None else p(begin), p.size(extent, self.sizes) if end is None else p(end)
-                first, last, step = (f"{stop} - 1", f">= {start}", "-= 1") if reverse else (start, f"< {stop}", "+= 1")
-                return [f"{index} = {first}", f"while {index} {last}:", *("    " + x for x in (*self.block(body), f"{index} {step}"))]
+                first, last, step = (f"{stop} - 1", start, "-= 1") if reverse else (start, stop, "+= 1")
+                edge = last if re.fullmatch(r"\w+", last) else self.own("until")
+                lines = [] if edge == last else [f"{edge} = {last}"]
+                loop = f"while {index} {'>=' if reverse else '<'} {edge}:"
+                return [*lines, f"{index} = {first}", loop, *("    " + x for x in (*self.block(body), f"{index} {step}"))]
             case Over():
                 return self.over(s)
+            case Scan():
+                return self.scan(s)
             case Once(body):
                 return [f"if {self.here} == 0:", *("    " + x for x in self.block(body))]
             case When(condition, body):
@@ -86,6 +92,22 @@ class GroupStatements(Context):
         if not s.tiles or not folds:
             return [*lines, *folds]
         return [*lines, f"if {self.live}:", *("    " + x for x in folds)]
+
+    def scan(self, s: Scan) -> list[str]:
+        """A loop over stretches of a point a thread: the value, the sums at the point, the rest."""
+        p, loop, begin = self.print, s.loop, self.own("stretch")
+        first, stop = "0" if loop.first is None else p(loop.first), p.size(loop.extent, self.sizes) if loop.last is None else p(loop.last)
+        neutral, place = p(s.neutral), f"{begin} + {self.here}"
+        index = f"{'' if first == '0' else f'{first} + '}{stop} - 1 - {begin} - {self.here}" if loop.reverse else place
+        sums = f"{s.before}, {s.now}, {s.total.value}"
+        found = self.use(f"scan_{s.op}", s.before, s.total.value, neutral, TYPES[s.total.kind], "THREADS")
+        value = [*self.block(s.made), f"{s.before} = {p(s.value)}"]
+        inner = [f"{loop.index} = {index}", f"{s.before} = {neutral}", f"if {place} < {stop}:", *("    " + x for x in value), f"{sums} = {found}"]
+        if rest := self.block(s.rest.loop.body):
+            inner += [f"if {place} < {stop}:", *("    " + x for x in rest)]
+        parts = [f"{f.part} = {p(f.neutral)}" for f in s.rest.folds if f.part and f.neutral is not None]
+        lines = [*parts, f"{begin} = {first}", f"while {begin} < {stop}:", *("    " + x for x in (*inner, f"{begin} += THREADS"))]
+        return [*lines, *(x for f in s.rest.folds for x in self.fold(f))]
 
     def tiled(self, s: Over, stop: str, body: list[str]) -> list[str]:
         """A loop over tiles, each loaded by all threads of a block and read by those that have a row."""

@@ -7,10 +7,10 @@ Functions take the number of threads as a constant of the kernel: what it decide
 
 from __future__ import annotations
 
-from graphc.codegen.cudalib.names import cuda, inlined, int64, uint32
+from graphc.codegen.cudalib.names import cuda, inlined, int64, uint32, uint64
 from graphc.codegen.cudalib.vectors import load2, load4, store2, store4
 
-__all__ = ["lane", "group", "groups", "block", "at", "mask", "barrier", "load_row", "save_row", "load_part", "save_part", "WARP"]
+__all__ = ["lane", "group", "groups", "block", "quotient", "at", "mask", "barrier", "load_row", "save_row", "load_part", "save_part", "WARP"]
 
 WARP = 32
 
@@ -33,6 +33,11 @@ def groups(threads):
 @inlined
 def block():
     return int64(cuda.blockIdx.x)
+
+
+@inlined
+def quotient(number, size):                                                # of numbers that are not negative, without Python's rounding down
+    return int64(uint64(number) // uint64(size))
 
 
 @inlined

@@ -3,7 +3,9 @@ r"""Folds of what the threads of a group have found, and of what blocks have.
     fold        x_0 + x_1 + ... over a group, the same bits in each thread: shuffles inside warps, then the warps' parts in order
     gathered    a thread's share, in order, of what blocks have found; the group folds them
 
-A fold has shared memory of its own, so that a kernel calls it, and no function that calls it again does.
+    scan        (what the threads before have found with the carry, that and a thread's own, that of all): what a loop adds up as it goes
+
+Folds and scans have shared memory of their own, so that a kernel calls them, and no function that it calls besides.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from graphc.codegen.cudalib.blocks import WARP, mask
 from graphc.codegen.cudalib.names import cuda, inlined, int64, uint32
 
 __all__ = ["fold_sum", "fold_prod", "fold_max", "fold_min", "fold_argmax", "fold_argmin", "gathered_sum", "gathered_prod", "gathered_max",
-           "gathered_min", "gathered_argmax", "gathered_argmin"]
+           "gathered_min", "gathered_argmax", "gathered_argmin", "scan_sum", "scan_prod", "scan_max", "scan_min"]
 
 
 def _fold(combine: Callable[..., Any]) -> Callable[..., Any]:
@@ -70,7 +72,39 @@ def _min(a, b):
     return a if a <= b or a != a else b
 
 
+def _scan(combine: Callable[..., Any]) -> Callable[..., Any]:
+    @inlined
+    def scan(x, carry, neutral, kind, threads):
+        mine = int64(cuda.threadIdx.x) & (min(threads, WARP) - 1)          # in the warp's part of a group, which begins at `first`
+        first = (int64(cuda.threadIdx.x) & (WARP - 1)) - mine
+        offset = 1
+        while offset < min(threads, WARP):
+            other = cuda.shfl_sync(mask(threads), x, first + max(mine - offset, 0))
+            if mine >= offset:
+                x = combine(other, x)
+            offset *= 2
+        before = cuda.shfl_sync(mask(threads), x, first + max(mine - 1, 0))
+        total = cuda.shfl_sync(mask(threads), x, first + min(threads, WARP) - 1)
+        if mine == 0:
+            before = neutral
+        start = carry
+        if threads > WARP:
+            parts = cuda.shared.array(WARP, kind)
+            cuda.syncthreads()                                             # who still reads the parts of a scan before
+            if mine == WARP - 1:
+                parts[cuda.threadIdx.x // uint32(WARP)] = x
+            cuda.syncthreads()
+            total = neutral
+            for w in range(threads // WARP):
+                if w == cuda.threadIdx.x // uint32(WARP):
+                    start = combine(carry, total)
+                total = combine(total, parts[w])
+        return combine(start, before), combine(start, x), combine(carry, total)
+    return scan
+
+
 fold_sum, fold_prod, fold_max, fold_min = map(_fold, (_sum, _prod, _max, _min))
+scan_sum, scan_prod, scan_max, scan_min = map(_scan, (_sum, _prod, _max, _min))
 gathered_sum, gathered_prod, gathered_max, gathered_min = map(_gathered, (_sum, _prod, _max, _min))
 
 

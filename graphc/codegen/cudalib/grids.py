@@ -98,7 +98,7 @@ def pairs(number: int, width: int, features: int, arrays: int, size: int) -> Gri
     grid = rows(number, width, 0, size, 1)
     tile, lanes = SHARED // size // arrays, min(_power(width), WARP)
     if number * WARP < BUSY // 2 or tile // (features | 1) < WARP:
-        return replace(grid, fits=False)
+        return replace(grid, width=grid.vector, fits=False)
     return Grid(_blocks(number * lanes, BLOCK), BLOCK, lanes, grid.vector, grid.vector, tile=tile)
 
 

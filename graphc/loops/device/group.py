@@ -15,7 +15,8 @@ from typing import Any
 
 from graphc.ir.nodes import Size
 from graphc.loops.device.independent import Access, accesses, carried, independent, letter_of, position, statements
-from graphc.loops.device.statements import Barrier, Fold, Once, Over
+from graphc.loops.device.scans import Running, running
+from graphc.loops.device.statements import Barrier, Fold, Once, Over, Scan
 from graphc.loops.statements import Accumulate, Assign, For, Note, Statement, Store, Track
 from graphc.scalar.term import Term
 
@@ -57,9 +58,11 @@ class Grouping:
                 done.append(s)
                 continue
             shared = isinstance(s, For) and self.shares(s)
-            self.wait(s, shared, done)
+            self.wait(s, shared or isinstance(s, For) and running(s, str) is not None, done)
             if shared:
                 done.append(self.over(s, begun))                                                # type: ignore[arg-type]
+            elif isinstance(s, For) and (found := running(s, self.own)) is not None:
+                done.append(self.scan(s, found, begun))
             elif isinstance(s, For):
                 done += self.steps(s)
             elif isinstance(s, Store) or isinstance(s, Accumulate) and (s.target.op == "load" or s.target.value in self.totals) \
@@ -90,10 +93,16 @@ class Grouping:
             if isinstance(s, Track):
                 kind = s.best.kind
             inside = name in self.totals
+            kind = "wide" if name in self.wide and not inside else kind
             part = self.own(f"{name}_part") if (inside and name in self.wide) or (not inside and not best and name not in begun) else ""
             folds.append(Fold(name, s.op, kind, part, best, neutral_of(s.op, kind), inside))
         parts = {f.name: f.part for f in folds if f.part}
         return Over(_renamed(loop, parts), tuple(folds))
+
+    def scan(self, loop: For, found: Running, begun: set[str]) -> Scan:
+        """A loop that reads what it has added up."""
+        t = found.total
+        return Scan(loop, found.made, found.value, found.op, t, found.before, found.now, neutral_of(found.op, t.kind), self.over(found.rest, begun))
 
     def steps(self, loop: For) -> list[Any]:
         """A loop that all threads step through together. What it stored in one step may be read in the next; what was stored before it is
@@ -115,7 +124,7 @@ class Grouping:
     def wait(self, s: Statement, shared: bool, done: list[Any]) -> None:
         if isinstance(s, For) and not shared:
             return                                                        # its statements wait one by one
-        whole = self.stepping or any(isinstance(x, For) for x in getattr(s, "body", ()))
+        whole = self.stepping or isinstance(s, For) and (any(isinstance(x, For) for x in s.body) or running(s, str) is not None)
         found = [(a, _owner(s, a, shared, not whole)) for a in accesses([s])]
         if any(_meet(a, b) for a in self.pending for b in found):
             done.append(Barrier())
@@ -128,7 +137,7 @@ def _owner(s: Statement, a: Access, shared: bool, held: bool) -> Owner:
     if shared:
         assert isinstance(s, For)
         at = position([a], s.index)
-        return None if at is None else (at, s.extent, held)
+        return None if at is None or s.reverse else (at, s.extent, held)
     return "first" if a.write else None
 
 

@@ -30,9 +30,10 @@ from graphc.loops.device.pieces import Pieces, in_pieces
 from graphc.loops.device.registers import in_chunks, in_registers
 from graphc.loops.device.rowwise import in_variables
 from graphc.loops.device.scatter import apart, dealt
-from graphc.loops.device.statements import Cut, GroupKernel, Launch, Over, Segments, Total
+from graphc.loops.device.statements import Cut, GroupKernel, Launch, Over, Scan, Segments, Total
 from graphc.loops.device.tiles import in_tiles
 from graphc.loops.names import named
+from graphc.loops.reciprocals import is_reciprocal
 from graphc.loops.statements import Accumulate, Allocate, Assign, For, Kernel, Note, Statement, Store, Track, values
 from graphc.scalar.symbols import Extent
 from graphc.scalar.term import Term
@@ -51,6 +52,8 @@ class Mapper(Parameters):
     def launches(self, kernel: Kernel) -> list[Allocate | Segments | Launch]:
         """A kernel's nests, one launch each; scratch that several of them use is the host's."""
         scratch = [s for s in kernel.body if isinstance(s, Allocate)]
+        self.before = [s for s in kernel.body if is_reciprocal(s)]                                # type: ignore[misc]
+        kernel = replace(kernel, body=tuple(s for s in kernel.body if not is_reciprocal(s)))
         inits = {s.name: s for s in kernel.body if isinstance(s, Assign)}
         notes = [s for s in kernel.body if isinstance(s, Note)]
         nests = [s for s in kernel.body if isinstance(s, For)]
@@ -224,7 +227,7 @@ def _along_rows(row: For) -> bool:
 def _width(body: Sequence[Any]) -> Size | None:
     """The extent that a group shares out: of the first loop of its kind."""
     for s in body:
-        if isinstance(s, Over):
+        if isinstance(s, Over | Scan):
             return s.loop.extent
         if isinstance(s, For) and (found := _width(s.body)) is not None:
             return found

@@ -8,7 +8,7 @@ from typing import Any
 
 from graphc.ir.nodes import Size
 from graphc.loops.device.independent import accesses, position
-from graphc.loops.device.statements import Barrier, Gather, GroupKernel, Launch, Load, Once, Over, Save, When
+from graphc.loops.device.statements import Barrier, Gather, GroupKernel, Launch, Load, Once, Over, Save, Scan, When
 from graphc.loops.statements import Allocate, Assign, For, Statement, load
 from graphc.loops.uses import uses_of
 from graphc.scalar.symbols import Extent
@@ -29,10 +29,14 @@ class Parameters:
     rows_of: dict[Extent, str]             # sizes that a run finds: the height of tiles, the number of segments and of pieces
     bounds: Collection[str]
     tile: Extent | None = field(default=None, init=False)      # the height of the tiles that kernels run in
+    before: Sequence[Assign] = field(default=(), init=False)   # the reciprocals of extents that they may use
 
     def signed(self, kernel: GroupKernel, scratch: Sequence[Allocate]) -> Launch:
         """The kernel with its parameters: arrays, scalars and sizes in the order in which it uses them."""
         plain = list(_plain([*kernel.rows[:1], *kernel.body] if kernel.rows else kernel.body))
+        reads = uses_of(plain, self.arrays).reads
+        before = tuple(s for s in self.before if s.name in reads)
+        plain = [*before, *plain]
         held = [r.array for r in kernel.registers if r.first is not None]
         uses = uses_of([*kernel.rows, *plain], self.arrays)
         inside = {r.name for r in kernel.registers} | {t.name for t in kernel.tiles}
@@ -52,7 +56,8 @@ class Parameters:
         bounds = tuple(n for n in self.bounds if n in uses.reads)
         at = {a.name: [x for x in accesses(plain) if x.name == a.name] for a in mine}
         shared = tuple(n for n, found in at.items() if kernel.alone or kernel.rows and position(found, kernel.rows[0].index) is not None)
-        return Launch(replace(kernel, arrays=arrays, scalars=scalars, sizes=(*sizes, *bounds), scratch=mine, shared=shared, tile=self.tile))
+        return Launch(replace(kernel, arrays=arrays, scalars=scalars, sizes=(*sizes, *bounds), scratch=mine, shared=shared, tile=self.tile,
+                              before=before))
 
 
 def _plain(body: Sequence[Any]) -> Iterator[Statement]:
@@ -60,6 +65,8 @@ def _plain(body: Sequence[Any]) -> Iterator[Statement]:
     for s in body:
         if isinstance(s, Over):
             yield from (Assign("", load(t.array, (ZERO, t.column or ZERO), "float")) for t in s.tiles)
+            yield from _plain([s.loop])
+        elif isinstance(s, Scan):
             yield from _plain([s.loop])
         elif isinstance(s, Once):
             yield from _plain(s.body)

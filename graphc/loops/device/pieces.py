@@ -4,6 +4,8 @@ r"""Rows in pieces: where rows are few and long, several blocks take a row.
     z = sum over j of exp(y[i, j] - m)     launch 2, piece q:  m = max over q of m_pieces[i, q];  z over its j;  z_pieces[i, q] = z
     y_bar[i, j] = exp(y[i, j] - m)/z       launch 3, piece q:  m and z in the same way;  y_bar over its j
 
+    s += x[i, j]; a[i, j] = s              launch 1, piece q:  z over its j, z_pieces[i, q] = z;  launch 2:  s = sum over p < q of z_pieces[i, p]; ...
+
 A kernel is cut where it reads a number that the whole row makes. Each launch begins with those that it needs, from what the pieces have found, in
 order, and does what follows from them for each piece again: it is a few numbers of a row. What one thread stores, the first piece's does.
 """
@@ -17,7 +19,7 @@ from typing import Any
 from graphc.ir.nodes import Size
 from graphc.loops.device.independent import statements
 from graphc.loops.device.registers import touched
-from graphc.loops.device.statements import Barrier, Gather, GroupKernel, Once, Over, When
+from graphc.loops.device.statements import Barrier, Fold, Gather, GroupKernel, Once, Over, Scan, When
 from graphc.loops.names import named
 from graphc.loops.statements import Accumulate, Allocate, Assign, For, Note, Store, load, var
 from graphc.scalar.symbols import Extent
@@ -26,7 +28,7 @@ from graphc.scalar.term import Term, walk
 __all__ = ["Pieces", "in_pieces"]
 
 Arrays = dict[str, tuple[tuple[Size, ...], str]]
-ZERO = Term("const", (), 0, "int")
+ZERO, ONE = (Term("const", (), k, "int") for k in (0, 1))
 
 
 @dataclass
@@ -45,8 +47,12 @@ class Pieces:
 
 
 def in_pieces(kernel: GroupKernel, scratch: Sequence[Allocate], p: Pieces) -> list[GroupKernel] | None:
-    """The kernels that are launched one after another. None where loops run over anything but the row, or a total is added to in several of them."""
-    if kernel.width is None or not all(map(_plain, kernel.body)) or any(s.loop.extent != kernel.width for s in kernel.body if isinstance(s, Over)):
+    """The kernels that are launched one after another. None where loops run over anything but the row, where a total is added to in several of
+    them, or where what each does again would read what they write."""
+    loops = [s.loop for s in kernel.body if isinstance(s, Over | Scan)]
+    written = {a.name for s in kernel.body for a in touched(s) if a.write}
+    again = {a.name for s in kernel.body if isinstance(s, Assign | Accumulate) for a in touched(s)}
+    if kernel.width is None or again & written or not all(map(_plain, kernel.body)) or any(loop.extent != kernel.width for loop in loops):
         return None
     at = tuple(_place(loop) for loop in kernel.rows)
     heights = tuple(p.tile if loop.first is not None and p.tile is not None else loop.extent for loop in kernel.rows)
@@ -61,7 +67,7 @@ def in_pieces(kernel: GroupKernel, scratch: Sequence[Allocate], p: Pieces) -> li
 
 def _plain(s: Any) -> bool:
     """Whether a statement of a row is one that all pieces can do, or each its share of."""
-    if isinstance(s, Over):
+    if isinstance(s, Over | Scan):
         return s.loop.first is None
     return isinstance(s, Note | Assign | Once | Barrier) or isinstance(s, Accumulate) and s.target.op == "var"
 
@@ -71,6 +77,11 @@ class _Hand(Once):
     """The numbers of a piece, stored; `gathers` is how launches that follow have those of the row."""
 
     gathers: tuple[Gather, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Before(Gather):
+    """What the pieces before this one have found."""
 
 
 @dataclass
@@ -83,6 +94,7 @@ class _Cut:
     piece: For
     begin: str
     end: str
+    found: dict[str, Gather] = field(default_factory=dict)     # how launches have a row's number
 
     def array(self, name: str, sizes: Iterable[Size], kind: str) -> str:
         """A new array with a part for each row."""
@@ -95,25 +107,32 @@ class _Cut:
         """The statements of each launch. `fresh` is what comes of numbers that pieces have not handed on yet."""
         now: list[Any] = []
         fresh: set[str] = set()
-        for s in body:
+        for s in [x for given in body for x in (self.scanned(given) if isinstance(given, Scan) else [given])]:
             reads = bool(_names(s) & fresh)
-            if isinstance(s, Barrier) or reads and isinstance(s, Over | Once):
-                yield from [now] * any(isinstance(x, Over | Once) for x in now)
+            if isinstance(s, Barrier) or reads and isinstance(s, Over | Scan | Once):
+                yield from [now] * any(isinstance(x, Over | Scan | Once) for x in now)
                 now, fresh = [x for s in now for x in _later(s)], set()
-            if isinstance(s, Over):
+            if isinstance(s, Over | Scan):
                 now += self.piecewise(s)
-                fresh |= {n for f in s.folds if not f.own for n in (f.name, f.best)}
+                fresh |= {n for f in _folds(s) for n in (f.name, f.best)} | ({str(s.total.value)} if isinstance(s, Scan) else set())
             elif not isinstance(s, Barrier):
                 now.append(s)
                 fresh |= {_made(s)} if reads else set()
-        yield from [now] * any(isinstance(x, Over | Once) for x in now)
+        yield from [now] * any(isinstance(x, Over | Scan | Once) for x in now)
         yield from [[x for s in now for x in _later(s)]] * bool(results)
 
-    def piecewise(self, s: Over) -> list[Any]:
+    def scanned(self, s: Scan) -> list[Any]:
+        """A scan after the sum of each piece."""
+        kind, name = s.total.kind, str(s.total.value)
+        body = (*s.made, Accumulate(s.op, s.total, s.value))
+        return [Over(replace(s.loop, body=body, reverse=False), (Fold(name, s.op, kind, neutral=s.neutral),)), s]
+
+    def piecewise(self, s: Over | Scan) -> list[Any]:
         """A loop over a piece, and what it hands on."""
-        loop, folds = replace(s.loop, first=var(self.begin, "int"), last=var(self.end, "int")), [f for f in s.folds if not f.own]
+        folds, over = _folds(s), s.rest if isinstance(s, Scan) else s
         starts = [Assign(f.part, f.neutral) for f in folds if f.part and f.neutral is not None]
-        mine = tuple(f if f.own else replace(f, name=f.part or f.name, part="") for f in s.folds)
+        over = replace(over, loop=self.cut(over.loop), folds=tuple(f if f.own else replace(f, name=f.part or f.name, part="") for f in over.folds))
+        loop = [self.before(s), replace(s, loop=self.cut(s.loop), rest=over)] if isinstance(s, Scan) else [over]
         stores: list[Store] = []
         gathers: list[Gather] = []
         for f in folds:
@@ -121,11 +140,23 @@ class _Cut:
             arrays = [(self.array(name, (self.p.size,), kind), name, kind) for name, kind in numbers]
             stores += [Store(a, (*self.at, var(self.piece.index, "int")), var(name, kind)) for a, name, kind in arrays]
             gathers.append(Gather(f, tuple(load(a, (*self.at, ZERO), kind) for a, _, kind in arrays), var(self.p.number, "int")))
-        return [*starts, replace(s, loop=loop, folds=mine), *([_Hand(tuple(stores), tuple(gathers))] if folds else [])]
+        self.found |= {g.fold.name: g for g in gathers}
+        return [*starts, *loop, *([_Hand(tuple(stores), tuple(gathers))] if folds else [])]
+
+    def cut(self, loop: For) -> For:
+        return replace(loop, first=var(self.begin, "int"), last=var(self.end, "int"))
+
+    def before(self, s: Scan) -> _Before:
+        """What a scan begins with: the sum of the pieces that it would have come through."""
+        whole, piece = self.found[str(s.total.value)], var(self.piece.index, "int")
+        if not s.loop.reverse:
+            return _Before(whole.fold, whole.parts, piece)
+        after = Term("add", (piece, ONE), None, "int")
+        return _Before(whole.fold, tuple(replace(t, args=(*self.at, after)) for t in whole.parts), Term("sub", (whole.number, after), None, "int"))
 
     def launch(self, kernel: GroupKernel, number: str, body: Sequence[Any]) -> GroupKernel:
         """The kernel of a part; one without loops is of whole rows."""
-        whole = not any(isinstance(s, Over) for s in body)
+        whole = not any(isinstance(s, Over | Scan) for s in body)
         piece, span = var(self.piece.index, "int"), var(self.p.span, "int")
         first = Term("eq", (piece, ZERO), None, "bool")
         kept = [Once(s.body) if isinstance(s, _Hand) else Once((When(first, s.body),)) if isinstance(s, Once) and not whole else s
@@ -145,7 +176,12 @@ def _later(s: Any) -> list[Any]:
     """What is left of a statement in the launches that follow."""
     if isinstance(s, _Hand):
         return list(s.gathers)
-    return [] if isinstance(s, Over | Once) else [s]
+    return [] if isinstance(s, Over | Scan | Once | _Before) else [s]
+
+
+def _folds(s: Over | Scan) -> list[Fold]:
+    """The folds of a loop that are a row's."""
+    return [f for f in (s.rest if isinstance(s, Scan) else s).folds if not f.own]
 
 
 def _made(s: Any) -> str:
@@ -158,7 +194,7 @@ def _needed(body: Sequence[Any], wanted: Iterable[str]) -> list[Any]:
     needed, kept, note = set(wanted), [], False
     for s in reversed(body):
         makes = {s.fold.name, s.fold.best} if isinstance(s, Gather) else {_made(s)}
-        keep = note if isinstance(s, Note) else isinstance(s, Over | Once) or bool(makes & needed)
+        keep = note if isinstance(s, Note) else isinstance(s, Over | Scan | Once) or bool(makes & needed)
         if keep:
             kept.append(s)
             needed = needed - (makes if isinstance(s, Assign | Gather) else set()) | _names(s)

@@ -18,7 +18,7 @@ from typing import Any
 
 from graphc.ir.nodes import Size
 from graphc.loops.device.independent import Access, accesses, letter_of, statements
-from graphc.loops.device.statements import GroupKernel, Load, Once, Over, Row, Save
+from graphc.loops.device.statements import GroupKernel, Load, Once, Over, Row, Save, Scan
 from graphc.loops.statements import Assign, For, Note, Statement, Store, values
 from graphc.scalar.term import Term
 from graphc.schedule.cost import functions, operations
@@ -117,7 +117,7 @@ def instructions(s: Statement) -> int:
 
 def touched(s: Any) -> list[Access]:
     """What a statement of a device's kernel reads and writes."""
-    if isinstance(s, Over):
+    if isinstance(s, Over | Scan):
         return list(accesses([s.loop]))
     if isinstance(s, Once):
         return list(accesses(s.body))

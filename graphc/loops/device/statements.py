@@ -2,6 +2,7 @@
 
     kernel ::= rows, statements, totals          a group of threads takes a row after another; rows are independent of one another
     Over       a loop whose points the threads of a group share out; what it reduces, they fold
+    Scan       a loop that reads what it has added up so far (see graphc.loops.device.scans)
     Once       what one thread of the group does for all
     Gather     a number of a row from what its pieces have found (see graphc.loops.device.pieces)
     Barrier    what was stored before is read after
@@ -19,7 +20,7 @@ from graphc.loops.statements import Allocate, For, Statement
 from graphc.scalar.symbols import Extent
 from graphc.scalar.term import Term
 
-__all__ = ["Fold", "Over", "Once", "When", "Gather", "Barrier", "Load", "Save", "Total", "Row", "Tile", "GroupKernel", "Cut", "Launch",
+__all__ = ["Fold", "Over", "Scan", "Once", "When", "Gather", "Barrier", "Load", "Save", "Total", "Row", "Tile", "GroupKernel", "Cut", "Launch",
            "Segments", "Finish", "DeviceProgram"]
 
 
@@ -71,6 +72,22 @@ class Over:
     loads: tuple[Row, ...] = ()
     saves: tuple[Row, ...] = ()
     tiles: tuple[Tile, ...] = ()
+
+
+@dataclass(frozen=True)
+class Scan:
+    """total = total op value at each point in order; at a point the sums are `before` and `now`. `made` computes the value, `rest` is done after.
+    `loop` is all of it as it was."""
+
+    loop: For
+    made: tuple[Statement, ...]
+    value: Term
+    op: str
+    total: Term
+    before: str
+    now: str
+    neutral: Term
+    rest: Over
 
 
 @dataclass(frozen=True)
@@ -147,6 +164,7 @@ class GroupKernel:
     tile: Extent | None = None             # rows are those of a tile of this height
     deals: str = ""                        # an array whose places are dealt to threads, BUCKETS of them
     tiles: tuple[Tile, ...] = ()           # in shared memory, of a block's rows
+    before: tuple[Statement, ...] = ()     # what is the same for all rows
     live: str = ""                         # with tiles: the variable that says whether a group has a row
 
 

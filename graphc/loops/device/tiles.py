@@ -80,14 +80,14 @@ class _Tiles:
 
     def found(self, loop: For) -> Iterator[tuple[Term, Tile]]:
         """The loads of rows of the other operand, and of one column of them."""
-        inner = {s.index: s for s in statements(loop.body) if isinstance(s, For)}
-        inside = inner.keys() | {s.name for s in statements(loop.body) if isinstance(s, Assign)}
+        inner = {(s.index, s.extent) for s in statements(loop.body) if isinstance(s, For) and s.first is None}
+        inside = {s.index if isinstance(s, For) else s.name for s in statements(loop.body) if isinstance(s, For | Assign)}
         for t in (t for s in statements(loop.body) for v in values(s) for t in walk(v) if t.op == "load"):
             sizes, kind = self.arrays.get(str(t.value), ((), ""))
             if kind != "float" or len(sizes) != 2 or t.value in self.written or t.args[0] != var(loop.index, "int") or t.args[1].op != "var":
                 continue
             k = str(t.args[1].value)
-            if k in inner and inner[k].first is None and inner[k].extent == sizes[1]:
+            if (k, sizes[1]) in inner:
                 yield t, self.tile(str(t.value), None, sizes[1])
             elif k not in inside and k != self.row:
                 yield t, self.tile(str(t.value), t.args[1], sizes[1])
