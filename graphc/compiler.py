@@ -112,7 +112,7 @@ class Compilation:
         return features(self.graph)
 
     def planned(self, across: bool = False, policy: Policy = CPU) -> list[Item]:
-        return tile(recompute(fuse(self.graph, across, policy), self.graph), self.graph, policy)
+        return tile(recompute(fuse(self.graph, across, policy), self.graph, policy), self.graph, policy)
 
     @cached_property
     def loops(self) -> HostProgram:

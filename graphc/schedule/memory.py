@@ -2,11 +2,13 @@
 
 A value used only where it is computed is a scalar. One that is read after some of its loops ended keeps those axes: a row
 of scratch, or a whole buffer. An output, and an operand of a library call, keep all. A cheap map that would be kept only for
-readers in other loops is computed again there instead (`recompute`): arithmetic is cheaper than memory.
+readers in other loops is computed again there instead (`recompute`): arithmetic is cheaper than memory. Where rows are independent, so is one
+of pairs and features, a[i, k, j], of what is kept for pairs instead: memory would soon end.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import sympy as sp
@@ -18,6 +20,7 @@ from graphc.scalar.symbols import axis_index
 from graphc.scalar.term import freeze
 from graphc.schedule.cost import worth_keeping
 from graphc.schedule.plan import Compute, Item, Loop, walk_computes, walk_libraries
+from graphc.schedule.policy import CPU, Policy
 from graphc.schedule.scan import Scan
 
 __all__ = ["kept_axes", "recompute"]
@@ -93,7 +96,7 @@ def _inside_reduction(made: Compute) -> list[int]:
     return [m for m, loop in made.axis_loops() if made.path.index(loop) > outermost]
 
 
-def recompute(items: list[Item], roots: Sequence[Node]) -> list[Item]:
+def recompute(items: list[Item], roots: Sequence[Node], policy: Policy = CPU) -> list[Item]:
     """Compute cheap maps again where they are read, if that saves keeping them. Changes the loops' items in place."""
     usage = _Usage(items, roots)
     for made in reversed(usage.computes.copy()):
@@ -101,7 +104,7 @@ def recompute(items: list[Item], roots: Sequence[Node]) -> list[Item]:
         if usage.whole(node) or not is_cheap(node):
             continue
         away = [r for r in usage.readers.get(node, []) if usage.missing(node, r)]
-        if not away or not all(_can_repeat(usage, node, r) for r in away):
+        if not away or not all(_can_repeat(usage, node, r, policy) for r in away):
             continue
         for reader in away:
             _repeat(node, reader)
@@ -124,7 +127,7 @@ def _points(node: Node, reader: Compute) -> list[dict[sp.Symbol, Loop]] | None:
     return points
 
 
-def _can_repeat(usage: _Usage, node: Node, reader: Compute) -> bool:
+def _can_repeat(usage: _Usage, node: Node, reader: Compute, policy: Policy) -> bool:
     if isinstance(reader.node, Scatter) or not reader.path or _points(node, reader) is None:
         return False
     for o in operands(node):
@@ -134,11 +137,16 @@ def _can_repeat(usage: _Usage, node: Node, reader: Compute) -> bool:
         if made is None:
             return False
         lost = {m for m, loop in made.axis_loops() if loop not in reader.path}
-        if lost <= usage.needed(o):
+        if lost <= usage.needed(o) or policy.axes_first and _is_smaller(o, node):
             continue
         if not (is_cheap(o) and all(isinstance(p, Input) or usage.whole(p) for p in operands(o))):
             return False
     return True
+
+
+def _is_smaller(a: Node, b: Node) -> bool:
+    """Whether an array has some of the axes of another, and not all."""
+    return len(a.dims) < len(b.dims) and not Counter(a.dims) - Counter(b.dims)
 
 
 def _repeat(node: Operation, reader: Compute) -> None:

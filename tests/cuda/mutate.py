@@ -1,6 +1,6 @@
 """How many small changes of generated kernels the emulator and the numbers catch: a measure of both, run by hand.
 
-    PYTHONPATH=tests python tests/cuda/mutate.py [mutants of each program]
+    PYTHONPATH=tests python tests/cuda/mutate.py [mutants of each program [names of programs]]
 
 A mutant is the PTX of one kernel with one instruction changed that ran: a sum is a difference, a comparison is off by one, a barrier is gone, an offset
 is four bytes more. It is caught if the emulator faults, or if a value or gradient is not the interpreter's. Those that live are printed.
@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 import graphc as gc
+from graphc.codegen.cudalib import grids
 from graphc.runtime.cuda.emulator import device as emulated
 from graphc.runtime.cuda.emulator import machine
 from graphc.runtime.cuda.emulator.decode import Kernel
@@ -48,13 +49,29 @@ def pairs(n: int, c: int) -> dict[str, np.ndarray]:
     return {"y": rng.normal(size=(n, c)).astype(np.float32), "z": rng.normal(size=(n, c)).astype(np.float32)}
 
 
+def points(n: int, c: int) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng([n, c])
+    return {"y": rng.normal(size=(n, 3)).astype(np.float32), "z": rng.normal(size=(c, 3)).astype(np.float32)}
+
+
+def rows(n: int, c: int) -> dict[str, np.ndarray]:
+    return {"y": pairs(n, c)["y"]}
+
+
 Y = gc.param("y", "n c")
-PROGRAMS: dict[str, tuple[Any, Callable[[int, int], dict[str, np.ndarray]]]] = {
-    "cross entropy": (gc.losses.cross_entropy(Y, gc.labels("t", "n", below="c")), classes),
-    "huber": (gc.losses.huber(Y, gc.tensor("z", "n c")), pairs),
-    "row norms": (gc.mean(gc.sqrt(1 + gc.sum(Y**2, axis=1)) * gc.mean(gc.tensor("z", "n c"), axis=1)), pairs),
+I, J, K = gc.indices("i j k")
+CROSS_ENTROPY = gc.losses.cross_entropy(Y, gc.labels("t", "n", below="c"))
+PAIRS = gc.Sum(gc.exp(-gc.Sum((gc.param("y", "n d")[I, K] - gc.param("z", "c d")[J, K])**2, K)), I, J)
+PIECES = {"LONG": 64, "PIECE": 256, "MOST_LANES": 8, "RESIDENT": 4096}     # rows of a thousand are long
+PROGRAMS: dict[str, tuple[Any, Callable[[int, int], dict[str, np.ndarray]], dict[str, int]]] = {
+    "cross entropy": (CROSS_ENTROPY, classes, {}),
+    "huber": (gc.losses.huber(Y, gc.tensor("z", "n c")), pairs, {}),
+    "row norms": (gc.mean(gc.sqrt(1 + gc.sum(Y**2, axis=1)) * gc.mean(gc.tensor("z", "n c"), axis=1)), pairs, {}),
+    "cross entropy in pieces": (CROSS_ENTROPY, classes, PIECES),
+    "pairs in tiles": (PAIRS, points, {"BUSY": 64}),
+    "scans": (gc.sum(gc.cumsum(Y, axis=1)**2), rows, PIECES),
 }
-EXTENTS = ((1, 1), (3, 7), (5, 33), (2, 1000), (37, 31), (2, 1028), (2, 4099), (311, 4))
+EXTENTS = ((1, 1), (3, 7), (5, 33), (2, 1000), (37, 31), (2, 1028), (2, 4099), (2, 4999), (311, 4))
 
 
 def mutants(text: str, ran: set[str]) -> Iterator[tuple[int, str]]:
@@ -97,7 +114,10 @@ def _noted(step: Callable[..., Any], ran: set[str]) -> Callable[..., Any]:
 
 def measure(name: str, count: int) -> tuple[Counter[str], list[str]]:
     """The verdicts over so many mutants of a program, and those that live."""
-    loss, data = PROGRAMS[name]
+    loss, data, thresholds = PROGRAMS[name]
+    usual = {threshold: getattr(grids, threshold) for threshold in thresholds}
+    for threshold, value in thresholds.items():
+        setattr(grids, threshold, value)
     program = gc.compile(loss, target="cuda", device="emulator", dtype="float32")
     card = device_of("emulator").card
     card._kept.loaded.clear()
@@ -125,6 +145,8 @@ def measure(name: str, count: int) -> tuple[Counter[str], list[str]]:
         card._kept.loaded[key] = loaded[key]
         found[said or "lives"] += 1
         alive += [] if said else [f"{loaded[key][0].entry}: {before.strip()} -> {line.strip() or 'nothing'}"]
+    for threshold, value in usual.items():
+        setattr(grids, threshold, value)
     return found, alive
 
 
@@ -132,7 +154,7 @@ def main() -> None:
     emulated.launch = functools.partial(emulated.launch, most_steps=MOST_STEPS)
     count = int(sys.argv[1]) if sys.argv[1:] else 100
     total = Counter[str]()
-    for name in PROGRAMS:
+    for name in sys.argv[2:] or PROGRAMS:
         found, alive = measure(name, count)
         total += found
         print(f"{name}: {sum(found.values()) - found['lives']} of {sum(found.values())} caught; {dict(found.most_common())}")

@@ -1,4 +1,4 @@
-"""One process that compiles for the CPU and for CUDA, in turns: each keeps working."""
+"""One process that compiles for the CPU and for CUDA, in turns: each keeps working, and maps have the same bits."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numba import njit
 
+import graphc as gc
 from graphc.codegen.cudalib.names import cuda
 from graphc.codegen.mathlib.float64 import log1p, tanh
 from graphc.runtime.cuda.emulator.device import EmulatedDevice
@@ -36,3 +37,18 @@ def test_functions_compile_for_both_in_turns():
         loop_of(f)(x, on_cpu)
         np.testing.assert_allclose(on_card, exact(x), rtol=1e-15)
         np.testing.assert_allclose(on_cpu, exact(x), rtol=1e-15)
+
+
+X, Y, B = gc.param("x", "n c"), gc.tensor("y", "n c"), gc.tensor("b", "c")
+MAPS = {"rows": X * B + Y, "ratio": (B * Y + 1) / (2 + Y * Y), "differences": gc.where(X > Y, 1 - X * Y, Y - X * X), "hypotenuse": gc.sqrt(X**2 + B**2),
+        "gradient of mse": gc.grad(gc.losses.mse(X, Y), X), "gradient of huber": gc.grad(gc.losses.huber(X, Y), X)}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_maps_have_the_same_bits(dtype):
+    """No product is in two of them: which of its sums it is fused with is each compiler's choice. Both multiply by the reciprocal of an extent."""
+    rng = np.random.default_rng(7)
+    data = {"x": rng.normal(size=(13, 36)).astype(dtype), "y": rng.normal(size=(13, 36)).astype(dtype), "b": rng.normal(size=36).astype(dtype)}
+    on_cpu, on_card = (gc.compile(MAPS, wrt=(), dtype=dtype, **where)(**data) for where in ({}, {"target": "cuda", "device": "emulator"}))
+    for name in MAPS:
+        np.testing.assert_array_equal(on_card[name], on_cpu[name], err_msg=name)

@@ -92,6 +92,29 @@ def test_a_linear_layer_in_tiles(dtype):
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("n, c", [(1, 50_001), (4, 1_000_000), (64, 65_536)])
+def test_long_rows_in_pieces(n, c, dtype):
+    L = cross_entropy()
+    agrees([L, gc.grad(L, "y")], classes(n, c), dtype)
+
+
+@pytest.mark.parametrize("size", [1000, 65_537, 3_000_001])
+def test_scans_and_places(size):
+    x = gc.param("x", "n")
+    L = gc.sum(gc.cumsum(x)**2) / size
+    agrees([L, gc.grad(L, "x"), gc.argmax(x)], {"x": RNG.normal(size=size)}, "float64")
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("n, m, d", [(1031, 1009, 3), (2048, 517, 64), (67, 1009, 16), (1031, 67, 257)])
+def test_pairs_in_tiles(n, m, d, dtype):
+    """Also where rows are too few or too wide for tiles."""
+    X, Z, (i, j, k) = gc.param("X", "n d"), gc.param("Z", "m d"), gc.indices("i j k")
+    L = gc.Sum(gc.exp(-gc.Sum((X[i, k] - Z[j, k])**2, k)), i, j)
+    agrees([L, gc.grad(L, "X"), gc.grad(L, "Z")], {"X": RNG.normal(size=(n, d)) / d**0.5, "Z": RNG.normal(size=(m, d)) / d**0.5}, dtype)
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
 def test_every_row_of_the_function_table_is_what_the_emulator_computes(cp, dtype):
     """The emulator computes `.approx` instructions exactly, a card to a few units in the last place."""
     emulator, card = EmulatedDevice(), device_of(0)

@@ -88,9 +88,10 @@ def test_losses(name, inputs, options):
 
 # --- rows of all lengths ------------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("n, c", [(1, 1), (40, 31), (33, 32), (5, 33), (3, 256), (3, 1000), (2, 1024), (2, 4100), (2, 4097)])
+@pytest.mark.parametrize("n, c", [(1, 1), (40, 31), (33, 32), (5, 33), (3, 256), (3, 1000), (2, 1024), (2, 4100), (2, 4097),
+                                  (2, 4999), (1, 8000)])
 def test_rows_of_all_lengths(n, c):
-    """A thread, a part of a warp, a warp, a block a row; in registers and part by part; with and without 128-bit loads."""
+    """A thread, a part of a warp, a warp, a block a row; in registers and part by part, in odd and even numbers; with and without 128-bit loads."""
     launches = agrees(cross_entropy(), classes(n, c))
     assert launches[0].kernel == ("over_n" if c <= 4096 else "over_n_long") and launches[-1].kernel == "finish"
 
@@ -125,7 +126,7 @@ def test_a_loss_on_a_linear_layer_runs_in_tiles(monkeypatch):
     launches = agrees(linear(), data, ["W", "b"])
     assert sum(x.kernel == "over_n_2" for x in launches) == 5
     source = gc.compile(linear(), target="cuda", device="emulator").source
-    assert not re.search(r"device\.empty\(\(n, c\)", source) and len(re.findall(r"device\.empty\(\(rows, c\)", source)) == 2
+    assert not re.search(r"device\.empty\(\(n, c\)", source) and len(re.findall(r"device\.empty\(\(rows, c\), '\w+'\)\n", source)) == 2
 
 
 def test_layer_normalisation_sums_along_rows_and_columns():
@@ -149,6 +150,26 @@ def test_pairs():
     L = gc.Sum(gc.exp(-gc.Sum((X[i, k] - Z[j, k]) ** 2, k)), i, j)
     rng = np.random.default_rng(8)
     agrees(L, {"X": rng.normal(size=(37, 3)), "Z": rng.normal(size=(41, 3))})
+
+
+def nearest(kind):
+    """Contrastive losses: the second operand's rows are those of the batch."""
+    X, Z, t = gc.param("X", "n d"), gc.tensor("Z", "n d"), gc.labels("t", "n", below="c")
+    i, j, k = gc.indices("i j k")
+    if kind == "InfoNCE":
+        return gc.mean(gc.logsumexp(gc.array(gc.Sum(X[i, k] * Z[j, k], k), (i, j)), axis=1)) - gc.sum(X * Z)
+    near = gc.exp(-gc.Sum((X[i, k] - X[j, k]) ** 2, k))
+    return -gc.Sum(gc.log(gc.Sum(gc.where((i != j) & (t[i] == t[j]), near, 0), j) / gc.Sum(gc.where(i != j, near, 0), j)), i)
+
+
+@pytest.mark.parametrize("n", [40, 136])
+@pytest.mark.parametrize("kind, names", [("InfoNCE", "XZ"), ("soft nearest neighbours", "X")])
+def test_losses_of_pairs_in_a_batch(kind, names, n, monkeypatch):
+    """Loops that registers hold and loops that they do not share a row out in different ways: who reads what another wrote waits for it, and
+    for the row before, where a group takes several."""
+    monkeypatch.setattr(grids, "MOST_BLOCKS", 3)
+    rng = np.random.default_rng(n)
+    agrees(nearest(kind), {x: rng.normal(size=(n, 3)) for x in names} | ({"t": np.arange(n) % 3} if names == "X" else {}), ["X"])
 
 
 def test_equal_layers_share_their_kernels():

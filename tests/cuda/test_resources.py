@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import graphc as gc
+from graphc.codegen.cudalib import grids
 from graphc.codegen.cudalib.assemble import assemble
 from graphc.runtime.cuda.emulator.decode import Kernel
 from graphc.runtime.cuda.program import device_of
@@ -21,14 +22,23 @@ LOSSES = {
     "softmax of rows": (gc.sum(gc.softmax(Y, axis=1) * Z), 120),
 }
 EXTENTS = {"n": 7, "c": 1031, "d": 5}
+X, Z2 = gc.param("x", "n d"), gc.param("z", "c d")
+I, J, K = gc.indices("i j k")
+PIECES = {"PIECE": 1, "FEWEST": 2, "MOST_LANES": 8}                        # rows of 4096 are long
+SPECIAL = {
+    "a loss of long rows": (LOSSES["cross entropy"][0], {"c": 4096}, PIECES, 96),
+    "scans of long rows": (gc.sum(gc.cumsum(Y, axis=1)**2), {"c": 4096}, PIECES, 88),
+    "scans of rows": (gc.sum(gc.cumsum(Y, axis=1)**2), {}, {}, 72),
+    "pairs in tiles": (gc.Sum(gc.exp(-gc.Sum((X[I, K] - Z2[J, K])**2, K)), I, J), {"n": 8, "c": 36}, {"BUSY": 64}, 88),
+}
 
 
-def kernels(loss, dtype):
+def kernels(loss, dtype, extents=EXTENTS):
     """The PTX of all kernels that a call launches."""
     program, card = gc.compile(loss, target="cuda", device="emulator", dtype=dtype), device_of("emulator").card
     card._kept.loaded.clear()
     rng = np.random.default_rng(0)
-    program(**{i.name: rng.integers(0, 3, 7) if i.name == "t" else rng.normal(size=[EXTENTS[str(d)] for d in i.dims]).astype(dtype)
+    program(**{i.name: rng.integers(0, 3, extents["n"]) if i.name == "t" else rng.normal(size=[extents[str(d)] for d in i.dims]).astype(dtype)
                for i in program._inputs})
     return [ptx for ptx, _ in card._kept.loaded.values()]
 
@@ -37,7 +47,21 @@ def kernels(loss, dtype):
 @pytest.mark.parametrize("name", LOSSES)
 def test_generated_kernels_fit_the_registers(name, dtype):
     loss, budget = LOSSES[name]
-    found = kernels(loss, dtype)
+    fit(kernels(loss, dtype), budget, dtype)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", SPECIAL)
+def test_kernels_for_certain_extents_fit_the_registers(name, dtype, monkeypatch):
+    loss, extents, thresholds, budget = SPECIAL[name]
+    for threshold, value in thresholds.items():
+        monkeypatch.setattr(grids, threshold, value)
+    found = kernels(loss, dtype, EXTENTS | extents)
+    assert any("pieces" in x.entry for x in found) == ("long" in name) and any("shared" in x.text for x in found)
+    fit(found, budget, dtype)
+
+
+def fit(found, budget, dtype):
     assert found
     for ptx in found:
         opcodes = Kernel(ptx.text).opcodes

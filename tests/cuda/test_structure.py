@@ -83,13 +83,19 @@ def test_registers_suffice(arch, cc):
     assert found.spills == 0 and found.registers <= 56
 
 
-@given(st.integers(0, 1 << 20), st.integers(1, 1 << 17), st.integers(1, 6), st.sampled_from([4, 8]), st.integers(1, 4000))
+@given(st.one_of(st.integers(0, 1 << 20), st.integers(0, 70)), st.integers(1, 1 << 20), st.integers(1, 6), st.sampled_from([4, 8]), st.integers(1, 4000))
 def test_grids_take_every_row_and_every_element(number, width, held, size, work):
     g = grids.rows(number, width, held, size, work)
     assert g.lanes & (g.lanes - 1) == 0 and g.threads % g.lanes == 0 and (g.lanes <= 32 or g.threads == g.lanes)
     assert g.width % g.vector == 0 and width % g.vector == 0 and g.vector * size <= 16
     assert not g.fits or g.lanes * g.width >= width
     assert 1 <= g.blocks <= grids.MOST_BLOCKS and g.threads <= 1024
+    long = grids.long_rows(number, width, held, size, work)
+    if long.pieces == 1:
+        assert long == g
+    else:
+        assert (long.pieces - 1) * long.span < width <= long.pieces * long.span and long.pieces >= grids.FEWEST and long.span >= grids.PIECE
+        assert long.span % (long.threads * long.vector) == 0 and long.blocks == number * long.pieces <= grids.RESIDENT // grids.LONG and not long.fits
 
 
 @pytest.mark.emu

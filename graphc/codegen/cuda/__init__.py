@@ -27,6 +27,14 @@ from graphc.loops.statements import ForTiles, HostProgram
 
 __all__ = ["emit"]
 
+TYPES = ("boolean", "cuda", "float32", "float64", "inlined", "int64", "uint64")           # as cudalib.names has them
+TILES = ("neighbour", "odd", "fitting", "load_tile", "load_column")                       # of cudalib.tiles
+
+
+def home_of(name: str) -> str:
+    """The module of cudalib that has a function of groups."""
+    return "folds" if name.startswith(("fold_", "gathered_", "scan_")) else "tiles" if name in TILES else "blocks"
+
 
 def emit(program: HostProgram, mapped: DeviceProgram, title: str, dtype: str, labels: Sequence[LabelCheck], own: Callable[[str], str],
          stored: Mapping[str, str] | None = None) -> str:
@@ -53,7 +61,7 @@ class _Module(Kernels, Host):
         found: list[Any] = []
         for s in body:
             if isinstance(s, Launch):
-                found += [s.kernel, *([s.long] if s.long else [])]
+                found += [s.kernel, *([s.long] if s.long else []), *(s.cut.kernels if s.cut else ())]
             elif isinstance(s, Finish):
                 found.append(s)
             elif isinstance(s, ForTiles):
@@ -66,9 +74,11 @@ class _Module(Kernels, Host):
         lines = ['"""' + title.replace("\\", "\\\\").replace('"""', "'''").rstrip(), '"""', ""]
         lines += ["import math", ""] if any(f.startswith("math.") for f in functions) else []
         grids = sorted(set(re.findall(r"\bgrids\b", body)))
-        types = [t for t in ("boolean", "cuda", "float32", "float64", "inlined", "int64") if t == self.dtype or re.search(rf"\b{t}\b", body)]
+        types = [t for t in TYPES if t == self.dtype or re.search(rf"\b{t}\b", body)]
         lines += ["from graphc.codegen.cudalib import grids"] if grids else []
-        lines += [f"from graphc.codegen.cudalib.blocks import {', '.join(sorted(self.library))}"] if self.library else []
+        for home in ("blocks", "folds", "tiles"):
+            named = sorted(n for n in self.library if home_of(n) == home)
+            lines += [f"from graphc.codegen.cudalib.{home} import {', '.join(named)}"] if named else []
         lines += [f"from graphc.codegen.cudalib.{self.dtype} import {', '.join(own)}"] if own else []
         lines += ["from graphc.codegen.cudalib.indices import checked"] if self.indexing else []
         lines += [f"from graphc.codegen.cudalib.names import {', '.join(types)}", "", f"real = {self.dtype}"]

@@ -35,10 +35,12 @@ class _Printer(Printer):
     def __init__(self, arrays: dict[str, tuple[tuple[Size, ...], str]], sizes: dict[Extent, str], wrong: str):
         super().__init__()
         self.arrays, self.names, self.offset, self.wrong = arrays, sizes, dict[str, str](), wrong
+        self.shared: set[str] = set()                      # arrays in shared memory
 
     def parts(self, t: Term) -> tuple[str, int]:
         if t.op == "load":
-            text = f"{t.value}[{self.place(t.value, t.args)}]"
+            place = self.place(t.value, t.args)
+            text = f"{t.value}[uint64({place})]" if t.value in self.shared else f"{t.value}[{place}]"              # no question whether it is below 0
             return (f"{text} != 0", 40) if t.kind == "bool" else (text, 100)
         if t.op == "checked":
             return f"checked({', '.join([*map(self, t.args), self.wrong])})", 100
@@ -78,7 +80,7 @@ class Context(Statements):
         self.parts: dict[str, str] = {}                    # total -> the grid that its parts come from
 
     def use(self, name: str, *arguments: Any) -> str:
-        """The call of a function of graphc.codegen.cudalib.blocks."""
+        """The call of a function of groups (blocks, folds, tiles of graphc.codegen.cudalib)."""
         self.library.add(name)
         return f"{name}({', '.join(map(str, arguments))})"
 

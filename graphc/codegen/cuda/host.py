@@ -57,7 +57,7 @@ class Host(Context):
                 case ForTiles(extent, rows, start, stop, _, inner):
                     size, height = p.size(extent, self.sizes), self.sizes[rows]
                     loop = [f"{stop} = min({start} + {height}, {size})", *self.host(inner)]
-                    before = [x for x in loop if re.match(r"\w+ = (device\.empty|grids\.|.*# in place)", x)]
+                    before = [x for x in loop if re.match(r"\w+ = (device\.empty|grids\.|.*# in place)|\w+, \w+ = grid", x)]
                     lines += [*before, f"for {start} in range(0, max({size}, 1), {height}):", *("    " + x for x in loop if x not in before)]
                 case Height(rows, extent, held):
                     lines.append(f"{self.sizes[rows]} = grids.tile_rows({p.size(extent, self.sizes)}, {p.size(held, self.sizes)})")
@@ -77,51 +77,75 @@ class Host(Context):
         return ", ".join(self.print.size(x, self.sizes) for x in sizes) + "," * (len(sizes) == 1)
 
     def launch(self, s: Launch) -> list[str]:
-        k, p = s.kernel, self.print
+        k, p, cut = s.kernel, self.print, s.cut
         self.grids += 1
         grid = self.own("grid" if self.grids == 1 else f"grid_{self.grids}")
-        lines = [f"{grid} = {self.grid(k)}"]
+        lines = [f"{grid} = {self.grid(k, cut is not None)}"]
         if k.deals:
             columns = sp.Mul(*(loop.extent for loop in k.rows[1:]))
             lines.insert(0, f"BUCKETS = grids.buckets({p.size(columns, self.sizes)}, {p.size(sp.Mul(*p.arrays[k.deals][0]), self.sizes)})")
         for t in k.totals:
             self.parts[t.name] = grid
             lines.append(f"{self.part(t)} = device.empty(({grid}.blocks,), {self.array(t.kind)})")
-        memory = [a for a in (s.long or k).scratch if self.in_memory(s.long or k, a)]
-        for a in memory:
-            group = [] if a.name in k.shared else [f"{grid}.blocks*{grid}.threads//{grid}.lanes"]
-            shape = ", ".join([*group, *(self.print.size(x, self.sizes) for x in a.sizes)])
-            new = f"device.empty(({shape}{',' * (len(a.sizes) + len(group) == 1)}), {self.array(a.kind)})"
-            only_long = not any(self.in_memory(k, b) for b in k.scratch if b.name == a.name)
-            lines.append(f"{a.name} = {new}{f' if not {grid}.fits else None' if only_long else ''}")
-        if s.long is None:
-            return [*lines, self.call(k, grid)]
-        return [*lines, f"if {grid}.fits:", f"    {self.call(k, grid)}", "else:", f"    {self.call(s.long, grid)}"]
+        if cut is not None:
+            lines.append(f"{cut.number}, {cut.span} = {grid}.pieces, {grid}.span")
+            lines += [f"{a.name} = device.empty(({self.shape(a.sizes)}), {self.array(a.kind)}) if {cut.number} > 1 else None" for a in cut.arrays]
+        choices = [(f"{cut.number} > 1", cut.kernels)] if cut is not None else []
+        choices += [(f"{grid}.fits", (k,)), ("", (s.long,))] if s.long is not None else [("", (k,))]
+        return [*lines, *self.scratch(s, grid), *self.chosen([(c, [self.call(x, grid) for x in kernels]) for c, kernels in choices])]
 
-    def grid(self, k: GroupKernel) -> str:
+    def scratch(self, s: Launch, grid: str) -> list[str]:
+        """Memory of groups, for those variants that use it."""
+        lines, longest = [], s.long or s.kernel
+        for a in (a for a in longest.scratch if self.in_memory(longest, a)):
+            group = [] if a.name in s.kernel.shared else [f"{grid}.blocks*{grid}.threads//{grid}.lanes"]
+            shape = ", ".join([*group, *(self.print.size(x, self.sizes) for x in a.sizes)])
+            long = not any(self.in_memory(s.kernel, b) for b in s.kernel.scratch if b.name == a.name)
+            when = " and ".join([*([f"{s.cut.number} == 1"] if s.cut is not None else []), *([f"not {grid}.fits"] if long else [])])
+            new = f"device.empty(({shape}{',' * (len(a.sizes) + len(group) == 1)}), {self.array(a.kind)})"
+            lines.append(f"{a.name} = {new}{f' if {when} else None' if when else ''}")
+        return lines
+
+    @staticmethod
+    def chosen(choices: Sequence[tuple[str, Sequence[str]]]) -> list[str]:
+        """The lines of the first choice whose condition holds; the last has none."""
+        if len(choices) == 1:
+            return list(choices[0][1])
+        words = ["if", *["elif"] * (len(choices) - 2), "else"]
+        return [x for word, (condition, lines) in zip(words, choices, strict=True)
+                for x in (f"{word} {condition}".rstrip() + ":", *(f"    {line}" for line in lines))]
+
+    def grid(self, k: GroupKernel, cut: bool) -> str:
         p = self.print
         extents = [k.tile if loop.first is not None and k.tile is not None else loop.extent for loop in k.rows]
         number = p.size(sp.Mul(*extents), self.sizes)
         size = "4" if self.dtype == "float32" else "8"
         halves = ", stored=2" if any(a in self.stored for a in k.arrays) else ""
         if k.alone:
-            return f"grids.alone({p.size(k.width, self.sizes) if k.width is not None else 1})"
+            return f"grids.alone({p.size(k.width, self.sizes) if k.width is not None else 1}{f', {size}' if cut else ''})"
         if k.flat:
             return f"grids.elements({number}, {size}{halves})"
         if k.width is None:
             return f"grids.points({number})"
-        return f"grids.rows({number}, {p.size(k.width, self.sizes)}, {k.held}, {size}, {k.work}{halves})"
+        if k.tiles:
+            sizes = list(dict.fromkeys(p.size(t.size, self.sizes) for t in k.tiles))
+            features = sizes[0] if len(sizes) == 1 else f"max({', '.join(sizes)})"
+            return f"grids.pairs({number}, {p.size(k.width, self.sizes)}, {features}, {len(k.tiles)}, {size}{halves})"
+        return f"grids.{'long_rows' if cut else 'rows'}({number}, {p.size(k.width, self.sizes)}, {k.held}, {size}, {k.work}{halves})"
 
     def call(self, k: GroupKernel, grid: str) -> str:
         p = self.program
         scratch = [a.name for a in k.scratch if self.in_memory(k, a)]
         size = [*([self.print.size(sp.Mul(*(loop.extent for loop in k.rows)), self.sizes)] if k.flat else []), *k.sizes]
         arguments = [*k.arrays, *k.scalars, *(self.part(t) for t in k.totals), *(p.results.get(r, r) for r in k.results), *scratch, *size]
-        constants = {"THREADS": f"{grid}.lanes", "WIDTH": f"{grid}.width", "VECTOR": f"{grid}.vector", "BLOCK": f"{grid}.threads"}
-        wanted = {"THREADS": self.has_team(k), "WIDTH": bool(k.registers), "VECTOR": bool(k.registers) or k.flat, "BLOCK": bool(k.totals)}
+        constants = {"THREADS": f"{grid}.lanes", "WIDTH": f"{grid}.width", "VECTOR": f"{grid}.vector", "BLOCK": f"{grid}.threads",
+                     "TILE": f"{grid}.tile"}
+        wanted = {"THREADS": self.has_team(k), "WIDTH": bool(k.registers), "VECTOR": bool(k.registers) or k.flat, "BLOCK": bool(k.totals),
+                  "TILE": bool(k.tiles)}
         given = ["device.wrong"] * (k.name in self.indexing) + ["BUCKETS=BUCKETS"] * bool(k.deals)
         given += [f"{c}={v}" for c, v in constants.items() if wanted[c]]
-        return f"device.launch({', '.join([self.same[k.name], f'{grid}.blocks', f'{grid}.threads', *arguments, *given])})"
+        blocks = "1" if k.alone else f"{grid}.blocks"
+        return f"device.launch({', '.join([self.same[k.name], blocks, f'{grid}.threads', *arguments, *given])})"
 
     def launch_finish(self, f: Finish) -> list[str]:
         counts = dict.fromkeys(self.parts[t.name] for t in f.totals)

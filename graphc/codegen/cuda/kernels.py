@@ -22,6 +22,7 @@ class Kernels(GroupStatements):
     """Kernels, and the finishing ones that add up what their blocks have found."""
 
     def kernel(self, k: GroupKernel) -> str:
+        self.print.shared = {t.name for t in k.tiles}
         body = self.body(k)
         self.indexing |= {k.name} if any("checked(" in x for x in body) else set()
         parameters = [*k.arrays, *k.scalars, *(self.part(t) for t in k.totals), *(self.out(r) for r in k.results),
@@ -33,18 +34,21 @@ class Kernels(GroupStatements):
 
     def body(self, k: GroupKernel) -> list[str]:
         threads = "THREADS" if self.has_team(k) else "1"
-        self.group = k
+        self.group, self.live = k, k.live
         self.print.offset = {}
         team = self.has_team(k)
         lines = [f"{self.here} = {self.use('lane', threads)}"] if team else []
         for r in k.registers:
             lines.append(f"{r.name} = cuda.local.array(WIDTH, real)")
+        for tile in k.tiles:
+            lines += [f"{tile.name} = cuda.shared.array(TILE, real)", f"{tile.step} = {self.use('odd', self.print.size(tile.size, self.sizes))}"]
         for a in k.scratch:
             if self.in_memory(k, a) and a.name not in k.shared:
                 size = self.print.size(sp.Mul(*a.sizes), self.sizes)
                 at = self.own(f"{a.name}_at")
                 lines.append(f"{at} = {self.use('group', threads)}*{atom(size)}")
                 self.print.offset[a.name] = at
+        lines += self.block(k.before)
         lines += [f"{t.name} = {self.neutral(t)}" for t in k.totals]
         lines += self.flat(k) if k.flat else self.rows(k, threads)
         for t in k.totals:
@@ -90,17 +94,19 @@ class Kernels(GroupStatements):
             r, start, stop = self.own("row"), "", "*".join(map(atom, extents))
             split = self.split(r, letters, extents, first)
         loop = [*split, *body, f"{r} += {self.use('groups', threads)}"]
-        return [f"{r} = {start}{self.use('group', threads)}", f"while {r} < {stop}:", *("    " + x for x in loop)]
+        here = r
+        if k.tiles:                                                        # as long as the block's first group has a row
+            here, loop = f"{r} - {self.use('neighbour', threads)}", [f"{k.live} = {r} < {stop}", *loop]
+        return [f"{r} = {start}{self.use('group', threads)}", f"while {here} < {stop}:", *("    " + x for x in loop)]
 
-    @staticmethod
-    def split(r: str, letters: Sequence[str], extents: Sequence[str], first: str | None) -> list[str]:
+    def split(self, r: str, letters: Sequence[str], extents: Sequence[str], first: str | None) -> list[str]:
         """The indices of a row's number."""
         lines, rest = [], r
         for k in range(len(letters) - 1, 0, -1):
-            size = atom(extents[k])
-            lines.append(f"{letters[k]} = {rest} % {size}")
-            rest = f"{rest}//{size}"
-        return [f"{letters[0]} = {f'{first} + ' if first else ''}{rest}", *reversed(lines)]
+            size, above = atom(extents[k]), letters[0] if k == 1 and not first else self.own("rest")
+            lines += [f"{above} = {self.use('quotient', rest, size)}", f"{letters[k]} = {rest} - {above}*{size}"]
+            rest = above
+        return [*lines, f"{letters[0]} = {first} + {rest}"] if first else lines
 
     def flat(self, k: GroupKernel) -> list[str]:
         """Every thread takes VECTOR elements of each array, then the next that no other takes."""
@@ -132,8 +138,8 @@ class Kernels(GroupStatements):
                       *(f"{g}_blocks" for g in counts), *f.sizes]
         lines = [f"{s} = {s}[0]" for s in f.scalars]
         for t in f.totals:
-            arguments = (self.part(t), f"{self.parts[t.name]}_blocks", self.neutral(t), TYPES[t.kind], "BLOCK")
-            found = self.use(f"combined_{t.op}", *arguments)
+            shares = self.use(f"gathered_{t.op}", self.part(t), 0, f"{self.parts[t.name]}_blocks", self.neutral(t), "BLOCK")
+            found = self.use(f"fold_{t.op}", shares, TYPES[t.kind], "BLOCK")
             lines.append(f"{t.name} = {f'real({found})' if t.kind == 'wide' and self.dtype == 'float32' else found}")
         body = self.block([*f.body])
         lines += body

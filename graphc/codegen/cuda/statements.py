@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
-from graphc.codegen.cuda.context import SIGN, TYPES, Context
-from graphc.loops.device.statements import Barrier, Fold, GroupKernel, Load, Once, Over, Row, Save, When
+from graphc.codegen.cuda.context import SIGN, TYPES, Context, atom
+from graphc.loops.device.statements import Barrier, Fold, Gather, GroupKernel, Load, Once, Over, Row, Save, Scan, When
 from graphc.loops.statements import Accumulate, For, Store
 from graphc.scalar.term import Term
 
@@ -17,6 +18,17 @@ class GroupStatements(Context):
     """Loops, sums and stores of a kernel."""
 
     group: GroupKernel                                     # the kernel whose statements these are
+    live = ""                                              # its condition that a group has a row
+
+    def block(self, statements: Sequence[Any]) -> list[str]:
+        """Lines in which one condition follows itself ask it once."""
+        lines: list[str] = []
+        asked = False
+        for x in super().block(statements):
+            again = x == f"if {self.live}:"
+            lines += [] if again and asked else [x]
+            asked = again or asked and x.startswith("    ")
+        return lines
 
     def statement(self, s: Any) -> list[str]:
         p = self.print
@@ -27,16 +39,23 @@ class GroupStatements(Context):
                 if op in SIGN:
                     return [f"{p(target)} {SIGN[op]}= {p(value, 61 if op == 'prod' else 0)}"]
                 return [f"{p(target)} = {p(Term({'max': 'maximum', 'min': 'minimum'}[op], (target, value), None, target.kind))}"]
-            case For(index, extent, body, reverse, first, last):
-                start, stop = "0" if first is None else p(first), p.size(extent, self.sizes) if last is None else p(last)
-                ends = f"{stop} - 1, -1, -1" if reverse else stop if start == "0" else f"{start}, {stop}"
-                return [f"for {index} in range({ends}):", *("    " + x for x in self.block(body))]
+            case For(index, extent, body, reverse, begin, end):            # Numba's range() keeps two more counters
+                start, stop = "0" if begin is None else p(begin), p.size(extent, self.sizes) if end is None else p(end)
+                first, last, step = (f"{stop} - 1", start, "-= 1") if reverse else (start, stop, "+= 1")
+                edge = last if re.fullmatch(r"\w+", last) else self.own("until")
+                lines = [] if edge == last else [f"{edge} = {last}"]
+                loop = f"while {index} {'>=' if reverse else '<'} {edge}:"
+                return [*lines, f"{index} = {first}", loop, *("    " + x for x in (*self.block(body), f"{index} {step}"))]
             case Over():
                 return self.over(s)
+            case Scan():
+                return self.scan(s)
             case Once(body):
                 return [f"if {self.here} == 0:", *("    " + x for x in self.block(body))]
             case When(condition, body):
                 return [f"if {p(condition)}:", *("    " + x for x in self.block(body))]
+            case Gather():
+                return self.gather(s)
             case Barrier():
                 return [self.use("barrier", "THREADS")]
             case Load(row):
@@ -63,21 +82,74 @@ class GroupStatements(Context):
             place = self.use("at", self.e, self.here, "THREADS", "VECTOR")
             begin = f"{s.chunk} + " if s.chunk else ""
             inner = [f"for {self.e} in range(WIDTH):", f"    {loop.index} = {begin}{place}", f"    if {loop.index} < {stop}:"]
-            lines += self.chunks(s, stop, [*inner, *("        " + x for x in body)]) if s.chunk else [*inner, *("        " + x for x in body)]
+            lines += self.chunks(s, first, stop, [*inner, *("        " + x for x in body)]) if s.chunk else [*inner, *("        " + x for x in body)]
+        elif s.tiles:
+            lines += self.tiled(s, stop, body)
         else:
             start = self.here if first == "0" else f"{first} + {self.here}"
             lines += [f"{loop.index} = {start}", f"while {loop.index} < {stop}:", *("    " + x for x in (*body, f"{loop.index} += THREADS"))]
-        for f in s.folds:
-            lines += self.fold(f)
-        return lines
+        folds = [x for f in s.folds for x in self.fold(f)]
+        if not s.tiles or not folds:
+            return [*lines, *folds]
+        return [*lines, f"if {self.live}:", *("    " + x for x in folds)]
 
-    def chunks(self, s: Over, stop: str, inner: list[str]) -> list[str]:
+    def scan(self, s: Scan) -> list[str]:
+        """A loop over stretches of a point a thread: the value, the sums at the point, the rest."""
+        p, loop, begin = self.print, s.loop, self.own("stretch")
+        first, stop = "0" if loop.first is None else p(loop.first), p.size(loop.extent, self.sizes) if loop.last is None else p(loop.last)
+        neutral, place = p(s.neutral), f"{begin} + {self.here}"
+        index = f"{'' if first == '0' else f'{first} + '}{stop} - 1 - {begin} - {self.here}" if loop.reverse else place
+        sums = f"{s.before}, {s.now}, {s.total.value}"
+        found = self.use(f"scan_{s.op}", s.before, s.total.value, neutral, TYPES[s.total.kind], "THREADS")
+        value = [*self.block(s.made), f"{s.before} = {p(s.value)}"]
+        inner = [f"{loop.index} = {index}", f"{s.before} = {neutral}", f"if {place} < {stop}:", *("    " + x for x in value), f"{sums} = {found}"]
+        if rest := self.block(s.rest.loop.body):
+            inner += [f"if {place} < {stop}:", *("    " + x for x in rest)]
+        parts = [f"{f.part} = {p(f.neutral)}" for f in s.rest.folds if f.part and f.neutral is not None]
+        lines = [*parts, f"{begin} = {first}", f"while {begin} < {stop}:", *("    " + x for x in (*inner, f"{begin} += THREADS"))]
+        return [*lines, *(x for f in s.rest.folds for x in self.fold(f))]
+
+    def tiled(self, s: Over, stop: str, body: list[str]) -> list[str]:
+        """A loop over tiles, each loaded by all threads of a block and read by those that have a row."""
+        p, j, height = self.print, s.loop.index, self.own("height")
+        lines = []
+        for t in s.tiles:
+            size = p.size(t.size, self.sizes)
+            if t.column is None:
+                lines.append(self.use("load_tile", t.name, t.array, f"{s.chunk}*{atom(size)}", height, size, t.step))
+            else:
+                lines.append(self.use("load_column", t.name, t.array, f"{s.chunk}*{atom(size)} + {p(t.column, 51)}", height, size))
+        most = self.use("fitting", "TILE", self.steps(s), "THREADS")
+        inner = [f"{j} = {s.chunk} + {self.here}", f"while {j} < {s.chunk} + {height}:", *("    " + x for x in (*body, f"{j} += THREADS"))]
+        lines.insert(0, f"{height} = {p.apply('int_minimum', [most, f'{stop} - {s.chunk}'])}")
+        lines += [f"if {self.live}:", *("    " + x for x in inner)]
+        return [f"{s.chunk} = 0", f"while {s.chunk} < {stop}:", *("    " + x for x in (*lines, f"{s.chunk} += {height}"))]
+
+    def steps(self, s: Over) -> str:
+        """The places of the widest row of a loop's tiles."""
+        text, *others = [t.step for t in s.tiles if t.column is None] or ["1"]
+        for other in others:
+            text = self.print.apply("int_maximum", [text, other])
+        return text
+
+    def chunks(self, s: Over, first: str, stop: str, inner: list[str]) -> list[str]:
         """A loop over parts of a row: loaded, worked on, saved."""
         def rows(function: str, found: Sequence[Row]) -> list[str]:
             return [self.use(function, r.name, r.array, f"{self.print.place(r.array, r.first.args)} + {s.chunk}", f"{stop} - {s.chunk}",   # type: ignore[union-attr]
                              self.here, "THREADS", "WIDTH", "VECTOR") for r in found]
         body = [*rows("load_row", s.loads), *inner, *rows("save_row", s.saves), f"{s.chunk} += THREADS*WIDTH"]
-        return [f"{s.chunk} = 0", f"while {s.chunk} < {stop}:", *("    " + x for x in body)]
+        return [f"{s.chunk} = {first}", f"while {s.chunk} < {stop}:", *("    " + x for x in body)]
+
+    def gather(self, s: Gather) -> list[str]:
+        """A row's number of those of its pieces."""
+        f, p = s.fold, self.print
+        arrays = [str(x.value) for x in s.parts]
+        place = p.place(arrays[0], s.parts[0].args)
+        found = self.use(f"gathered_{f.op}", *arrays, place, p(s.number), p(f.neutral), "THREADS")                  # type: ignore[arg-type]
+        if f.best:
+            return [f"{f.best}, {f.name} = {found}", *self.fold(f)]
+        found = self.use(f"fold_{f.op}", found, TYPES[f.kind], "THREADS")
+        return [f"{f.name} = {self.combine(f.op, f.name, found, f.kind) if f.part else found}"]
 
     def fold(self, f: Fold) -> list[str]:
         kind = TYPES[f.kind]

@@ -1,21 +1,16 @@
-r"""Groups of threads: who is who, what they load and save together, and how they fold what each has found.
+r"""Groups of threads: who is who, and what they load and save together.
 
     group       `threads` neighbours, a power of two: a thread, a part of a warp, a warp, or a whole block
-    fold        x_0 + x_1 + ... over a group, the same bits in each thread: shuffles inside warps, then the warps' parts in order
 
 Functions take the number of threads as a constant of the kernel: what it decides is decided when a kernel is compiled.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
-from graphc.codegen.cudalib.names import cuda, inlined, int64, uint32
+from graphc.codegen.cudalib.names import cuda, inlined, int64, uint32, uint64
 from graphc.codegen.cudalib.vectors import load2, load4, load8, store2, store4, store8
 
-__all__ = ["lane", "group", "groups", "block", "at", "barrier", "load_row", "save_row", "load_part", "save_part", "fold_sum", "fold_prod",
-           "fold_max", "fold_min", "fold_argmax", "fold_argmin", "combined_sum", "combined_prod", "combined_max", "combined_min"]
+__all__ = ["lane", "group", "groups", "block", "quotient", "at", "mask", "barrier", "load_row", "save_row", "load_part", "save_part", "WARP"]
 
 WARP = 32
 
@@ -41,12 +36,17 @@ def block():
 
 
 @inlined
+def quotient(number, size):                                                # of numbers that are not negative, without Python's rounding down
+    return int64(uint64(number) // uint64(size))
+
+
+@inlined
 def at(e, here, threads, vector):                                          # the place in a row of a thread's e-th element
     return ((e // vector) * threads + here) * vector + e % vector
 
 
 @inlined
-def _mask(threads):                                                        # a group's threads in their warp
+def mask(threads):                                                        # a group's threads in their warp
     if threads >= WARP:
         return uint32(0xFFFFFFFF)
     return uint32(((int64(1) << threads) - 1) << (cuda.threadIdx.x & uint32(WARP - threads)))
@@ -57,7 +57,7 @@ def barrier(threads):
     if threads > WARP:
         cuda.syncthreads()
     elif threads > 1:
-        cuda.syncwarp(_mask(threads))
+        cuda.syncwarp(mask(threads))
 
 
 # --- rows in registers ------------------------------------------------------------------------------------------------
@@ -120,104 +120,3 @@ def save_part(row, target, first, size, vector):
         for k in range(vector):
             if first + k < size:
                 target[first + k] = row[k]
-
-
-# --- folds ------------------------------------------------------------------------------------------------------------
-
-def _fold(combine: Callable[..., Any]) -> Callable[..., Any]:
-    @inlined
-    def fold(x, kind, threads):
-        offset = min(threads, WARP) // 2
-        while offset > 0:
-            x = combine(x, cuda.shfl_xor_sync(_mask(threads), x, offset))
-            offset //= 2
-        if threads > WARP:
-            parts = cuda.shared.array(WARP, kind)
-            cuda.syncthreads()                                             # who still reads the parts of a fold before
-            if cuda.threadIdx.x & uint32(WARP - 1) == 0:
-                parts[cuda.threadIdx.x // uint32(WARP)] = x
-            cuda.syncthreads()
-            x = parts[0]
-            for k in range(1, threads // WARP):
-                x = combine(x, parts[k])
-        return x
-    return fold
-
-
-def _combined(combine: Callable[..., Any], fold: Callable[..., Any]) -> Callable[..., Any]:
-    @inlined
-    def combined(parts, number, neutral, kind, threads):                   # of what blocks have found, in order
-        x = neutral
-        k = int64(cuda.threadIdx.x)
-        while k < number:
-            x = combine(x, parts[k])
-            k += threads
-        return fold(x, kind, threads)
-    return combined
-
-
-@inlined
-def _sum(a, b):
-    return a + b
-
-
-@inlined
-def _prod(a, b):
-    return a * b
-
-
-@inlined
-def _max(a, b):                                                            # NaN is kept
-    return a if a >= b or a != a else b
-
-
-@inlined
-def _min(a, b):
-    return a if a <= b or a != a else b
-
-
-fold_sum, fold_prod, fold_max, fold_min = map(_fold, (_sum, _prod, _max, _min))
-combined_sum, combined_prod = _combined(_sum, fold_sum), _combined(_prod, fold_prod)
-combined_max, combined_min = _combined(_max, fold_max), _combined(_min, fold_min)
-
-
-def _fold_best(better: Callable[..., Any]) -> Callable[..., Any]:
-    @inlined
-    def fold(best, place, kind, threads):                                  # the first place of the best; the first NaN is best of all
-        offset = min(threads, WARP) // 2
-        while offset > 0:
-            x = cuda.shfl_xor_sync(_mask(threads), best, offset)
-            k = cuda.shfl_xor_sync(_mask(threads), place, offset)
-            if better(x, k, best, place):
-                best, place = x, k
-            offset //= 2
-        if threads > WARP:
-            bests, places = cuda.shared.array(WARP, kind), cuda.shared.array(WARP, int64)
-            cuda.syncthreads()
-            if cuda.threadIdx.x & uint32(WARP - 1) == 0:
-                bests[cuda.threadIdx.x // uint32(WARP)] = best
-                places[cuda.threadIdx.x // uint32(WARP)] = place
-            cuda.syncthreads()
-            best, place = bests[0], places[0]
-            for w in range(1, threads // WARP):
-                if better(bests[w], places[w], best, place):
-                    best, place = bests[w], places[w]
-        return best, place
-    return fold
-
-
-@inlined
-def _above(x, k, best, place):
-    if x != x or best != best:
-        return x != x and (best == best or k < place)
-    return x > best or x == best and k < place
-
-
-@inlined
-def _below(x, k, best, place):
-    if x != x or best != best:
-        return x != x and (best == best or k < place)
-    return x < best or x == best and k < place
-
-
-fold_argmax, fold_argmin = _fold_best(_above), _fold_best(_below)

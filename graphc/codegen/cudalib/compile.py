@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from graphc.codegen.cudalib.contract import fused
 from graphc.codegen.cudalib.halves import HALVES, Halves
 from graphc.codegen.cudalib.lowering import without_device
 from graphc.codegen.cudalib.toolkit import tool
@@ -98,7 +99,7 @@ _SYMBOL = re.compile(r"\b(_ZN\w+|_cudapy_\w+)")
 
 def _readable(text: str, symbol: str, name: str) -> str:
     """The text with the names of the source. Sums and products say that they are rounded: ptxas may not fuse what NVVM did not."""
-    text = _ROUNDED.sub(r"\1\2.rn.\3", _ENVIRONMENT.sub("", text))
+    text = _ROUNDED.sub(r"\1\2.rn.\3", fused(_ENVIRONMENT.sub("", text)))
     text = text.replace(f"{symbol}_param_", "p").replace(symbol, name)
     names: dict[str, str] = {}
     for match in _SYMBOL.finditer(text):

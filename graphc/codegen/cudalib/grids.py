@@ -1,8 +1,10 @@
 r"""Grids: how many blocks, threads in a block, threads a row and elements a thread, from extents alone.
 
     rows       a row of `width` elements is taken by `lanes` threads, each with `width / lanes` elements, in registers where `fits`
+    pairs      the groups of a block, each with a row, share tiles of other rows, where rows fit in one
     elements   a thread takes 128 bits of each array at a time
     points     a thread takes a row
+    pieces     several blocks take a row, a part of it each
     alone      one block takes everything
 
 A grid depends on extents and on nothing of the device: the parts of a sum are the same on every one, and so are its bits. What is more than a grid
@@ -11,12 +13,13 @@ takes at once, it takes in strides.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-__all__ = ["Grid", "rows", "elements", "points", "alone", "tile_rows", "segments", "buckets"]
+__all__ = ["Grid", "rows", "long_rows", "pairs", "elements", "points", "alone", "tile_rows", "segments", "buckets"]
 
 MOST_BLOCKS = 2048          # some ten for each multiprocessor of a large device
 BLOCK = 256
+WARP = 32
 BUSY = 1 << 16              # threads that keep a device busy
 REGISTERS = 64              # of a thread, for rows
 WIDEST = 16                 # elements of a row that a thread holds: NVVM unrolls loops over more no longer
@@ -24,6 +27,9 @@ LINES = 1500                # instructions of a loop that it unrolls
 MOST_LANES = 256            # with up to 255 registers a thread
 LONG = 512                  # threads for a row that does not fit
 RESIDENT = 1 << 17          # threads for such rows: what blocks of them read again is still in the second-level cache
+PIECE = 1 << 14             # the least elements of a piece of a row: a launch takes longer than less would
+FEWEST = 4                  # pieces of a row: for less, further launches do not pay
+SHARED = 24 << 10           # bytes of a block's tiles: eight blocks are at home on a multiprocessor
 TILE = 1 << 24              # elements of a tile: 64 MB in float32
 
 
@@ -37,6 +43,9 @@ class Grid:
     width: int = 1
     vector: int = 1
     fits: bool = True
+    pieces: int = 1         # of a row, each of `span` elements
+    span: int = 0
+    tile: int = 0           # elements of shared memory for each array
 
 
 def _power(least: int) -> int:
@@ -69,6 +78,30 @@ def rows(number: int, width: int, held: int, size: int, work: int, stored: int =
     return Grid(_blocks(number * lanes, threads), threads, lanes, max(_power(-(-width // lanes)), vector), vector)
 
 
+def long_rows(number: int, width: int, held: int, size: int, work: int, stored: int = 0) -> Grid:
+    """As `rows`; where rows are long, and so few that a block for each would leave most of a device idle, in pieces."""
+    grid = rows(number, width, held, size, work, stored)
+    return grid if grid.fits else _in_pieces(grid, number, width)
+
+
+def _in_pieces(grid: Grid, number: int, width: int) -> Grid:
+    """The grid with a block for each piece of a row. Pieces begin at multiples of what a block takes at once."""
+    step, most = grid.threads * grid.vector, max(RESIDENT // LONG // max(number, 1), 1)
+    span = -(-max(-(-width // most), PIECE) // step) * step
+    pieces = -(-width // span)
+    return replace(grid, blocks=number * pieces, pieces=pieces, span=span) if pieces >= FEWEST else grid
+
+
+def pairs(number: int, width: int, features: int, arrays: int, size: int, stored: int = 0) -> Grid:
+    """For `number` rows, each with `width` rows of `arrays` others, of at most so many `features`. Where rows are so few that each has a block, or
+    a tile would have less than a warp's, they are read from memory."""
+    grid = rows(number, width, 0, size, 1, stored)
+    tile, lanes = SHARED // size // arrays, min(_power(width), WARP)
+    if number * WARP < BUSY // 2 or tile // (features | 1) < WARP:
+        return replace(grid, width=grid.vector, fits=False)
+    return Grid(_blocks(number * lanes, BLOCK), BLOCK, lanes, grid.vector, grid.vector, tile=tile)
+
+
 def elements(number: int, size: int, stored: int = 0) -> Grid:
     """For `number` elements of arrays whose largest have `size` bytes each, and the smallest `stored`."""
     vector = 16 // (stored or size)
@@ -79,9 +112,11 @@ def points(number: int) -> Grid:
     return Grid(_blocks(number, 128), 128)
 
 
-def alone(width: int) -> Grid:
+def alone(width: int, size: int = 0) -> Grid:
+    """With the `size` of elements: one row of them, in pieces where it is long."""
+    long = _in_pieces(rows(1, width, 0, size, 1), 1, width) if size else None
     lanes = min(max(_power(width), 32), LONG)
-    return Grid(1, lanes, lanes)
+    return long if long is not None and long.pieces > 1 else Grid(1, lanes, lanes)
 
 
 def tile_rows(number: int, row: int) -> int:

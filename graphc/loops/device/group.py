@@ -14,8 +14,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from graphc.ir.nodes import Size
-from graphc.loops.device.independent import Access, accesses, carried, independent, position, statements
-from graphc.loops.device.statements import Barrier, Fold, Once, Over
+from graphc.loops.device.independent import Access, accesses, carried, independent, letter_of, position, statements
+from graphc.loops.device.scans import Running, running
+from graphc.loops.device.statements import Barrier, Fold, Once, Over, Scan
 from graphc.loops.statements import Accumulate, Assign, For, Note, Statement, Store, Track
 from graphc.scalar.term import Term
 
@@ -23,7 +24,7 @@ __all__ = ["Grouping", "neutral_of"]
 
 NEUTRAL = {"sum": 0, "prod": 1, "max": float("-inf"), "min": float("inf"), "argmax": float("-inf"), "argmin": float("inf")}
 INT_NEUTRAL = {"sum": 0, "prod": 1, "max": -(2**63), "min": 2**63 - 1, "argmax": -(2**63), "argmin": 2**63 - 1}
-Owner = tuple[int, Size] | str | None       # which thread touches an element: by a place and its extent; the first; or any
+Owner = tuple[int, Size, bool] | str | None # which thread touches an element: by a place, its extent and how that is shared out; the first; or any
 
 
 def neutral_of(op: str, kind: str) -> Term:
@@ -40,6 +41,14 @@ class Grouping:
     few: Collection[Size]
     own: Callable[[str], str]
     pending: list[tuple[Access, Owner]] = field(default_factory=list)
+    stepping: bool = False                  # inside a loop that all step through
+
+    def row(self, body: Sequence[Statement], rows: Collection[str]) -> tuple[Any, ...]:
+        """A row's statements. What a group has for itself, not at a place of the row, it uses again for its next one; `rows` are the loops'
+        variables."""
+        done = self.block(body)
+        again = [(a, who) for a, who in self.pending if not any(letter_of(x) in rows for x in a.index)]
+        return (*done, Barrier()) if self.waits(body, again) > _barriers(done) else done
 
     def block(self, body: Sequence[Statement]) -> tuple[Any, ...]:
         done: list[Any] = []
@@ -49,11 +58,13 @@ class Grouping:
                 done.append(s)
                 continue
             shared = isinstance(s, For) and self.shares(s)
-            self.wait(s, shared, done)
+            self.wait(s, shared or isinstance(s, For) and running(s, str) is not None, done)
             if shared:
                 done.append(self.over(s, begun))                                                # type: ignore[arg-type]
+            elif isinstance(s, For) and (found := running(s, self.own)) is not None:
+                done.append(self.scan(s, found, begun))
             elif isinstance(s, For):
-                done.append(self.steps(s))
+                done += self.steps(s)
             elif isinstance(s, Store) or isinstance(s, Accumulate) and (s.target.op == "load" or s.target.value in self.totals) \
                     or isinstance(s, Track) and s.target.op == "load":
                 done.append(Once((s,)))
@@ -82,37 +93,51 @@ class Grouping:
             if isinstance(s, Track):
                 kind = s.best.kind
             inside = name in self.totals
+            kind = "wide" if name in self.wide and not inside else kind
             part = self.own(f"{name}_part") if (inside and name in self.wide) or (not inside and not best and name not in begun) else ""
             folds.append(Fold(name, s.op, kind, part, best, neutral_of(s.op, kind), inside))
         parts = {f.name: f.part for f in folds if f.part}
         return Over(_renamed(loop, parts), tuple(folds))
 
-    def steps(self, loop: For) -> For:
-        """A loop that all threads step through together. What it stored in one step may be read in the next."""
+    def scan(self, loop: For, found: Running, begun: set[str]) -> Scan:
+        """A loop that reads what it has added up."""
+        t = found.total
+        return Scan(loop, found.made, found.value, found.op, t, found.before, found.now, neutral_of(found.op, t.kind), self.over(found.rest, begun))
+
+    def steps(self, loop: For) -> list[Any]:
+        """A loop that all threads step through together. What it stored in one step may be read in the next; what was stored before it is
+        waited for once."""
+        outer, self.stepping, before = self.stepping, True, []
+        if self.waits(loop.body, self.pending) > self.waits(loop.body, []):
+            before, self.pending = [Barrier()], []
         body = self.block(loop.body)
-        again = Grouping(self.totals, self.wide, self.few, self.own, list(self.pending))
-        again_body = again.block(loop.body)
-        if sum(isinstance(s, Barrier) for s in again_body) > sum(isinstance(s, Barrier) for s in body):
-            body = (*body, Barrier())
-            self.pending = []
-        return replace(loop, body=body)
+        if self.waits(loop.body, self.pending) > _barriers(body):
+            body, self.pending = (*body, Barrier()), []
+        self.stepping = outer
+        return [*before, replace(loop, body=body)]
+
+    def waits(self, body: Sequence[Statement], pending: Sequence[tuple[Access, Owner]]) -> int:
+        """How often threads would wait in a step of a loop, or in a row."""
+        return _barriers(replace(self, own=str, pending=list(pending)).block(body))
 
     # --- who waits for whom
     def wait(self, s: Statement, shared: bool, done: list[Any]) -> None:
         if isinstance(s, For) and not shared:
             return                                                        # its statements wait one by one
-        found = [(a, _owner(s, a, shared)) for a in accesses([s])]
+        whole = self.stepping or isinstance(s, For) and (any(isinstance(x, For) for x in s.body) or running(s, str) is not None)
+        found = [(a, _owner(s, a, shared, not whole)) for a in accesses([s])]
         if any(_meet(a, b) for a in self.pending for b in found):
             done.append(Barrier())
             self.pending = []
         self.pending += found
 
 
-def _owner(s: Statement, a: Access, shared: bool) -> Owner:
+def _owner(s: Statement, a: Access, shared: bool, held: bool) -> Owner:
+    """`held`: the points of a loop may be in registers, several neighbours in each thread (see `registers`)."""
     if shared:
         assert isinstance(s, For)
         at = position([a], s.index)
-        return None if at is None else (at, s.extent)
+        return None if at is None or s.reverse else (at, s.extent, held)
     return "first" if a.write else None
 
 
@@ -120,6 +145,10 @@ def _meet(a: tuple[Access, Owner], b: tuple[Access, Owner]) -> bool:
     """Whether two accesses may be to one element, by two threads, and not both read."""
     (x, who_x), (y, who_y) = a, b
     return x.name == y.name and (x.write or y.write) and not (who_x is not None and who_x == who_y)
+
+
+def _barriers(body: Sequence[Any]) -> int:
+    return sum(isinstance(s, Barrier) or isinstance(s, For) and _barriers(s.body) for s in body)
 
 
 def _added(s: Statement) -> Iterable[str]:

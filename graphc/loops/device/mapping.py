@@ -1,6 +1,8 @@
 r"""Mapping: the loop nests of a kernel become kernels for a GPU.
 
     rows are independent                     groups of threads take rows; loops inside a row are shared out by a group
+      few and long, at the time of a call    several blocks take a row (see `pieces`)
+      of pairs of rows                       the groups of a block read tiles of the second ones (see `tiles`)
       no loops inside, arrays read plainly   `flat`: threads take 128 bits of each array at a time
       what is read lies along the rows       one thread a row (a column of a matrix, say)
       and are many                           in segments of them, then the segments (see `columns`)
@@ -19,47 +21,44 @@ from typing import Any
 import sympy as sp
 
 from graphc.ir.nodes import Size
+from graphc.loops.device.again import computed_again
 from graphc.loops.device.columns import halves
 from graphc.loops.device.group import Grouping, neutral_of
-from graphc.loops.device.independent import accesses, carried, independent, letter_of, position, private, statements
+from graphc.loops.device.independent import accesses, carried, independent, letter_of, private, statements
+from graphc.loops.device.parameters import Parameters
+from graphc.loops.device.pieces import Pieces, in_pieces
 from graphc.loops.device.registers import in_chunks, in_registers
 from graphc.loops.device.rowwise import in_variables
 from graphc.loops.device.scatter import apart, dealt
-from graphc.loops.device.statements import Barrier, GroupKernel, Launch, Load, Once, Over, Save, Segments, Total, When
+from graphc.loops.device.statements import Cut, GroupKernel, Launch, Over, Scan, Segments, Total
+from graphc.loops.device.tiles import in_tiles
 from graphc.loops.names import named
+from graphc.loops.reciprocals import is_reciprocal
 from graphc.loops.statements import Accumulate, Allocate, Assign, For, Kernel, Note, Statement, Store, Track, values
-from graphc.loops.uses import uses_of
 from graphc.scalar.symbols import Extent
 from graphc.scalar.term import Term
 
 __all__ = ["Mapper"]
 
-Arrays = dict[str, tuple[tuple[Size, ...], str]]
-
-
 @dataclass
-class Mapper:
+class Mapper(Parameters):
     """What a kernel's mapping needs to know of its program. `own` makes names."""
 
-    arrays: Arrays
-    scalars: dict[str, str]
-    sizes: dict[Extent, str]
-    rows_of: dict[Extent, str]             # sizes that a run finds: the height of tiles, the number of segments
-    bounds: Collection[str]
     wide: Collection[str]
     few: Collection[Size]
     own: Callable[[str], str]
+    segmented: int = 0
     cuts: int = 0
-    tile: Extent | None = None             # the height of the tiles that kernels run in
-
     def launches(self, kernel: Kernel) -> list[Allocate | Segments | Launch]:
         """A kernel's nests, one launch each; scratch that several of them use is the host's."""
         scratch = [s for s in kernel.body if isinstance(s, Allocate)]
+        self.before = [s for s in kernel.body if is_reciprocal(s)]                                # type: ignore[misc]
+        kernel = replace(kernel, body=tuple(s for s in kernel.body if not is_reciprocal(s)))
         inits = {s.name: s for s in kernel.body if isinstance(s, Assign)}
         notes = [s for s in kernel.body if isinstance(s, Note)]
         nests = [s for s in kernel.body if isinstance(s, For)]
         if any(not isinstance(s, Allocate | Assign | Note | For) for s in kernel.body):
-            return [self.signed(self.alone(kernel, [s for s in kernel.body if not isinstance(s, Allocate)], ()), scratch)]
+            return [self.alone(kernel, [s for s in kernel.body if not isinstance(s, Allocate)], (), scratch)]
         users = {a.name: [n for n in nests if any(b.name == a.name for b in accesses([n]))] for a in scratch}
         done: list[Allocate | Segments | Launch] = [a for a in scratch if len(users[a.name]) > 1]
         for k, nest in enumerate(nests):
@@ -85,7 +84,7 @@ class Mapper:
         if not scratch and (two := apart(nest)) is not None:
             return [x for half, name in zip(two, "xy", strict=True)
                     for x in self.nest(replace(kernel, name=self.own(f"{kernel.name}_{name}")), half, begun, notes, ())]
-        return [self.signed(self.alone(kernel, [*notes, *begun, nest], tuple(adds)), scratch)]
+        return [self.alone(kernel, [*notes, *begun, nest], tuple(adds), scratch)]
 
     def size_term(self, array: str, axis: int) -> Term:
         return named(self.arrays[array][0][axis], self.sizes)
@@ -110,6 +109,10 @@ class Mapper:
                 row = in_variables((chain[-1],), [loop.index for loop in chain[:-1]], self.own)
                 return [self.grouped(replace(base, rows=tuple(chain[:-1]), body=row), scratch)]
             return [self.signed(base, scratch)]
+        if len(chain) == 2:                                                # points of pairs: rows of them, if those read tiles
+            row = in_variables((chain[1],), [nest.index], self.own)
+            if (tiled := self.tiled(self.shared_out(replace(base, rows=(nest,), body=row)), scratch)) is not None:
+                return [tiled]
         if not _along_rows(chain[-1]):
             return [self.grouped(base, scratch)]
         return (None if whole else self.in_segments(kernel, chain, totals, scratch)) or [self.signed(base, scratch)]
@@ -118,8 +121,8 @@ class Mapper:
         """A sum along columns as two kernels."""
         if scratch:
             return None
-        self.cuts += 1
-        name = self.own("segments" if self.cuts == 1 else f"segments_{self.cuts}")
+        self.segmented += 1
+        name = self.own("segments" if self.segmented == 1 else f"segments_{self.segmented}")
         size = Extent(f"#{name}")
         inner = next(s for s in chain[-1].body if isinstance(s, For))
         length = Term("sub", (inner.last, inner.first), None, "int") if inner.first is not None else named(inner.extent, self.sizes)   # type: ignore[arg-type]
@@ -138,17 +141,44 @@ class Mapper:
 
     def grouped(self, base: GroupKernel, scratch: Sequence[Allocate]) -> Launch:
         """A kernel whose groups share out the loops of a row."""
-        totals = [t.name for t in base.totals]
-        body = Grouping(totals, self.wide, self.few, self.own).block(base.body)
-        width = _width(body)
-        if width is None:
+        kernel = self.shared_out(base)
+        if kernel.width is None:
             return self.signed(base, scratch)
-        kernel = replace(base, body=body, width=width)
-        held = in_registers(kernel, self.arrays, {a.name for a in scratch}, self.own)
+        if (tiled := self.tiled(kernel, scratch)) is not None:
+            return tiled
+        less = computed_again(kernel, [a.name for a in scratch], self.own)
+        held, cut = in_registers(kernel, self.arrays, {a.name for a in scratch}, self.own), self.in_pieces(less, scratch)
         if held is None:
-            return self.signed(kernel, scratch)
-        long = replace(in_chunks(kernel, self.arrays, self.own), name=self.own(f"{kernel.name}_long"))
-        return Launch(self.signed(held, scratch).kernel, self.signed(long, scratch).kernel)
+            return replace(self.signed(kernel, scratch), cut=cut)
+        long = replace(in_chunks(less, self.arrays, self.own), name=self.own(f"{kernel.name}_long"))
+        return Launch(self.signed(held, scratch).kernel, self.signed(long, scratch).kernel, cut)
+
+    def shared_out(self, base: GroupKernel) -> GroupKernel:
+        """With the loops of a row shared out, if any can be."""
+        totals = [t.name for t in base.totals]
+        body = Grouping(totals, self.wide, self.few, self.own).row(base.body, [loop.index for loop in base.rows])
+        return replace(base, body=body, width=_width(body))
+
+    def tiled(self, kernel: GroupKernel, scratch: Sequence[Allocate]) -> Launch | None:
+        """The launch of a kernel that reads tiles, and of the same without them, for rows too wide or too few."""
+        if kernel.width is None:
+            return None
+        parts = in_chunks(computed_again(kernel, [a.name for a in scratch], self.own), self.arrays, self.own)
+        if (made := in_tiles(parts, self.arrays, self.own)) is None:
+            return None
+        plain = replace(parts, name=self.own(f"{kernel.name}_untiled"))
+        return Launch(self.signed(made, scratch).kernel, self.signed(plain, scratch).kernel)
+
+    def in_pieces(self, kernel: GroupKernel, scratch: Sequence[Allocate]) -> Cut | None:
+        """The launches in which several blocks take a row."""
+        number, span = (self.own(f"{x}_{self.cuts + 1}" if self.cuts else x) for x in ("pieces", "span"))
+        p = Pieces(number, Extent(f"#{number}"), span, self.arrays, self.sizes, self.tile, self.own)
+        kernels = in_pieces(kernel, scratch, p)
+        if kernels is None:
+            return None
+        self.cuts += 1
+        self.rows_of[Extent(f"#{number}")], self.rows_of[Extent(f"#{span}")] = number, span
+        return Cut(number, span, tuple(p.made), tuple(self.signed(in_chunks(k, self.arrays, self.own, True), ()).kernel for k in kernels))
 
     def is_flat(self, chain: Sequence[For], own: Collection[str]) -> bool:
         letters = [loop.index for loop in chain]
@@ -161,52 +191,11 @@ class Mapper:
                    and self.arrays[a.name][0] == tuple(loop.extent for loop in chain) for a in accesses(chain[-1].body))
 
     # --- one group
-    def alone(self, kernel: Kernel, body: Sequence[Statement], results: tuple[str, ...]) -> GroupKernel:
-        """One group of threads does everything."""
+    def alone(self, kernel: Kernel, body: Sequence[Statement], results: tuple[str, ...], scratch: Sequence[Allocate]) -> Launch:
+        """One group of threads does everything, unless it is one long row."""
         done = Grouping((), self.wide, self.few, self.own).block(body)
-        return GroupKernel(kernel.name, (), (), (), (), done, (), kernel.meaning, _width(done), alone=True, results=results)
-
-    # --- parameters
-    def signed(self, kernel: GroupKernel, scratch: Sequence[Allocate]) -> Launch:
-        """The kernel with its parameters: arrays, scalars and sizes in the order in which it uses them."""
-        plain = list(_plain([*kernel.rows[:1], *kernel.body] if kernel.rows else kernel.body))
-        held = [r.array for r in kernel.registers if r.first is not None]
-        uses = uses_of([*kernel.rows, *plain], self.arrays)
-        registers = {r.name for r in kernel.registers}
-        names = [n for n in [*uses.arrays, *held] if n not in registers]
-        mine = tuple(a for a in scratch if a.name in names)
-        arrays = tuple(dict.fromkeys(n for n in names if n not in {a.name for a in mine}))
-        inside = {s.name for s in plain if isinstance(s, Assign)}
-        totals = {t.name for t in kernel.totals}
-        scalars = tuple(n for n in uses.reads if n in self.scalars and n not in inside and n not in totals)
-        dims = [size for n in arrays for size in self.arrays[n][0][1:]] + [size for a in mine for size in a.sizes]
-        extents = {x for size in dims for x in size.free_symbols if isinstance(x, Extent)}
-        extents |= uses.sizes
-        if kernel.flat:
-            extents = set()
-        known = {**self.sizes, **self.rows_of}
-        sizes = tuple(dict.fromkeys(name for s, name in known.items() if name != "BUCKETS" and (s in extents or name in uses.reads)))
-        bounds = tuple(n for n in self.bounds if n in uses.reads)
-        at = {a.name: [x for x in accesses(plain) if x.name == a.name] for a in mine}
-        shared = tuple(n for n, found in at.items() if kernel.alone or kernel.rows and position(found, kernel.rows[0].index) is not None)
-        return Launch(replace(kernel, arrays=arrays, scalars=scalars, sizes=(*sizes, *bounds), scratch=mine, shared=shared, tile=self.tile))
-
-
-def _plain(body: Sequence[Any]) -> Any:
-    """The statements that a device's statements hold."""
-    for s in body:
-        if isinstance(s, Over):
-            yield from _plain([s.loop])
-        elif isinstance(s, Once):
-            yield from _plain(s.body)
-        elif isinstance(s, For):
-            yield replace(s, body=())
-            yield from _plain(s.body)
-        elif isinstance(s, When):
-            yield Assign("", s.condition)
-            yield from _plain(s.body)
-        elif not isinstance(s, Barrier | Load | Save):
-            yield s
+        made = GroupKernel(kernel.name, (), (), (), (), done, (), kernel.meaning, _width(done), alone=True, results=results)
+        return replace(self.signed(made, scratch), cut=self.in_pieces(made, scratch))
 
 
 def _has_loops(loop: For) -> bool:
@@ -238,7 +227,7 @@ def _along_rows(row: For) -> bool:
 def _width(body: Sequence[Any]) -> Size | None:
     """The extent that a group shares out: of the first loop of its kind."""
     for s in body:
-        if isinstance(s, Over):
+        if isinstance(s, Over | Scan):
             return s.loop.extent
         if isinstance(s, For) and (found := _width(s.body)) is not None:
             return found

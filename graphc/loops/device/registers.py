@@ -18,12 +18,12 @@ from typing import Any
 
 from graphc.ir.nodes import Size
 from graphc.loops.device.independent import Access, accesses, letter_of, statements
-from graphc.loops.device.statements import GroupKernel, Load, Once, Over, Row, Save
+from graphc.loops.device.statements import GroupKernel, Load, Once, Over, Row, Save, Scan
 from graphc.loops.statements import Assign, For, Note, Statement, Store, values
 from graphc.scalar.term import Term
 from graphc.schedule.cost import functions, operations
 
-__all__ = ["in_registers", "in_chunks"]
+__all__ = ["in_registers", "in_chunks", "instructions", "touched"]
 
 INSTRUCTIONS, OTHERS = {"exp": 16, "sqrt": 8, "log": 40, "excess": 4, "apart": 2, "scaled": 4, "binade": 8}, 110
 Key = tuple[str, tuple[Term, ...]]
@@ -37,7 +37,7 @@ def in_registers(kernel: GroupKernel, arrays: dict[str, tuple[tuple[Size, ...], 
     found: dict[str, dict[Key, list[tuple[int, bool]]]] = {}
     elsewhere: set[str] = set()
     for k, s in enumerate(kernel.body):
-        for a in _touched(s):
+        for a in touched(s):
             key = _key(a, s.loop.index, letters) if k in overs else None                        # type: ignore[union-attr]
             if key is None:
                 elsewhere.add(a.name)
@@ -70,17 +70,18 @@ def in_registers(kernel: GroupKernel, arrays: dict[str, tuple[tuple[Size, ...], 
         body.append(replace(s, loop=_held(s.loop, s.loop.index, letters, rows, Term("var", (), own("e"), "int")), staged=True) if k in overs else s)
         body += saves.get(k, [])
     held = max(sum(a <= k <= b for a, b in lives) for k in overs)
-    work = max(sum(map(_lines, statements(kernel.body[k].loop.body))) for k in overs)
+    work = max(sum(map(instructions, statements(kernel.body[k].loop.body))) for k in overs)
     return replace(kernel, body=tuple(body), registers=tuple(dict.fromkeys(rows.values())), held=held, work=work)
 
 
-def in_chunks(kernel: GroupKernel, arrays: dict[str, tuple[tuple[Size, ...], str]], own: Callable[[str], str]) -> GroupKernel:
-    """The variant for rows of any length: each loop takes what fits in registers, then the next part of the row."""
+def in_chunks(kernel: GroupKernel, arrays: dict[str, tuple[tuple[Size, ...], str]], own: Callable[[str], str],
+              pieces: bool = False) -> GroupKernel:
+    """The variant for rows of any length, or for pieces of them: each loop takes what fits in registers, then the next part."""
     letters = {loop.index for loop in kernel.rows}
     rows: dict[Key, Row] = {}
 
     def visit(s: Any) -> Any:
-        if not isinstance(s, Over) or not _can_hold(s):
+        if not isinstance(s, Over) or s.loop.extent != kernel.width or not _can_hold(s, pieces):
             return s
         keys: dict[str, dict[Key | None, list[bool]]] = {}
         for a in accesses([s.loop]):
@@ -104,23 +105,24 @@ def _before(body: Sequence[Any], k: int) -> int:
     return k
 
 
-def _can_hold(s: Over) -> bool:
-    """Whether a loop's points can be in registers: a loop with another in it is not unrolled."""
-    return s.loop.first is None and not any(isinstance(x, For) for x in s.loop.body)
+def _can_hold(s: Over, pieces: bool = False) -> bool:
+    """Whether a loop's points can be in registers: a loop with another in it is not unrolled. A piece begins at an aligned place."""
+    return (pieces or s.loop.first is None) and not any(isinstance(x, For) for x in s.loop.body)
 
 
-def _lines(s: Statement) -> int:
+def instructions(s: Statement) -> int:
     """Instructions of a statement, about."""
     return 2 + sum(operations(v) + sum(INSTRUCTIONS.get(name, OTHERS) * count for name, count in functions(v).items()) for v in values(s))
 
 
-def _touched(s: Any) -> list[Access]:
-    if isinstance(s, Over):
+def touched(s: Any) -> list[Access]:
+    """What a statement of a device's kernel reads and writes."""
+    if isinstance(s, Over | Scan):
         return list(accesses([s.loop]))
     if isinstance(s, Once):
         return list(accesses(s.body))
     if isinstance(s, For):
-        return [a for x in s.body for a in _touched(x)]
+        return [a for x in s.body for a in touched(x)]
     return list(accesses([s])) if isinstance(s, Statement) else []
 
 

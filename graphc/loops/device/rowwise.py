@@ -17,7 +17,7 @@ from graphc.loops.device.independent import accesses, letter_of, statements
 from graphc.loops.statements import Assign, For, Statement, Store, values, var
 from graphc.scalar.term import Term, walk
 
-__all__ = ["in_variables"]
+__all__ = ["in_variables", "replaced"]
 
 
 def in_variables(body: Sequence[Statement], rows: Collection[str], own: Callable[[str], str]) -> tuple[Statement, ...]:
@@ -42,7 +42,7 @@ def in_variables(body: Sequence[Statement], rows: Collection[str], own: Callable
                 variables[t] = variable(t)
                 done.append(Assign(variables[t].value, t))
     for s in body:
-        s = _replaced(s, variables)
+        s = replaced(s, variables)
         if isinstance(s, Store) and at_row(s.index) and stores[s.name] == 1:
             t = Term("load", s.index, s.name, s.value.kind)
             if any(x == t for other in statements(body) for x in _loads(other)):
@@ -57,19 +57,19 @@ def _loads(s: Statement) -> list[Term]:
     return [x for v in values(s) for x in walk(v) if x.op == "load"]
 
 
-def _replaced(x: Any, values: dict[Term, Term]) -> Any:
+def replaced(x: Any, values: dict[Term, Term]) -> Any:
     """Statements and terms with variables in place of loads; what is stored to stays."""
     if isinstance(x, tuple):
-        return tuple(_replaced(part, values) for part in x)
+        return tuple(replaced(part, values) for part in x)
     if isinstance(x, Term):
         if x in values:
             return values[x]
-        return replace(x, args=_replaced(x.args, values)) if x.args else x
+        return replace(x, args=replaced(x.args, values)) if x.args else x
     if isinstance(x, Statement):
         parts = {f.name: getattr(x, f.name) for f in fields(x) if f.name not in ("target", "best")}
-        changed = {name: _replaced(v, values) for name, v in parts.items() if isinstance(v, Term | tuple)}
+        changed = {name: replaced(v, values) for name, v in parts.items() if isinstance(v, Term | tuple)}
         for place in ("target", "best"):
             if isinstance(t := getattr(x, place, None), Term):
-                changed[place] = replace(t, args=_replaced(t.args, values))
+                changed[place] = replace(t, args=replaced(t.args, values))
         return replace(x, **changed)
     return x

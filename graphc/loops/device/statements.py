@@ -2,7 +2,9 @@
 
     kernel ::= rows, statements, totals          a group of threads takes a row after another; rows are independent of one another
     Over       a loop whose points the threads of a group share out; what it reduces, they fold
+    Scan       a loop that reads what it has added up so far (see graphc.loops.device.scans)
     Once       what one thread of the group does for all
+    Gather     a number of a row from what its pieces have found (see graphc.loops.device.pieces)
     Barrier    what was stored before is read after
 
 Every other statement is done by all threads of the group alike, so that scalars of a row are the same in each.
@@ -18,8 +20,8 @@ from graphc.loops.statements import Allocate, For, Statement
 from graphc.scalar.symbols import Extent
 from graphc.scalar.term import Term
 
-__all__ = ["Fold", "Over", "Once", "When", "Barrier", "Load", "Save", "Total", "Row", "GroupKernel", "Launch", "Alias", "Segments", "Finish",
-           "DeviceProgram"]
+__all__ = ["Fold", "Over", "Scan", "Once", "When", "Gather", "Barrier", "Load", "Save", "Total", "Row", "Tile", "GroupKernel", "Cut", "Launch",
+           "Alias", "Segments", "Finish", "DeviceProgram"]
 
 
 @dataclass(frozen=True)
@@ -47,9 +49,21 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Tile:
+    """Rows of an array in shared memory, a row every `step` places: the array, the names of the memory and the step, the size of a row. With a
+    `column`, that one of each row, side by side."""
+
+    array: str
+    name: str
+    step: str
+    size: Size
+    column: Term | None = None
+
+
+@dataclass(frozen=True)
 class Over:
     """A loop whose points threads share out. `staged`: over points that each thread holds in registers; with `chunk`, the variable of where a part
-    of the row begins that registers hold, for which they load rows before and save rows after."""
+    of the row begins that registers hold, for which they load rows before and save rows after. With `tiles`, `chunk` is where they begin."""
 
     loop: For
     folds: tuple[Fold, ...]
@@ -57,6 +71,23 @@ class Over:
     chunk: str = ""
     loads: tuple[Row, ...] = ()
     saves: tuple[Row, ...] = ()
+    tiles: tuple[Tile, ...] = ()
+
+
+@dataclass(frozen=True)
+class Scan:
+    """total = total op value at each point in order; at a point the sums are `before` and `now`. `made` computes the value, `rest` is done after.
+    `loop` is all of it as it was."""
+
+    loop: For
+    made: tuple[Statement, ...]
+    value: Term
+    op: str
+    total: Term
+    before: str
+    now: str
+    neutral: Term
+    rest: Over
 
 
 @dataclass(frozen=True)
@@ -70,6 +101,15 @@ class When:
 
     condition: Term
     body: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Gather:
+    """A fold over the `number` pieces of a row, in order; `parts` are the places of the first one's numbers: its best and where that is, or one."""
+
+    fold: Fold
+    parts: tuple[Term, ...]
+    number: Term
 
 
 @dataclass(frozen=True)
@@ -123,12 +163,26 @@ class GroupKernel:
     work: int = 1                          # instructions of a loop's point, for how many of them are unrolled
     tile: Extent | None = None             # rows are those of a tile of this height
     deals: str = ""                        # an array whose places are dealt to threads, BUCKETS of them
+    tiles: tuple[Tile, ...] = ()           # in shared memory, of a block's rows
+    before: tuple[Statement, ...] = ()     # what is the same for all rows
+    live: str = ""                         # with tiles: the variable that says whether a group has a row
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Rows in pieces: the variables of how many a row has and of the elements of one, the arrays between launches, and the launches."""
+
+    number: str
+    span: str
+    arrays: tuple[Allocate, ...]
+    kernels: tuple[GroupKernel, ...]
 
 
 @dataclass(frozen=True)
 class Launch:
     kernel: GroupKernel
     long: GroupKernel | None = None        # for rows that do not fit in registers
+    cut: Cut | None = None                 # for few rows that are long
 
 
 @dataclass(frozen=True)

@@ -29,8 +29,8 @@ POISON = 0xA5           # the bytes of integers that nothing wrote
 
 @dataclass(frozen=True)
 class Launch:
-    """A launch that happened: its counts are instructions, thread instructions, bytes loaded, bytes stored, sectors, barriers, atomics and
-    divergent branches; those that did not occur count 0."""
+    """A launch that happened: its counts are instructions, thread instructions, bytes loaded, bytes stored, sectors, conflicts of banks,
+    barriers, atomics and divergent branches; those that did not occur count 0."""
 
     kernel: str
     blocks: tuple[int, ...]

@@ -1,4 +1,4 @@
-"""The spaces of addresses: global, shared, local, constant; bounds, alignment, bytes and sectors.
+"""The spaces of addresses: global, shared, local, constant; bounds, alignment, bytes, sectors and conflicts of banks.
 
 Each array of a launch has a window of 64 GiB of its own, so that an address that leaves its array is in no other. Shared memory is one stretch a
 block, local memory one a thread; generic addresses of both have their own windows.
@@ -85,6 +85,8 @@ class Memory:
             count = self.machine.counts
             count["bytes stored" if write else "bytes loaded"] += width * lanes.count
             count["sectors"] += _sectors(address, lanes.lanes)
+        elif stretch.space == "shared":
+            self.machine.counts["conflicts"] += _conflicts(address, width, lanes.lanes)
         if stretch.races is not None:
             stretch.races.access(offset, width, lanes.lanes, write)
         return stretch, offset
@@ -138,3 +140,14 @@ def _sectors(address: np.ndarray, lanes: np.ndarray) -> int:
     key = (lanes >> 5) * (1 << 44) + address // SECTOR
     steps = np.diff(key)
     return 1 + int(np.count_nonzero(steps)) if (steps >= 0).all() else len(np.unique(key))
+
+
+def _conflicts(address: np.ndarray, width: int, lanes: np.ndarray) -> int:
+    """How many more times than once the banks of shared memory are asked, in all: 32 lanes, or as many as take 128 bytes, go at once, and a bank
+    has one word for them."""
+    parts = max(width // 4, 1)
+    units = np.unique(((lanes >> 5) * parts + (lanes & 31) * parts // 32) * (1 << 44) + address // max(width, 4))
+    asked, times = np.unique((units >> 44) * 32 + units % (32 // parts), return_counts=True)
+    most = np.zeros(int(asked[-1]) // 32 + 1, np.int64)
+    np.maximum.at(most, asked // 32, times)
+    return int((most - 1)[most > 0].sum())

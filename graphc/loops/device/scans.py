@@ -1,0 +1,79 @@
+r"""Scans: loops that read at each point what they have added up so far, for a group of threads.
+
+    for j: s *= x[j]; a[j] = s                 for each stretch of a point a thread: v = x[j];  before, now, s = scan(v, s);  a[j] = now
+    for j: a[j] = s; s *= x[j]                                                                                                a[j] = before
+
+`now` is the sum with the thread's own point, `before` without it, `s` what the next stretch begins with. What else the loop does, it does after.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from graphc.loops.device.independent import accesses, carried, position
+from graphc.loops.device.rowwise import replaced
+from graphc.loops.statements import Accumulate, Assign, For, Note, Statement, Store, values, var
+from graphc.scalar.term import Term, walk
+
+__all__ = ["Running", "running"]
+
+
+@dataclass(frozen=True)
+class Running:
+    """The parts of a scan: what computes the `value` of a point, how and into what it is added, the names of the sums at a point, and the loop
+    that does the rest."""
+
+    made: tuple[Assign, ...]
+    value: Term
+    op: str
+    total: Term
+    before: str
+    now: str
+    rest: For
+
+
+def running(loop: For, own: Callable[[str], str]) -> Running | None:
+    """The parts of a loop; None if it is no scan."""
+    adds = carried(loop)
+    read = {n for s in loop.body for n in _reads(s)} & set(adds)
+    if len(read) != 1 or loop.first is not None or not all(isinstance(s, Assign | Accumulate | Store | Note) for s in loop.body):
+        return None
+    name = next(iter(read))
+    steps = [k for k, s in enumerate(loop.body) if isinstance(s, Accumulate) and s.target.op == "var" and s.target.value == name]
+    if len(steps) != 1 or not _own_point(loop):
+        return None
+    step = loop.body[steps[0]]
+    assert isinstance(step, Accumulate)
+    made = _cone(loop.body[:steps[0]], step.value)
+    if name in {n for s in made for n in _reads(s)} | _names(step.value):
+        return None
+    before, now = own(f"{name}_before"), own(f"{name}_now")
+    first, last = ({step.target: var(x, step.target.kind)} for x in (before, now))
+    rest = (*replaced(tuple(s for s in loop.body[:steps[0]] if s not in made), first), *replaced(loop.body[steps[0] + 1:], last))
+    return Running(tuple(made), step.value, step.op, step.target, before, now, replace(loop, body=rest))
+
+
+def _own_point(loop: For) -> bool:
+    """Whether what a loop writes is written and read at its own point alone."""
+    found = list(accesses(loop.body))
+    written = {a.name for a in found if a.write}
+    return all(position([a for a in found if a.name == name], loop.index) is not None for name in written)
+
+
+def _cone(body: Sequence[Statement], value: Term) -> list[Assign]:
+    """The statements that a value is computed by."""
+    needed, cone = _names(value), list[Assign]()
+    for s in reversed(body):
+        if isinstance(s, Assign) and s.name in needed:
+            cone.insert(0, s)
+            needed |= _reads(s)
+    return cone
+
+
+def _names(t: Term) -> set[str]:
+    return {str(x.value) for x in walk(t) if x.op == "var"}
+
+
+def _reads(s: Statement) -> set[str]:
+    return {n for v in values(s) for n in _names(v)}

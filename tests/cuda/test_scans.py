@@ -1,0 +1,56 @@
+"""Scans: cumulative sums, and the products before and after each element, which the derivative of a product needs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+pytest.importorskip("numba_cuda", reason="numba-cuda is not installed (cuda)")
+
+from cuda.test_kernels import agrees
+
+import graphc as gc
+from graphc.codegen.cudalib import grids
+
+pytestmark = pytest.mark.emu
+X, Y = gc.param("x", "n"), gc.param("y", "n c")
+
+
+@pytest.mark.parametrize("size", [1, 31, 32, 33, 256, 1000, 1024, 4100])
+def test_a_cumulative_sum_of_all(size):
+    """One group of threads, a stretch after another; and back, for the gradient."""
+    agrees(gc.sum(gc.cumsum(X) ** 2), {"x": np.random.default_rng(size).normal(size=size)})
+
+
+@pytest.mark.parametrize("n, c", [(3, 1), (40, 31), (2, 257)])
+def test_cumulative_sums_of_rows(n, c):
+    """Parts of a warp, whole ones, blocks."""
+    agrees(gc.sum(gc.tanh(gc.cumsum(Y, axis=1)) * Y), {"y": np.random.default_rng(c).normal(size=(n, c))}, dtype="float64")
+
+
+@pytest.mark.parametrize("zeros", [0, 1, 2])
+def test_the_gradient_of_a_product(zeros):
+    x = 1 + np.random.default_rng(zeros).normal(size=1031) / 30
+    x[[5, 700][:zeros]] = 0
+    agrees(gc.prod(X), {"x": x}, dtype="float64")
+
+
+def test_numbers_that_are_not_finite():
+    """What is before an infinity is finite, as on the processor: nothing is subtracted."""
+    x = np.ones(70)
+    x[40] = np.inf
+    f = gc.compile(gc.cumsum(X), target="cuda", device="emulator", wrt=())
+    np.testing.assert_array_equal(f(x=x), np.cumsum(x))
+    x[50] = np.nan
+    np.testing.assert_array_equal(f(x=x), np.cumsum(x))
+
+
+@pytest.mark.parametrize("size, pieces", [(768, 1), (1025, 5), (4100, 17)])
+def test_pieces(size, pieces, monkeypatch):
+    """Several blocks: each adds up its piece, then begins with what those before have found."""
+    for name, value in {"LONG": 64, "PIECE": 256, "MOST_LANES": 8, "RESIDENT": 64 * 64}.items():
+        monkeypatch.setattr(grids, name, value)
+    rng = np.random.default_rng(size)
+    ran = agrees(gc.sum(gc.cumsum(X) ** 2) + gc.prod(1 + X / 100), {"x": rng.normal(size=size)}, dtype="float64")
+    assert {x.blocks[0] for x in ran if "_pieces_" in x.kernel} <= {1, pieces} and any("_pieces_" in x.kernel for x in ran) == (pieces > 1)
+    agrees(gc.sum(gc.tanh(gc.cumsum(Y, axis=1)) * Y), {"y": rng.normal(size=(2, size))}, dtype="float64")
