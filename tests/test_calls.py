@@ -165,3 +165,42 @@ def test_a_deep_net_calls_its_kernels_from_python():
     data["t"][4] = 13
     with pytest.raises(gc.BindingError, match=r"t\[4\] = 13"):
         g(**data)
+
+
+def view_of(a):
+    return np.empty((2, *a.shape))[1]
+
+
+@pytest.mark.parametrize("buffer, problem", [
+    (lambda data: np.empty((3, 5)), None), (lambda data: view_of(data["W"]), None), (lambda data: np.ma.zeros((3, 5)), None),
+    (lambda data: np.empty((5, 3)), "of shape"), (lambda data: np.empty((5, 3)).T, "of shape"), (lambda data: np.empty((3, 5), np.float32), "float32"),
+    (lambda data: [0.0], "given list"), (lambda data: np.frombuffer(bytes(120)).reshape(3, 5), "writable"),
+    (lambda data: data["W"], "shares memory with an input"), (lambda data: data["W"][:], "shares memory with an input")])
+def test_buffers_are_looked_at_in_every_call(buffer, problem):
+    """Where a known call finds at once that its buffers fit, and where it has to look closer."""
+    given = buffer(OK)
+    for out in ({"W": given}, (None, {"W": given}), [None, {"W": given}]):
+        for _ in range(2):
+            f(**OK)
+            if problem:
+                with pytest.raises(gc.BindingError, match=problem):
+                    f(**OK, out=out)
+            else:
+                value, grads = f(**OK, out=out)
+                np.testing.assert_allclose(value, expected(**OK)[0], rtol=1e-12)
+                np.testing.assert_allclose(given, expected(**OK)[1], rtol=1e-12)
+                assert np.shares_memory(grads["W"], given)
+    with pytest.raises(gc.BindingError, match="keys among"):
+        f(**OK, out={"V": given})
+
+
+def test_keys_of_any_kind_keep_their_places():
+    x = gc.tensor("x", "n")
+    keys = ["y", 2, (3, "z"), None, 0.5]
+    g = gc.compile({key: x * k for k, key in enumerate(keys)})
+    for _ in range(2):
+        result = g(x=np.arange(3.0))
+        assert list(result) == keys and all((result[key] == k * np.arange(3)).all() for k, key in enumerate(keys))
+    buffers = {key: np.empty(3) for key in keys}
+    again = g(x=np.ones(3), out=buffers)
+    assert all(again[key] is buffers[key] and (buffers[key] == k).all() for k, key in enumerate(keys))
