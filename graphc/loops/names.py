@@ -15,7 +15,7 @@ from graphc.schedule.plan import Item, Loop, Tiles, walk_computes, walk_librarie
 
 __all__ = ["Letters", "named", "size_names", "RESERVED"]
 
-RESERVED = frozenset("""math np real int64 range kernel njit run FLAGS inf nan checked abs round min max sum where plus times select inlined rint
+RESERVED = frozenset("""math np real int64 range kernel compiled section run FLAGS inf nan checked abs round min max sum where plus times select rint
     square powi int_powi int_sign int_maximum int_minimum int_relu check_labels value rows_kernel first last matmul tile_rows at CHUNK add_part
     settled along across boolean float32 float64 device grids lane group groups block barrier load_row save_row load_part save_part
     registers inlined BUCKETS THREADS WIDTH VECTOR BLOCK float fold_sum fold_prod fold_max fold_min fold_argmax fold_argmin combined_sum combined_prod

@@ -16,8 +16,8 @@ For two arrays and a number given, a number and an array returned, it reads
             return None
         ...
 
-The types of buffers are checked by the compiled `run`, which refuses others than its own. Arrays that own their memory are apart if they are
-not the same.
+A compiled `run` refuses arrays of other types than its own; one in Python does not, and there types are compared as well. Arrays that own their
+memory are apart if they are not the same.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ __all__ = ["Calls", "owned"]
 
 _OWNED, _COLUMN = np.empty((2, 2)).flags.num, np.empty(2).flags.num      # C-contiguous, aligned, writable, owner of its memory; both orders at once
 _MOST_PAIRS = 32                                # of arrays that are compared one by one
-_Pair = tuple[Callable[..., Any], Callable[..., Any] | None]
+_Pair = tuple[Callable[..., Any], Callable[..., Any]]
 
 
 class Calls:
@@ -55,18 +55,18 @@ class Calls:
         return tuple(given[k] for k in self.arrays) if given.keys() == set(self.arrays) else None
 
     def plan(self, run: Callable[..., Any], results: Sequence[tuple[tuple[int, ...], np.dtype]], extra: Sequence[int],
-             points: tuple[int, ...]) -> _Pair:
+             points: tuple[int, ...], compiled: bool) -> _Pair:
         """`fresh` and `into` for results of these shapes and dtypes. `points` are the inputs that are made a number first, `extra` the extents
         that `run` takes besides."""
-        return self.made(points, len(extra))(run, *(shape or 1 for shape, _ in results), *(kind for _, kind in results),
-                                              *(owned(shape) for shape, _ in results), *extra)
+        return self.made(points, len(extra), compiled)(run, *(shape or 1 for shape, _ in results), *(kind for _, kind in results),
+                                                        *(owned(shape) for shape, _ in results), *extra)
 
-    def _made(self, points: tuple[int, ...], extents: int) -> Callable[..., _Pair]:
-        scope = {"empty": empty, "point": point, "buffers": self.buffers, **self.structure.keys}
-        exec("\n".join(self.text(points, extents)), scope)
+    def _made(self, points: tuple[int, ...], extents: int, compiled: bool) -> Callable[..., _Pair]:
+        scope = {"empty": empty, "point": point, "ndarray": ndarray, "buffers": self.buffers, **self.structure.keys}
+        exec("\n".join(self.text(points, extents, compiled)), scope)
         return scope["plan"]
 
-    def text(self, points: tuple[int, ...], extents: int) -> list[str]:
+    def text(self, points: tuple[int, ...], extents: int, compiled: bool) -> list[str]:
         """The lines of a function that makes `fresh` and `into`."""
         every, given, extras = range(len(self.results)), self._names("a", self.inputs), self._names("e", range(extents))
         values = "".join(f"point(a{k}), " if k in points else f"a{k}, " for k in range(len(self.inputs)))
@@ -75,6 +75,7 @@ class Calls:
         made = {k: f"r{k} = empty(s{k}, k{k})" for k in every}
         numbers = [made[k] for k in every if not self.results[k]]
         unfit = [f"r{k}.shape != s{k} or r{k}.flags.num != f{k}" for k in self.arrays]
+        unfit += [] if compiled else [f"type(r{k}) is not ndarray or r{k}.dtype is not k{k}" for k in self.arrays]
         into = [*self._unpacked(), f"if {' or '.join([*unfit, self._shared()])}:", "    return None", *numbers, *work]
         return [f"def plan(run, {self._names('s', every)}{self._names('k', every)}{self._names('f', every)}{extras}):",
                 f"    def fresh({given}):", *("        " + x for x in (*made.values(), *work)),

@@ -93,10 +93,9 @@ class CpuProgram(Program):
         points = tuple(k for k, i in enumerate(self._inputs) if not i.dims and _is_no_number(i, named[i.name]))
         results = self._results(bound, dtype)
         run, extra = loaded.runner(bound.extents), tuple(bound.extents[name] for name in loaded.extents)
-        fresh, into = self._calls.plan(run, results, extra, points)
+        fresh, into = self._calls.plan(run, results, extra, points, run is loaded.run)
         arrays = [(u, v) for i, u, v in zip(self._inputs, used, values or used, strict=True) if i.dims]
-        quick = run is loaded.run and all(u.flags.num == owned(u.shape) for u, _ in arrays)
-        plan = Plan(run, dtype, results, extra, points, fresh, into if quick else None)
+        plan = Plan(run, dtype, results, extra, points, fresh, into if all(u.flags.num == owned(u.shape) for u, _ in arrays) else None)
         if all(u is v for u, v in arrays) and len(values) == len(used):
             try:
                 self._keep(self._calls.signature(*values), plan)

@@ -31,7 +31,7 @@ def point(value: Any) -> Any:
 class Plan:
     """`results` are the shape and dtype of each output, `numbers` the positions of those without axes; `points` the positions of inputs
     without axes that are given as arrays, or as whole numbers where floats are meant. `fresh` and `into` are its calls (see graphc.runtime.calls);
-    there is no `into` where an input does not own its memory, or `run` is not compiled."""
+    there is no `into` where an input does not own its memory."""
 
     run: Callable[..., Any]
     dtype: str

@@ -38,12 +38,14 @@ _REDUCE = {"sum": ("plus", "+="), "prod": ("times", "*=")}        # of reals: an
 
 
 def is_compiled(program: HostProgram) -> bool:
-    """Whether `run` is a compiled function. A long one stays Python, if it means the same there."""
+    """Whether `run` is a compiled function. A long one is Python that calls sections, if it means the same there."""
     return sum(isinstance(s, Call | Product) for s in leaves(program.body)) <= _MOST_COMPILED or not in_python(program)
 
 
 class CpuStatements(Statements):
     """Loops, sums, calls and products of a program in one precision."""
+
+    compiled = True                # whether the text that is being written is of compiled functions
 
     def __init__(self, program: HostProgram, dtype: str):
         self.program, self.dtype, self.sizes = program, dtype, program.sizes | program.rows
@@ -151,7 +153,7 @@ class CpuStatements(Statements):
         call = f"{s.kernel.name}({', '.join(arguments)})"
         wide = [r for r, kind in zip(s.results, s.split.kinds, strict=True) if kind == "wide"] if s.split and self.dtype == "float32" else []
         floats = [r for r in s.results if self.program.scalars[r] == "float" and r not in self.over_tiles]
-        cast = wide if is_compiled(self.program) else floats
+        cast = wide if self.compiled else floats
         if cast and len(s.results) == 1:
             return [f"{s.results[0]} = real({call})"]
         return [f"{', '.join(s.results)} = {call}" if s.results else call, *(f"{r} = real({r})" for r in cast)]
