@@ -6,12 +6,13 @@ from typing import Any
 import sympy as sp
 
 from graphc.passes.pattern import Rules
+from graphc.passes.stable.needs import NEEDS
 from graphc.passes.unify import Match
 from graphc.scalar.table import op
 
 __all__ = ["STABLE", "WHOLES", "Sides", "rule", "whole", "row", "positive", "root_of", "fill"]
 
-STABLE, WHOLES = Rules(), Rules()
+STABLE, WHOLES = Rules(NEEDS), Rules(NEEDS)
 rule, whole = STABLE.rule, WHOLES.rule
 Sides = tuple[Any, ...]
 
