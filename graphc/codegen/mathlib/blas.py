@@ -1,53 +1,43 @@
-"""BLAS by way of scipy's public pointers, which are asked for when a product is first large enough.
+"""BLAS, by the public pointers of scipy.linalg.cython_blas.
 
-    machine code  ->  the cell graphc_sgemm  ->  first `_found`, which writes scipy's sgemm into the cell and calls it; then sgemm
+Importing scipy.linalg takes 0.15 s, its module of pointers alone 0.003. So that is loaded alone, under its own name, and taken out of the imported
+modules again: who imports scipy.linalg later imports it as ever, and gets the same module.
 
-Machine code on disk finds a cell by a symbol of this process, set when this module is imported: an address would not outlive its process.
-Importing scipy.linalg takes 0.13 s, and small products are loops.
+Machine code on disk finds gemm by a symbol of this process, set when this module is imported: an address would not outlive its process.
 """
 
 from __future__ import annotations
 
-import ctypes
 import os
-import traceback
+import sys
 from importlib.machinery import PathFinder
-from importlib.util import find_spec
-from typing import Any
+from importlib.util import module_from_spec, spec_from_file_location
 
 import llvmlite.binding as llvm
+import scipy
 from numba.extending import get_cython_function_address
 
 __all__ = ["GEMM"]
 
 GEMM = {"float32": "sgemm", "float64": "dgemm"}
-_CALL = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 13)
+_PACKAGE, _NAME = "scipy.linalg", "cython_blas"
 
 
-def _check() -> None:
-    """That scipy.linalg is there: from within machine code no error can be raised."""
-    scipy = find_spec("scipy")
-    folders = [os.path.join(f, "linalg") for f in scipy.submodule_search_locations or ()] if scipy else []
-    if PathFinder.find_spec("cython_blas", folders) is None:
-        raise ImportError("matrix products call BLAS by scipy.linalg.cython_blas, which this installation lacks; reinstall scipy")
+def _addresses() -> dict[str, int]:
+    """The addresses of functions, by name; of the imported module, if it is there or not to be found alone."""
+    full = f"{_PACKAGE}.{_NAME}"
+    found = PathFinder.find_spec(_NAME, [os.path.join(folder, "linalg") for folder in scipy.__path__])
+    spec = spec_from_file_location(full, found.origin) if found is not None and full not in sys.modules else None
+    if spec is not None and spec.loader is not None:
+        module = module_from_spec(spec)
+        spec.loader.exec_module(module)
+        sys.modules[full] = module
+    try:
+        return {name: get_cython_function_address(full, name) for name in GEMM.values()}
+    finally:
+        if spec is not None:
+            sys.modules.pop(full, None)
 
 
-def _finder(name: str, cell: ctypes.c_void_p) -> Any:
-    """What a cell holds at first."""
-    def _found(*arguments: int) -> None:
-        try:
-            address = get_cython_function_address("scipy.linalg.cython_blas", name)
-        except BaseException:                      # a result that was not computed must not be returned
-            traceback.print_exc()
-            os.abort()
-        cell.value = address
-        _CALL(address)(*arguments)
-    return _CALL(_found)
-
-
-_check()
-_CELLS = {name: ctypes.c_void_p() for name in GEMM.values()}
-_FINDERS = {name: _finder(name, cell) for name, cell in _CELLS.items()}          # kept for as long as the process lives
-for _name, _cell in _CELLS.items():
-    _cell.value = ctypes.cast(_FINDERS[_name], ctypes.c_void_p).value
-    llvm.add_symbol(f"graphc_{_name}", ctypes.addressof(_cell))
+for _name, _address in _addresses().items():
+    llvm.add_symbol(f"graphc_{_name}", _address)

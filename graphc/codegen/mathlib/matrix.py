@@ -42,7 +42,7 @@ def gemm(context, a, b, out, add):                                         # typ
                   _slot(builder, ir.Constant(real, 1.0)), right.data, right.leading, left.data, left.leading, _slot(builder, beta),
                   result.data, result.leading]
         kind = ir.FunctionType(ir.VoidType(), [v.type for v in values])
-        builder.call(builder.load(ctx.get_c_value(builder, kind.as_pointer(), f"graphc_{GEMM[out.dtype.name]}")), values)
+        builder.call(cgutils.get_or_insert_function(builder.module, kind, f"graphc_{GEMM[out.dtype.name]}"), values)
         return ctx.get_dummy_value()
     return types.void(a, b, out, add), generate
 
