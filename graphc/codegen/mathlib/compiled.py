@@ -3,8 +3,8 @@
     @compiled(fastmath=...)                        when first called, for the types that it is called with
     @compiled((float64[:, ::1], ...), cache=True)  at once, for these; machine code from disk, if it is there
 
-Before it reads machine code from disk, Numba fills the tables of its compiler, some thousand functions and scipy.linalg: 0.3 s. Machine code needs
-Numba's runtime alone, so they are left to the first function that is compiled.
+Before it reads machine code from disk, Numba fills the tables of its compiler with some thousand functions, and imports scipy.linalg: 0.35 s. Machine
+code needs Numba's runtime alone, so the tables are left to the first function that is compiled, and are filled without scipy.linalg.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from numba import njit
 from numba.core.caching import FunctionCache
 from numba.core.runtime import rtsys
 
+from graphc.codegen.mathlib.blas import pointers_alone
+
 __all__ = ["compiled"]
 
 
@@ -25,7 +27,11 @@ class _Cache(FunctionCache):
     def load_overload(self, signature: Any, context: Any) -> Any:
         rtsys.initialize(context)
         with self._guard_against_spurious_io_errors():
-            return self._load_overload(signature, context)
+            found = self._load_overload(signature, context)
+            if found is None:
+                with pointers_alone():
+                    context.refresh()                                      # as the compiler is about to do
+            return found
 
 
 def compiled(types: tuple[Any, ...] | None = None, cache: bool = False, **options: Any) -> Callable[[Callable[..., Any]], Any]:
