@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from graphc.codegen.statements import Statements
 from graphc.codegen.text import Printer
 from graphc.loops.blocks import HEIGHT, LONG
+from graphc.loops.sections import sectioned
 from graphc.loops.split import in_python
 from graphc.loops.statements import (
     Accumulate,
@@ -34,12 +35,19 @@ __all__ = ["CpuStatements", "is_compiled"]
 
 _NUMPY_TYPES = {"float": "real", "int": "np.int64", "bool": "np.bool_"}
 _MOST_COMPILED = 48          # statements: Numba takes about 0.1 s for each of a long function
+_FEW_COMPILED = 24           # where sections leave two thirds of them or less
 _REDUCE = {"sum": ("plus", "+="), "prod": ("times", "*=")}        # of reals: an addition that LLVM may reorder, and vectorise
 
 
 def is_compiled(program: HostProgram) -> bool:
     """Whether `run` is a compiled function. A long one is Python that calls sections, if it means the same there."""
-    return sum(isinstance(s, Call | Product) for s in leaves(program.body)) <= _MOST_COMPILED or not in_python(program)
+    count = _calls(program)
+    long = count > _MOST_COMPILED or count > _FEW_COMPILED and 3 * _calls(sectioned(program)) <= 2 * count
+    return not long or not in_python(program)
+
+
+def _calls(program: HostProgram) -> int:
+    return sum(isinstance(s, Call | Product) for s in leaves(program.body))
 
 
 class CpuStatements(Statements):
