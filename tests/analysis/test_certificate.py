@@ -17,9 +17,9 @@ from graphc.analysis.certificate.reference import Answer
 from graphc.analysis.certificate.report import Report, Row
 from graphc.analysis.certificate.sampling import Sampler
 from graphc.analysis.certificate.ulps import FORMATS, distance, half_ulp_away
-from graphc.runtime.cpu import CpuProgram
 from graphc.errors import BindingError, BindingTypeError, DifferentiationError, FormulaError, TargetError
 from graphc.frontend.text import parse
+from graphc.runtime.cpu import CpuProgram
 from graphc.scalar.table import ROWS, op
 
 LOSS = MappingProxyType({"X": "n d", "W": "d c param", "Y": "n c", "lam": ""})
@@ -35,7 +35,7 @@ def returning(monkeypatch: pytest.MonkeyPatch, change: Callable[[list[Any], dict
     """What programs compiled from formulas return, changed: [value, gradients ...]."""
     right = CpuProgram.__call__
 
-    def call(self: Program, **data: Any) -> Any:
+    def call(self: CpuProgram, **data: Any) -> Any:
         results = [np.array(r) for r in right(self, **data)]
         change(results, data)
         return results
