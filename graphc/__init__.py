@@ -7,10 +7,11 @@
 '2*X.T @ (X@W - Y) + lam*sign(W)'
 """
 
+from importlib import import_module as _import_module
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import Any as _Any
+
 from graphc import losses
-from graphc.analysis.certificate.certificate import check
-from graphc.analysis.kinks.kinks import kinks
-from graphc.analysis.ranges.ranges import range
 from graphc.compiler import Program, compile
 from graphc.errors import (
     BindingError,
@@ -65,9 +66,14 @@ from graphc.frontend.shape import (
     transpose,
 )
 from graphc.frontend.tensor import Dim, Tensor
-from graphc.frontend.text import parse
 from graphc.printing import formula, latex
 from graphc.render import render
+
+if _TYPE_CHECKING:
+    from graphc.analysis.certificate.certificate import check
+    from graphc.analysis.kinks.kinks import kinks
+    from graphc.analysis.ranges.ranges import range
+    from graphc.frontend.text import parse
 
 __version__ = "0.1.0"
 __all__ = [
@@ -79,3 +85,17 @@ __all__ = [
     "max", "mean", "min", "norm", "one_hot", "outer", "param", "parse", "prod", "range", "render", "reshape", "scalar", "size", "softmax", "squeeze",
     "stack", "std", "stop_gradient", "sum", "swapaxes", "tensor", "trace", "transpose", "var", "vjp",
 ]
+
+_LATER = {"check": "graphc.analysis.certificate.certificate", "kinks": "graphc.analysis.kinks.kinks", "parse": "graphc.frontend.text",
+          "range": "graphc.analysis.ranges.ranges"}          # where names are that few programs use
+
+
+def __getattr__(name: str) -> _Any:
+    if name not in _LATER:
+        raise AttributeError(f"module 'graphc' has no attribute {name!r}")
+    globals()[name] = found = getattr(_import_module(_LATER[name]), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER})

@@ -11,10 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from graphc.codegen.cpu import emit, is_compiled
-from graphc.codegen.cuda import emit as emit_cuda
 from graphc.errors import DifferentiationError, DimError, FormulaError, TargetError
 from graphc.frontend.derivatives import find_wrt, grad, parameters_of
 from graphc.frontend.elementwise import as_tensor, located
@@ -29,8 +28,6 @@ from graphc.ir.show import meaning_of, show
 from graphc.ir.verify import verify
 from graphc.ir.walk import inputs_of, topological
 from graphc.loops.cost import show_cost
-from graphc.loops.device.statements import DeviceProgram
-from graphc.loops.device.stored import Types, stored
 from graphc.loops.lower import lower, lower_for_device
 from graphc.loops.names import RESERVED
 from graphc.loops.statements import Call, HostProgram
@@ -48,6 +45,10 @@ from graphc.schedule.plan import Item, show_plan
 from graphc.schedule.policy import CPU, GPU, Policy
 from graphc.schedule.scan import Scan, find_scans
 from graphc.schedule.tile import tile
+
+if TYPE_CHECKING:
+    from graphc.loops.device.statements import DeviceProgram
+    from graphc.loops.device.stored import Types
 
 __all__ = ["compile", "Program", "Compilation", "PASSES"]
 
@@ -132,6 +133,7 @@ class Compilation:
 
     def device_source(self, types: Types) -> Source:
         """The module for CUDA and what is to know for calling it."""
+        from graphc.loops.device.stored import stored
         from graphc.runtime.cuda.plan import DeviceSource
         program, device, _ = self.on_device
         handed = self.handed(types)
@@ -155,6 +157,7 @@ class Compilation:
 
     def cuda_source(self, dtype: str, kept: Mapping[str, str] | None = None) -> str:
         """The text of the module for CUDA (see graphc.codegen.cuda). `kept` are the arrays in half precision."""
+        from graphc.codegen.cuda import emit as emit_cuda
         program, device, own = self.on_device
         labels = [(self.node_names[x.input], x.below, x.others) for x in label_bounds(self.inputs, self.graph) if x.compiled]
         title = "\n".join([self.title(), *(f"{kind:<8} {', '.join(n for n in kept if kept[n] == kind)}" for kind in dict.fromkeys(kept.values()))]

@@ -85,3 +85,28 @@ def test_the_source_is_the_file(tmp_path, monkeypatch):
     f = compile(gc.sum(gc.tensor("shown", "n")) * 3)
     f(shown=np.zeros(3, np.float32))
     assert f.path.read_text() == f.source and "float32" in f.source
+
+PRODUCTS = """
+import sys
+import numpy as np
+import graphc as gc
+X, W = gc.tensor("X", "n d"), gc.param("W", "d c")
+f = gc.compile(X @ W)
+for n, d, c in ((2, 3, 5), (19, 23, 29)):
+    X_, W_ = np.random.default_rng(0).normal(size=(n, d)), np.random.default_rng(1).normal(size=(d, c))
+    np.testing.assert_allclose(f(X=X_, W=W_), X_ @ W_, rtol=1e-12, atol=1e-12)
+    print("scipy.linalg" in sys.modules, "numba.np.arraymath" in sys.modules)
+if len(sys.argv) > 1:
+    import scipy.linalg
+    assert scipy.linalg.cython_blas.__pyx_capi__ and abs(scipy.linalg.blas.ddot([1.0, 2.0], [3.0, 4.0]) - 11) < 1e-15
+    g = gc.compile(gc.tanh(X @ W), dtype="float32")                            # found nowhere: compiled after what was found
+    np.testing.assert_allclose(g(X=X_.astype(np.float32), W=W_.astype(np.float32)), np.tanh(X_ @ W_), rtol=1e-4, atol=1e-5)
+"""
+
+
+def test_scipy_linalg_is_not_imported_and_the_compiler_only_to_compile(tmp_path):
+    environment = {**os.environ, "GRAPHC_CACHE": str(tmp_path / "cache"), "PYTHONPATH": str(ROOT)}
+    words = [sys.executable, "-c", PRODUCTS]
+    first, second = (subprocess.run([*words, *more], env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout.split()
+                     for more in ((), ("more",)))
+    assert first == ["False", "True"] * 2 and second == ["False", "False"] * 2

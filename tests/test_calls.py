@@ -144,8 +144,8 @@ def test_many_buffers_are_kept_apart():
         g(**data, out=[*buffers[:4], data["p0"]])
 
 
-def test_a_deep_net_calls_its_kernels_from_python():
-    """A long host program is not compiled: the same values, and the same refusals."""
+def test_a_deep_net_calls_its_layers_from_python():
+    """A long host program is Python that calls what repeats in it: the same values, and the same refusals."""
     x, t = gc.tensor("x", "n d0"), gc.labels("t", "n", below="d17")
     widths = [2, 3, 5, 7, 11, 13] * 3
     data = {"x": RNG.normal(size=(7, widths[0])), "t": np.array([0, 12, 3, 5, 7, 1, 2])}
@@ -157,11 +157,72 @@ def test_a_deep_net_calls_its_kernels_from_python():
     data["s"] = 2.0
     g = gc.compile(loss)
     assert "\ndef run(" in g.source and "cache=True)\ndef run(" not in g.source
+    assert g.source.count("@section") == 3 and g.source.count("    section_2(") == 16          # zeros, forwards, backwards
     value, grads = g(**data)
     np.testing.assert_allclose(value, gc.evaluate(loss, **data), rtol=1e-13)
     for name in ("W0", "b0", "W9", "b16"):
         np.testing.assert_allclose(grads[name], gc.evaluate(gc.grad(loss, name), **data), rtol=1e-11, atol=1e-15)
     assert np.isinf(g(**{**data, "s": 0.0})[0])
+    out = {name: np.empty_like(b) for name, b in grads.items()}
+    again, same = g(**data, out=out)
+    assert again == value and all(same[name] is out[name] and (out[name] == b).all() for name, b in grads.items())
+    with pytest.raises(gc.BindingError, match="of shape"):
+        g(**data, out=out | {"b3": np.empty((7, 1))})
+    with pytest.raises(gc.BindingError, match="two buffers"):
+        g(**data, out=out | {"b5": out["b11"]})
+    with pytest.raises(gc.BindingError, match="memory with an input"):
+        g(**data, out=out | {"b5": data["b5"]})
     data["t"][4] = 13
     with pytest.raises(gc.BindingError, match=r"t\[4\] = 13"):
         g(**data)
+
+
+def view_of(a):
+    return np.empty((2, *a.shape))[1]
+
+
+@pytest.mark.parametrize("buffer, problem", [
+    (lambda data: np.empty((3, 5)), None), (lambda data: view_of(data["W"]), None), (lambda data: np.ma.zeros((3, 5)), None),
+    (lambda data: np.empty((5, 3)), "of shape"), (lambda data: np.empty((5, 3)).T, "of shape"), (lambda data: np.empty((3, 5), np.float32), "float32"),
+    (lambda data: [0.0], "given list"), (lambda data: np.frombuffer(bytes(120)).reshape(3, 5), "writable"),
+    (lambda data: data["W"], "shares memory with an input"), (lambda data: data["W"][:], "shares memory with an input")])
+def test_buffers_are_looked_at_in_every_call(buffer, problem):
+    """Where a known call finds at once that its buffers fit, and where it has to look closer."""
+    given = buffer(OK)
+    for out in ({"W": given}, (None, {"W": given}), [None, {"W": given}]):
+        for _ in range(2):
+            f(**OK)
+            if problem:
+                with pytest.raises(gc.BindingError, match=problem):
+                    f(**OK, out=out)
+            else:
+                value, grads = f(**OK, out=out)
+                np.testing.assert_allclose(value, expected(**OK)[0], rtol=1e-12)
+                np.testing.assert_allclose(given, expected(**OK)[1], rtol=1e-12)
+                assert np.shares_memory(grads["W"], given)
+    with pytest.raises(gc.BindingError, match="keys among"):
+        f(**OK, out={"V": given})
+
+
+def test_keys_of_any_kind_keep_their_places():
+    x = gc.tensor("x", "n")
+    keys = ["y", 2, (3, "z"), None, 0.5]
+    g = gc.compile({key: x * k for k, key in enumerate(keys)})
+    for _ in range(2):
+        result = g(x=np.arange(3.0))
+        assert list(result) == keys and all((result[key] == k * np.arange(3)).all() for k, key in enumerate(keys))
+    buffers = {key: np.empty(3) for key in keys}
+    again = g(x=np.ones(3), out=buffers)
+    assert all(again[key] is buffers[key] and (buffers[key] == k).all() for k, key in enumerate(keys))
+
+
+def test_sections_with_tiles_of_their_own():
+    """What repeats may be a loop over tiles, with its buffers."""
+    w = gc.tensor("w", "n n")
+    h, expected = gc.tensor("h", "n n"), RNG.normal(size=(37, 37))
+    data = {"h": expected, "w": RNG.normal(size=(37, 37))}
+    for _ in range(40):
+        h, expected = gc.tanh(w @ h.T) / 37, np.tanh(data["w"] @ expected.T) / 37
+    f = gc.compile(h)
+    assert f.source.count("@section") == 1 and f.source.split("@section")[1].split("def run")[0].count("np.empty") == 1
+    np.testing.assert_allclose(f(**data), expected, rtol=1e-10)

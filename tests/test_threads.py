@@ -5,6 +5,7 @@ import threading
 
 import numpy as np
 import pytest
+import scipy.special
 
 import graphc as gc
 from graphc.runtime import host
@@ -53,6 +54,22 @@ def test_the_number_of_threads_changes_no_bit(name, dtype, always_in_parts, monk
             np.testing.assert_array_equal(results[threads][key], value)
         if key in expected:
             np.testing.assert_allclose(value, expected[key], rtol=1e-5 if dtype == "float32" else 1e-12)
+
+
+def test_sections_of_a_long_program_run_in_parts(always_in_parts, monkeypatch):
+    w = gc.tensor("w", "b n n")
+    h, expected = gc.tensor("h", "b n n"), RNG.normal(size=(3, 7, 7))
+    data = {"h": expected, "w": RNG.normal(size=(3, 7, 7))}
+    for _ in range(25):
+        h, expected = gc.softmax(w @ h, axis=2), scipy.special.softmax(data["w"] @ expected, axis=2)
+    f = gc.compile(h)
+    assert f.source.count("@section") == 1 and f.source.count("    section_1(") == 25
+    results = []
+    for threads in (1, 3):
+        monkeypatch.setenv("GRAPHC_NUM_THREADS", str(threads))
+        results.append(f(**data))
+    np.testing.assert_array_equal(*results)
+    np.testing.assert_allclose(results[0], expected, rtol=1e-11)
 
 
 def test_kernels_of_rows_run_in_parts(always_in_parts):

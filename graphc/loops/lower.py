@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sympy as sp
 
@@ -17,8 +17,6 @@ from graphc.ir.nodes import Input, Node, Size
 from graphc.loops.blocks import in_blocks
 from graphc.loops.chunks import chunked
 from graphc.loops.computes import Computes, carrier
-from graphc.loops.device.host import mapped
-from graphc.loops.device.statements import DeviceProgram
 from graphc.loops.flatten import flattened
 from graphc.loops.host import Scope, assemble
 from graphc.loops.lanes import in_lanes
@@ -46,6 +44,9 @@ from graphc.scalar.term import Term, freeze
 from graphc.schedule.plan import Compute, Item, Library, Loop, Tiles, walk_computes
 from graphc.schedule.policy import CPU, GPU
 
+if TYPE_CHECKING:
+    from graphc.loops.device.statements import DeviceProgram
+
 __all__ = ["lower", "lower_for_device"]
 
 
@@ -59,6 +60,7 @@ def lower(items: Sequence[Item], inputs: Sequence[Input], roots: Sequence[Node],
 def lower_for_device(items: Sequence[Item], inputs: Sequence[Input], roots: Sequence[Node], names: Mapping[Node, str], meaning: Mapping[Node, str],
                      checked: frozenset[Input], few: Sequence[Size]) -> tuple[HostProgram, DeviceProgram, Callable[[str], str]]:
     """The loop program for a GPU, its mapping, and what makes names beside those of both. `few` are extents that are short."""
+    from graphc.loops.device.host import mapped
     lowering = _Lowering(items, inputs, roots, names, meaning, checked, "over_", GPU)
     program = lowering.program()
     return program, mapped(program, lowering.bounds, few, lowering.own), lowering.own

@@ -15,12 +15,12 @@ from graphc.schedule.plan import Item, Loop, Tiles, walk_computes, walk_librarie
 
 __all__ = ["Letters", "named", "size_names", "RESERVED"]
 
-RESERVED = frozenset("""math np real int64 range kernel njit run FLAGS inf nan checked abs round min max sum where plus times greatest least
+RESERVED = frozenset("""math np real int64 range kernel run FLAGS inf nan checked abs round min max sum where plus times greatest least
     select inlined rint square powi int_powi int_sign int_maximum int_minimum int_relu check_labels value rows_kernel first last matmul
     matvec vecmat tile_rows at CHUNK add_part settled along across boolean float32 float64 device grids lane group groups block barrier
     load_row save_row load_part save_part registers BUCKETS THREADS WIDTH VECTOR BLOCK float fold_sum fold_prod fold_max fold_min
     fold_argmax fold_argmin uint32 int32 cuda gathered_sum gathered_prod gathered_max gathered_min gathered_argmax gathered_argmin neighbour
-    odd fitting scan_sum scan_prod scan_max scan_min load_tile load_column mask quotient TILE uint64""".split()) | {
+    odd fitting scan_sum scan_prod scan_max scan_min load_tile load_column mask quotient TILE uint64 compiled section""".split()) | {
     name for row in ROWS.values() if (name := row.jit.rpartition(".")[2]).isidentifier() and not iskeyword(name)}   # functions that kernels import
 _LETTERS = "ijklpqruvw"
 

@@ -9,8 +9,9 @@ import sympy as sp
 
 from graphc.loops.statements import Call, HostProgram, Kernel, Note, Statement, rebuilt
 from graphc.scalar.symbols import Extent
+from graphc.schedule.library import MatrixProduct
 
-__all__ = ["share_kernels"]
+__all__ = ["share_kernels", "shape_of"]
 
 
 def share_kernels(program: HostProgram) -> HostProgram:
@@ -25,10 +26,18 @@ def share_kernels(program: HostProgram) -> HostProgram:
 
 
 def _shape(kernel: Kernel, program: HostProgram) -> Any:
-    """The kernel with names and extents numbered in the order in which they occur."""
+    declared = tuple(program.arrays[name] for name in kernel.arrays)
+    body = tuple(s for s in kernel.body if not isinstance(s, Note))
+    return shape_of((declared, kernel.arrays, kernel.scalars, kernel.sizes, body, kernel.results))
+
+
+def shape_of(value: Any) -> Any:
+    """Statements, and what they are made of, with names and extents numbered in the order in which they occur."""
     number: dict[Any, int] = {}
 
     def shape(value: Any) -> Any:
+        if isinstance(value, Extent):
+            return number.setdefault(value, len(number))
         if isinstance(value, sp.Expr):
             extents = sorted((s for s in value.free_symbols if isinstance(s, Extent)), key=lambda s: (number.get(s, len(number)), s.name))
             return str(value.xreplace({s: sp.Symbol(f"n{number.setdefault(s, len(number))}") for s in extents}))
@@ -36,10 +45,11 @@ def _shape(kernel: Kernel, program: HostProgram) -> Any:
             return number.setdefault(value, len(number))
         if isinstance(value, tuple):
             return tuple(shape(v) for v in value)
+        if isinstance(value, Kernel):
+            return value.name
+        if isinstance(value, MatrixProduct):
+            return value.transpose_a, value.transpose_b, *map(shape, (value.batch, value.rows, value.inner, value.columns))
         if is_dataclass(value) and not isinstance(value, type):
             return (type(value).__name__, *(getattr(value, f.name) if f.name == "op" else shape(getattr(value, f.name)) for f in fields(value)))
         return repr(value)
-
-    declared = tuple(shape(program.arrays[name]) for name in kernel.arrays)
-    body = tuple(shape(s) for s in kernel.body if not isinstance(s, Note))
-    return declared, shape(kernel.arrays), shape(kernel.scalars), shape(kernel.sizes), body, shape(kernel.results)
+    return shape(value)

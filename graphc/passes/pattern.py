@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -29,7 +29,8 @@ from graphc.ir.walk import topological
 from graphc.scalar.symbols import Extent, Nonfinite, Placeholder, axis_index, over_index
 from graphc.scalar.table import Op, op
 
-__all__ = ["Pattern", "Wild", "Number", "Apply", "Reduced", "At", "Rule", "Rules", "head_of", "is_inverse", "is_number", "split", "tags_of"]
+__all__ = ["Pattern", "Wild", "Number", "Apply", "Reduced", "At", "Rule", "Rules", "head_of", "is_inverse", "is_number", "name_of", "split",
+           "tags_of"]
 
 Tag = str | None        # where an axis of a pattern lies: None among the root's, else reduced as the dim of this name
 
@@ -107,6 +108,10 @@ def head_of(e: sp.Expr) -> type:
     return op("power") if isinstance(e, sp.Pow) and e.exp.is_number and not e.exp.is_Integer else type(e)
 
 
+def name_of(head: type) -> str:
+    return head.row.name if issubclass(head, Op) else head.__name__
+
+
 def _pattern(node: Node, tags: tuple[Tag, ...]) -> Pattern:
     """The tree of a pattern program; patterns are small, so recursion is."""
     if isinstance(node, Input):
@@ -165,6 +170,11 @@ class Rule:
     varies: frozenset[str] = frozenset()
     when: Callable[..., bool] | None = None
     expand: bool = False        # whether values are written over what the maps below them read, that they may cancel
+    needs: str = ""             # "head: token token ..." of the left side, where it is written down (see passes.tokens)
+
+    @property
+    def head(self) -> str:
+        return self.needs.partition(":")[0] or name_of(self.lhs.head)
 
     @property
     def name(self) -> str:
@@ -231,23 +241,26 @@ class Rule:
 
 
 class Rules:
-    """A table of rules in order of preference, and where in a body one could match."""
+    """A table of rules in order of preference, and where in a body one could match. `needs` are those of rules by name: building a hundred left
+    sides takes longer than most formulas."""
 
-    def __init__(self) -> None:
+    def __init__(self, needs: Mapping[str, str]) -> None:
         self.table: dict[str, Rule] = {}
+        self.needs = needs
         self._sites: dict[sp.Expr, tuple[tuple[sp.Expr, tuple[Rule, ...]], ...]] = {}
 
     def rule(self, *, varies: str = "", when: Callable[..., bool] | None = None, expand: bool = False,
              **dims: Any) -> Callable[[Callable[..., tuple[Any, ...]]], Rule]:
         def add(program: Callable[..., tuple[Any, ...]]) -> Rule:
-            self.table[program.__name__] = Rule(program, dims, frozenset(varies.split()), when, expand)
-            return self.table[program.__name__]
+            name = program.__name__
+            self.table[name] = Rule(program, dims, frozenset(varies.split()), when, expand, self.needs.get(name, ""))
+            return self.table[name]
         return add
 
     @cached_property
-    def by_head(self) -> dict[Any, tuple[Rule, ...]]:
-        heads = dict.fromkeys(r.lhs.head for r in self.table.values())
-        return {h: tuple(r for r in self.table.values() if r.lhs.head is h) for h in heads}
+    def by_head(self) -> dict[str, tuple[Rule, ...]]:
+        heads = dict.fromkeys(r.head for r in self.table.values())
+        return {h: tuple(r for r in self.table.values() if r.head == h) for h in heads}
 
     def sites(self, body: sp.Expr) -> tuple[tuple[sp.Expr, tuple[Rule, ...]], ...]:
         """Subexpressions whose head some rule has, outermost first; found once for each distinct body."""
@@ -259,5 +272,5 @@ class Rules:
 
     def of(self, e: sp.Expr) -> tuple[Rule, ...]:
         """The rules that an expression's head may match. The inverse of a product is a product."""
-        rules = self.by_head.get(head_of(e), ())
-        return rules + self.by_head.get(sp.Mul, ()) if is_inverse(e) else rules
+        rules = self.by_head.get(name_of(head_of(e)), ())
+        return rules + self.by_head.get(sp.Mul.__name__, ()) if is_inverse(e) else rules

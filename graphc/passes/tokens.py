@@ -1,6 +1,6 @@
 r"""Which rules cannot match, told without trying: what stands at the top of a subject's parts, against what a pattern asks for.
 
-    token ::= name of a function | sum max ... (a reduction) | sum twice | + | * | ^n | x (a value) | +- (terms of both signs)
+    token ::= name of a function | sum max ... (a reduction) | sum-twice | + | * | ^n | x (a value) | +- (terms of both signs)
 
 A pattern needs each of its tokens among those of the subject's parts. Most rules fail here, so a net of fifty layers is done in a second.
 """
@@ -14,12 +14,12 @@ import sympy as sp
 from graphc.ir.nodes import Comprehension
 from graphc.passes.match import free_wilds
 from graphc.passes.parts import ZERO, parts_of
-from graphc.passes.pattern import Apply, Pattern, Reduced, Rule, Wild, is_inverse, split
+from graphc.passes.pattern import Apply, Pattern, Reduced, Rule, Wild, is_inverse, name_of, split
 from graphc.passes.subject import Subject, located, unfold
 from graphc.scalar.symbols import Placeholder
 from graphc.scalar.table import Op
 
-__all__ = ["tokens_of", "needed"]
+__all__ = ["tokens_of", "needed", "needs"]
 
 EXPONENTIAL = frozenset(("exp", "exp_sum", "^-1"))       # what the exponential of a pattern may be: see passes.match
 
@@ -66,7 +66,17 @@ def _signs_of(number: sp.Expr) -> set[int]:
 
 
 def needed(rule: Rule) -> frozenset[str]:
-    """The tokens that a rule's left side asks for. In logarithms anything may be an exponential."""
+    """The tokens that a rule's left side asks for."""
+    return frozenset(rule.needs.partition(":")[2].split()) if rule.needs else _asked(rule)
+
+
+def needs(rule: Rule) -> str:
+    """What graphc.passes.stable.needs says of a rule: the head of its left side and its tokens."""
+    return f"{name_of(rule.lhs.head)}: {' '.join(sorted(_asked(rule)))}"
+
+
+def _asked(rule: Rule) -> frozenset[str]:
+    """In logarithms anything may be an exponential."""
     loose = getattr(getattr(rule.lhs.head, "row", None), "name", "") in ("log", "log1p")
     tokens = list(_needed(rule.lhs.args))
     if rule.lhs.head is sp.Add and len(_signs_of(rule.lhs.constant).union(*map(_signs_needed, rule.lhs.args))) > 1:
@@ -83,7 +93,7 @@ def _signs_needed(p: Pattern) -> set[int]:
 
 def _twice(tokens: list[str]) -> list[str]:
     """A token of its own where two parts are sums: most nodes have one, the product of a layer."""
-    return ["sum twice"] if tokens.count("sum") > 1 else []
+    return ["sum-twice"] if tokens.count("sum") > 1 else []
 
 
 def _needed(patterns: Iterable[Pattern]) -> Iterable[str]:

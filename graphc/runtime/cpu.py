@@ -13,8 +13,9 @@ from graphc.errors import BindingTypeError
 from graphc.ir.bind import signature
 from graphc.ir.nodes import Input
 from graphc.runtime.bound import BoundCall
+from graphc.runtime.calls import Calls, owned
 from graphc.runtime.load import Loaded
-from graphc.runtime.plan import Plan, signature_of
+from graphc.runtime.plan import Plan
 from graphc.runtime.program import KINDS, Program
 
 __all__ = ["CpuProgram"]
@@ -27,13 +28,38 @@ class CpuProgram(Program):
         super().__init__(*given, **named)
         self._loaded: dict[str, Loaded] = {}
         self._lock = threading.Lock()
+        self._calls = Calls([len(i.dims) for i in self._inputs], [len(r.dims) for r in self._roots], self._structure)
 
     @property
     def path(self) -> Path:
         """The file of the generated module."""
         return self._load(self._last).path
 
-    _signature = staticmethod(signature_of)
+    def __call__(self, *args: Any, out: Any = None, **inputs: Any) -> Any:
+        values: Any = None
+        plan = None
+        try:
+            if len(args) + len(inputs) == len(self._inputs):
+                values = args or self._pick(inputs)
+                plan = self._plans[self._calls.signature(*values)]
+        except (AttributeError, KeyError, TypeError):                      # something new, or that kernels cannot take as it is
+            pass
+        if plan is None:
+            plan, values = self._check(self._named(args, inputs), values or ())
+        self._last = plan.dtype
+        try:
+            if out is None:
+                return plan.fresh(*values)
+            if plan.into is not None:
+                try:
+                    results = plan.into(*values, out)
+                except (AttributeError, KeyError, TypeError):              # raised before the work
+                    results = None
+                if results is not None:
+                    return results
+            return self._structure.fill(plan.execute(values, self._structure.flatten(out)))
+        except IndexError as error:
+            self._refuse(args, inputs, error)
 
     def bind(self, *args: Any, out: Any = None, **inputs: Any) -> BoundCall:
         """A call without arguments: it computes from what these arrays then hold, into the same buffers each time.
@@ -66,10 +92,15 @@ class CpuProgram(Program):
         used = [_argument(i, bound.arrays[i], dtype) for i in self._inputs]
         points = tuple(k for k, i in enumerate(self._inputs) if not i.dims and _is_no_number(i, named[i.name]))
         results = self._results(bound, dtype)
-        plan = Plan(loaded.runner(bound.extents), dtype, results, tuple(bound.extents[name] for name in loaded.extents), points)
-        key = signature_of(values)
-        if key and all(u is v for i, u, v in zip(self._inputs, used, values, strict=True) if i.dims):
-            self._keep(key, plan)
+        run, extra = loaded.runner(bound.extents), tuple(bound.extents[name] for name in loaded.extents)
+        fresh, into = self._calls.plan(run, results, extra, points, run is loaded.run)
+        arrays = [(u, v) for i, u, v in zip(self._inputs, used, values or used, strict=True) if i.dims]
+        plan = Plan(run, dtype, results, extra, points, fresh, into if all(u.flags.num == owned(u.shape) for u, _ in arrays) else None)
+        if all(u is v for u, v in arrays) and len(values) == len(used):
+            try:
+                self._keep(self._calls.signature(*values), plan)
+            except TypeError:                                              # a number of a kind that has to be made another
+                pass
         return plan, used
 
     def _load(self, dtype: str) -> Loaded:

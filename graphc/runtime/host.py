@@ -2,7 +2,7 @@
 
 The compiled `run` calls kernels on all rows at once, which is best for small work. Its Python function has the same text; here it gets
 other globals, in which a kernel's name means the kernel in parts and `real` a NumPy type. Which of the two a call takes depends on extents
-alone. A long `run` is not compiled at all: that takes seconds for a net of tens of layers, and saves a microsecond a statement.
+alone. A long `run` is Python that calls sections (see graphc.loops.sections), which are compiled.
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ _KINDS = {"wide": np.float64, "int": np.int64, "bool": np.bool_}
 LEAST_NS = 3_000_000        # beside which the host's Python, up to 150 us where it is not in the caches, is less than 5 %
 _FLOATS = (float, np.floating)
 PART_NS = 2_000_000         # the work of a part, in the limit
-WAYS = ("along", "across")  # functions that are host programs too
 PARTS = 8                   # besides: enough for the threads of a small machine to end at about the same time
 
 
@@ -48,9 +47,10 @@ class Host:
         function = getattr(run, "py_func", run)
         numbers = {"real": self._real, "float32": np.float32, "float64": np.float64, "int64": np.int64, "boolean": np.bool_}
         scope = function.__globals__ | numbers | {"check_labels": _check_labels, "matmul": _matmul, "matvec": np.dot, "vecmat": _matmul}
+        scope |= {name: scope[name].py_func for name in ("tile_rows",) if name in scope}
         scope |= {name: _Parts(scope[name], split, self._real) for name, split in splits.items()}
-        ways = {name: scope[name].py_func.__code__ for name in WAYS if name in scope}
-        scope |= {name: FunctionType(code, scope) for name, code in ways.items() if any(kernel in splits for kernel in code.co_names)}
+        parts = {name: f.py_func.__code__ for name, f in function.__globals__.items() if hasattr(f, "py_func")}       # of the host program
+        scope |= {name: FunctionType(code, scope) for name, code in parts.items() if not splits.keys().isdisjoint(code.co_names)}
         self._run = FunctionType(function.__code__, scope)
 
     def __call__(self, *args: Any) -> None:

@@ -38,6 +38,7 @@ class Loaded:
 
     def __init__(self, source: Source, dtype: str):
         run, self.path = load(source.text)
+        self.run = run if source.compiled else None
         self.extents, self._calls = source.extents, source.calls
         self._in_parts = Host(run, source.kernels, dtype) if source.calls else run
         self._whole = run if source.compiled else Host(run, {name: s for name, s in source.kernels.items() if s.kinds}, dtype)

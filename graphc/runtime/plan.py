@@ -6,7 +6,7 @@ nothing had to be converted, what was found is kept, and a later call with this 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,53 +16,44 @@ from numpy.lib.array_utils import byte_bounds
 
 from graphc.errors import BindingError, BindingTypeError
 
-__all__ = ["Plan", "NUMBERS", "signature_of", "keep_blocks_apart"]
+__all__ = ["Plan", "NUMBERS", "point", "keep_blocks_apart"]
 
 NUMBERS = frozenset((float, bool, np.float32, np.float64, np.int64, np.bool_))
 _FEW = 80
 
 
-def signature_of(values: Iterable[Any]) -> tuple[Any, ...] | None:
-    """None where kernels cannot take something as it is: an array that is strided, unaligned or read-only, a list, a tensor of a peer."""
-    found: list[Any] = []
-    for v in values:
-        kind = type(v)
-        if kind is ndarray and v.flags.carray:
-            found += v.dtype, v.shape
-        elif kind in NUMBERS or kind is int and v.bit_length() < 64:
-            found.append(kind)
-        else:
-            return None
-    return tuple(found)
+def point(value: Any) -> Any:
+    """The number in an array without axes, a float for a whole number."""
+    return value[()] if isinstance(value, ndarray) else float(value) if type(value) is int else value
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """`results` are the shape and dtype of each output, `numbers` the positions of those without axes; `points` the positions of inputs
-    without axes that are given as arrays, or as whole numbers where floats are meant."""
+    without axes that are given as arrays, or as whole numbers where floats are meant. `fresh` and `into` are its calls (see graphc.runtime.calls);
+    there is no `into` where an input does not own its memory."""
 
     run: Callable[..., Any]
     dtype: str
     results: tuple[tuple[tuple[int, ...], np.dtype], ...]
     extra: tuple[int, ...]
-    points: tuple[int, ...] = ()
+    points: tuple[int, ...]
+    fresh: Callable[..., Any]
+    into: Callable[..., Any] | None
     numbers: tuple[int, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "numbers", tuple(k for k, (shape, _) in enumerate(self.results) if not shape))
 
     def execute(self, values: Sequence[Any], given: dict[int, Any]) -> list[Any]:
-        """Run on arguments; the results are new arrays and numbers, or the user's buffers."""
+        """Run on arguments; the results are new arrays and numbers, or the user's buffers, whatever they are."""
         buffers = self.buffers(given, values)
         self.run(*self.arguments(values), *buffers, *self.extra)
         return self.hand_back(buffers, given)
 
     def arguments(self, values: Sequence[Any]) -> Sequence[Any]:
-        """What `run` takes: the number in an array without axes, a float for a whole number."""
-        if not self.points:
-            return values
-        return [v[()] if isinstance(v, ndarray) and k in self.points else float(v) if type(v) is int and k in self.points else v
-                for k, v in enumerate(values)]
+        """What `run` takes."""
+        return [point(v) if k in self.points else v for k, v in enumerate(values)] if self.points else values
 
     def buffers(self, given: dict[int, Any], values: Sequence[Any]) -> list[ndarray]:
         """What `run` writes into: the user's buffers, checked, and new ones; one element for a number."""

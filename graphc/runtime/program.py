@@ -38,6 +38,8 @@ class Program(ABC):
     Raises BindingError (a ValueError) where data do not fit, BindingTypeError (also a TypeError) for a wrong dtype, a missing or an unknown name.
     """
 
+    _signature: Callable[[Sequence[Any]], Any]         # of values that can be used as they are; None where one cannot
+
     def __init__(self, inputs: Sequence[Input], roots: Sequence[Node], outputs: Sequence[Tensor], structure: Structure,
                  source_of: Callable[[Any], Any], explain: Callable[[], str], dtype: str | None = None):
         self._inputs, self._roots, self._structure = tuple(inputs), tuple(roots), structure
@@ -96,11 +98,6 @@ class Program(ABC):
     @abstractmethod
     def bind(self, *args: Any, out: Any = None, **inputs: Any) -> Callable[[], Any]:
         """A call without arguments: it computes from what these arrays then hold, into the same buffers each time."""
-
-    @staticmethod
-    @abstractmethod
-    def _signature(values: Sequence[Any]) -> Any:
-        """The signature of values that can be used as they are; None where one cannot."""
 
     @abstractmethod
     def _check(self, named: Mapping[str, Any], values: Sequence[Any] = ()) -> tuple[Any, Sequence[Any]]:

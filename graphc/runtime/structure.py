@@ -13,20 +13,40 @@ Fill = Callable[[Sequence[Any]], Any]
 
 
 class Structure:
-    """`shape` nests the indices of the flat outputs. `fill(values)` puts values in their places."""
+    """`shape` nests the indices of the flat outputs. `fill(values)` puts values in their places. `named` are the places in `out=` of a dict,
+    `keys` the keys of dicts that have no literal, by the names that `text` gives them."""
 
     def __init__(self, shape: Any):
         self.shape = shape
-        self.fill = _filler(shape)
+        self.keys: dict[str, Any] = {}
+        self.fill: Fill = eval(f"lambda values: {self.text('values[{}]'.format)}", {**self.keys})
         named = shape[1] if isinstance(shape, tuple) and len(shape) == 2 else shape
-        self._places = named if isinstance(named, dict) and all(isinstance(n, int) for n in named.values()) else {}
+        self.named: dict[Any, int] = named if isinstance(named, dict) and all(isinstance(n, int) for n in named.values()) else {}
+
+    def text(self, result: Callable[[int], str]) -> str:
+        """The structure in Python, of what `result` writes for each output."""
+        def written(shape: Any) -> str:
+            if isinstance(shape, int):
+                return result(shape)
+            if isinstance(shape, dict):
+                return f"{{{', '.join(f'{self.key(k)}: {written(s)}' for k, s in shape.items())}}}"
+            parts = ", ".join(map(written, shape))
+            return f"[{parts}]" if isinstance(shape, list) else f"({parts},)"
+        return written(self.shape)
+
+    def key(self, key: Any) -> str:
+        """A key of a dict in `text`."""
+        if type(key) in (str, int):
+            return repr(key)
+        name = next((n for n, k in self.keys.items() if k is key), f"key{len(self.keys)}")
+        self.keys[name] = key
+        return name
 
     def flatten(self, given: Any) -> dict[int, Any]:
         """The buffers of `out=` by flat index. A dict given for (value, gradients) means the gradients."""
-        places = self._places
         if isinstance(given, dict):
             try:
-                return {places[k]: v for k, v in given.items()}
+                return {self.named[k]: v for k, v in given.items()}
             except KeyError:
                 pass
         return self._flatten(given)
@@ -51,27 +71,6 @@ class Structure:
         if all(type(s) is int for s, _ in pairs):
             return dict(pairs)
         return {k: v for s, g in pairs for k, v in self._flatten(g, s).items()}
-
-
-def _filler(shape: Any) -> Fill:
-    if isinstance(shape, int):
-        return lambda values: values[shape]
-    if isinstance(shape, dict) and all(isinstance(s, int) for s in shape.values()):
-        places = tuple(shape.items())
-        return lambda values: {k: values[n] for k, n in places}
-    kind = type(shape)
-    parts = tuple(map(_filler, shape.values() if kind is dict else shape))
-    if kind is tuple and len(parts) == 2:                                  # (value, gradients), often and in small programs
-        first, second = shape
-        if isinstance(first, int) and isinstance(second, dict):
-            places = tuple(second.items())
-            return lambda values: (values[first], {k: values[n] for k, n in places})
-        one, other = parts
-        return lambda values: (one(values), other(values))
-    if kind is dict:
-        names = tuple(shape)
-        return lambda values: {k: part(values) for k, part in zip(names, parts, strict=True)}
-    return lambda values: kind([part(values) for part in parts])
 
 
 def _kind(given: Any) -> str:

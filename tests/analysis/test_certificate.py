@@ -17,9 +17,9 @@ from graphc.analysis.certificate.reference import Answer
 from graphc.analysis.certificate.report import Report, Row
 from graphc.analysis.certificate.sampling import Sampler
 from graphc.analysis.certificate.ulps import FORMATS, distance, half_ulp_away
-from graphc.compiler import Program
 from graphc.errors import BindingError, BindingTypeError, DifferentiationError, FormulaError, TargetError
 from graphc.frontend.text import parse
+from graphc.runtime.cpu import CpuProgram
 from graphc.scalar.table import ROWS, op
 
 LOSS = MappingProxyType({"X": "n d", "W": "d c param", "Y": "n c", "lam": ""})
@@ -33,13 +33,13 @@ def row(report: Report, result: str, dtype: str = "float64") -> Row:
 
 def returning(monkeypatch: pytest.MonkeyPatch, change: Callable[[list[Any], dict[str, Any]], Any]) -> None:
     """What programs compiled from formulas return, changed: [value, gradients ...]."""
-    right = Program.__call__
+    right = CpuProgram.__call__
 
-    def call(self: Program, **data: Any) -> Any:
+    def call(self: CpuProgram, **data: Any) -> Any:
         results = [np.array(r) for r in right(self, **data)]
         change(results, data)
         return results
-    monkeypatch.setattr(Program, "__call__", call)
+    monkeypatch.setattr(CpuProgram, "__call__", call)
 
 
 # --- what is right passes ---------------------------------------------------------------------------------------------

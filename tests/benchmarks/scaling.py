@@ -1,4 +1,4 @@
-"""Time against size, threads and depth: `python -m tests.benchmarks.scaling [--largest 1e8] [--write]`; the pictures need matplotlib (`.[plots]`).
+"""Time against size, threads and depth: `python -m tests.benchmarks.scaling [--part size] [--largest 1e8] [--write]`; the pictures need matplotlib (`.[plots]`).
 
     size     value and gradient of three losses from 1e2 elements up, on 1 and 2 threads: nanoseconds an element
     depth    a net of 1 to 200 layers: symbolic stages, first call with nothing on disk (processor time), later calls
@@ -16,9 +16,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import page
+from tests.benchmarks import page, pictures
 from tests.benchmarks.limits import limit_threads
 
 THREADS = (1, 2)
@@ -27,6 +29,7 @@ WIDTH = 100                        # of a row, where there are rows
 CLIFF = 2.0
 ROUNDS = 30
 Points = dict[str, dict[str, float]]
+Drawing = Callable[[Path], None]
 
 
 def main() -> None:
@@ -45,6 +48,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.scaling", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", nargs="?", choices=("sizes", "depth"), help="one process's part, as JSON")
     parser.add_argument("layers", nargs="?", type=int, default=1)
+    parser.add_argument("--part", choices=("size", "depth"), help="one table alone")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--largest", type=float, default=1e8, help="elements; 1e8 takes 1.2 GB")
     parser.add_argument("--busy", action="store_true", help="processor time of calls, too; on one thread, on a machine that others use")
@@ -53,26 +57,35 @@ def arguments() -> argparse.Namespace:
 
 
 def everything(options: argparse.Namespace) -> None:
-    about = page.machine()
-    busy = ["--busy"] * options.busy
+    about, busy = page.machine(), ["--busy"] * options.busy
+    for part, measured in (("size", of_sizes), ("depth", of_depths)):
+        if options.part in (None, part):
+            text, draw = measured(options, busy)
+            text = "\n".join([about, "", text])
+            print(text, end="\n\n")
+            if options.write:
+                draw(page.DOCS)
+                page.write(f"scaling, {part}", text)
+
+
+def of_sizes(options: argparse.Namespace, busy: list[str]) -> tuple[str, Drawing]:
     by_threads = {n: child("sizes", "--threads", str(n), "--largest", str(options.largest), *busy) for n in THREADS[:1 if busy else None]}
     curves = {f"{name}, {n} thread{'s' * (n > 1)}": points for n, found in by_threads.items() for name, points in found.items()}
     counts = sorted({int(k) for points in curves.values() for k in points})
-    size = page.table(["elements", *curves], [[f"{n:.0e}".replace("e+0", "e"), *(f"{p[str(n)]:.3g}" if str(n) in p else "-" for p in curves.values())]
-                                              for n in counts])
+    rows = [[f"{n:.0e}".replace("e+0", "e"), *(f"{p[str(n)]:.3g}" if str(n) in p else "-" for p in curves.values())] for n in counts]
+    return with_cliffs(page.table(["elements", *curves], rows), curves), lambda folder: pictures.sizes(curves, folder)
+
+
+def of_depths(options: argparse.Namespace, busy: list[str]) -> tuple[str, Drawing]:
     layers = {n: child("depth", str(n), *busy) for n in LAYERS}
     deep = page.table(["layers", "symbolic stages, s", "first call, s", "a later call, us", "us a layer"],
                       [[str(n), f"{t['symbolic']:.2f}", f"{t['first']:.2f}", f"{t['call']:,.0f}", f"{t['call'] / n:.1f}"] for n, t in layers.items()])
-    ends = cliffs(curves) or ["No cliff."]
     per_layer = {f"{key}, {unit} a layer": {str(n): t[key] * by / n for n, t in layers.items()} for key, unit, by in (("symbolic", "ms", 1e3), ("call", "us", 1.0))}
-    deep_ends = cliffs(per_layer) or ["No cliff."]
-    text = {"scaling, size": "\n".join([about, "", size, "", *ends]), "scaling, depth": "\n".join([about, "", deep, "", *deep_ends])}
-    print("\n\n".join(text.values()))
-    if options.write:
-        from tests.benchmarks.pictures import draw
-        draw(curves, layers, page.DOCS)
-        for name, t in text.items():
-            page.write(name, t)
+    return with_cliffs(deep, per_layer), lambda folder: pictures.depths(layers, folder)
+
+
+def with_cliffs(table: str, curves: dict[str, dict[str, float]]) -> str:
+    return "\n".join([table, "", *(cliffs(curves) or ["No cliff."])])
 
 
 def child(*words: str) -> Any:

@@ -28,7 +28,7 @@ def _stand_ins():
     scope = {"square": np.square, "powi": lambda x, n: x**n, "checked": _checked, "matmul": _matmul, "matvec": _matmul, "vecmat": _matmul, "tile_rows": lambda *sizes: 2,
              "plus": lambda a, b: a + b, "times": lambda a, b: a * b, "greatest": np.maximum, "least": np.minimum, "select": lambda c, a, b: a if c else b, "check_labels": lambda *args: None,
              "at": lambda a, b: a + b, "CHUNK": 3, "add_part": lambda a, b, part: (a + part, b), "settled": lambda a, b: a + b, "boolean": np.bool_, "math": math, "np": np,
-             **{t: getattr(np, t) for t in ("float32", "float64", "int64")}, "njit": lambda **options: _same}
+             **{t: getattr(np, t) for t in ("float32", "float64", "int64")}, "compiled": lambda **options: _same}
     for row in ROWS.values():
         name = row.jit.rpartition(".")[2]
         if name.isidentifier() and name not in scope and row.numpy:       # a formula's own function is in its module
@@ -52,7 +52,7 @@ def run(loss, data):
     program = gc.compile(loss)
     source = program._source_of("float64")
     scope = _stand_ins()
-    exec(re.sub(r"^(import|from|@njit) ?.*$", "", source.text, flags=re.M), scope)
+    exec(re.sub(r"^(import|from|@compiled) ?.*$", "", source.text, flags=re.M), scope)
     inputs = inputs_of([loss.node])
     bound = Binder(inputs, program._roots).bind(data)
     given = [bound.arrays[next(i for i in inputs if i.name == name)] for name in program.inputs]

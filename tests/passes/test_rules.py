@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import mpmath
 import numpy as np
 import pytest
@@ -16,7 +19,9 @@ from graphc.passes.canonical import canonicalise
 from graphc.passes.prepare import prepare
 from graphc.passes.rewrite import apply_rules, first_match
 from graphc.passes.stable import STABLE, WHOLES
+from graphc.passes.stable import needs as written
 from graphc.passes.stable.table import row
+from graphc.passes.tokens import needs
 
 DIGITS = 900                                                    # enough for 1 + exp(-750), and for its derivative
 RULES = [pytest.param(rule, id=name) for table in (WHOLES, STABLE) for name, rule in table.table.items()]
@@ -222,3 +227,14 @@ def test_a_sum_is_matched_across_the_sums_that_it_reads():
         (node,) = prepare([tensor.node])
         assert gc.evaluate(Tensor(node), **{i.name: data[i.name] for i in inputs_of([node])})[0] == 0, gc.formula(tensor)
         assert "softplus(-" in "".join(str(getattr(n, "body", "")) for n in topological([node])), gc.formula(tensor)
+
+
+def test_what_rules_need_is_written_down():
+    """GRAPHC_GOLDEN=write writes it anew. A rule that is not there is built with the first formula."""
+    lines = [f'    "{name}": "{needs(rule)}",' for table in (WHOLES, STABLE) for name, rule in table.table.items()]
+    path = Path(written.__file__)
+    head = path.read_text(encoding="utf-8").partition("NEEDS")[0]
+    text = head + "\n".join(["NEEDS = {", *lines, "}", ""])
+    if os.environ.get("GRAPHC_GOLDEN") == "write":
+        path.write_text(text, encoding="utf-8")
+    assert path.read_text(encoding="utf-8") == text, "out of date: run this test with GRAPHC_GOLDEN=write"

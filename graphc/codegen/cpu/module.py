@@ -15,6 +15,7 @@ from graphc.ir.nodes import Size
 from graphc.loops.chunks import chunk_sums
 from graphc.loops.lanes import SHORT
 from graphc.loops.names import named
+from graphc.loops.sections import Section, sectioned
 from graphc.loops.statements import (
     Blocks,
     Call,
@@ -44,6 +45,8 @@ class _Module(CpuStatements):
     def __init__(self, program: HostProgram, dtype: str, labels: Sequence[LabelCheck] = ()):
         super().__init__(program, dtype)
         self.labels = labels
+        self.compiled = is_compiled(program)
+        self.host = program.body if self.compiled else sectioned(program).body
 
     def text(self, title: str, across: HostProgram | None, few: Mapping[Size, Size]) -> str:
         if across is None:
@@ -66,23 +69,33 @@ class _Module(CpuStatements):
         lines = ['"""' + title.replace("\\", "\\\\").replace('"""', "'''").rstrip(), '"""', ""]
         lines += ["import math", ""] if std else []
         types = [t for t in ("boolean", "float32", "float64", "int64") if t == self.dtype or re.search(rf"\b{t}\b", body)]
-        lines += ["import numpy as np", f"from numba import {', '.join([*types, 'njit'])}"]
-        modules: dict[str, list[str]] = {}
+        lines += ["import numpy as np", f"from numba import {', '.join(types)}"]
+        modules: dict[str, list[str]] = {"compiled": ["compiled"]}
         for f in own:
             modules.setdefault(OTHERS.get(f, self.dtype), []).append(f)
-        lines += [""] * bool(own)
-        lines += [f"from graphc.codegen.mathlib.{m} import {', '.join(names)}" for m, names in sorted(modules.items())]
+        lines += ["", *(f"from graphc.codegen.mathlib.{m} import {', '.join(names)}" for m, names in sorted(modules.items()))]
         lines += ["", f"real = {self.dtype}", "inf, nan = np.inf, np.nan",
                   'FLAGS = {"contract"}        # a*b + c may be fused; the order of operations, infinities and NaN keep their meaning',
-                  f'kernel = njit(nogil=True, error_model="numpy", fastmath=FLAGS{"" if is_compiled(self.program) else ", cache=True"})']
+                  f"kernel = compiled(fastmath=FLAGS{'' if self.compiled else ', cache=True'})"]
         if "@rows_kernel" in body:
-            lines.append('rows_kernel = njit(nogil=True, error_model="numpy", fastmath=FLAGS, cache=True)        # may run on parts of the rows')
+            lines.append("rows_kernel = compiled(fastmath=FLAGS, cache=True)        # may run on parts of the rows")
+        if "@section" in body:
+            lines.append("section = compiled(cache=True)        # statements of `run` that repeat")
         if self.print.defined:
-            lines.append('inlined = njit(error_model="numpy", forceinline=True)')
+            lines.append("inlined = compiled(forceinline=True)")
         return "\n".join(lines)
 
     def kernels(self) -> list[str]:
-        return [self.kernel(k) for k in dict.fromkeys(s.kernel for s in leaves(self.program.body) if isinstance(s, Call))]
+        every = dict.fromkeys(s.kernel for body in (self.program.body, self.host) for s in leaves(body) if isinstance(s, Call))
+        return [self.section(k) if isinstance(k, Section) else self.kernel(k) for k in every]
+
+    def section(self, s: Section) -> str:
+        """A section of the host: compiled, where the rest is Python."""
+        self.compiled = True
+        body = self.block(s.body)
+        self.compiled = False
+        lines = ["@section", f"def {s.name}({', '.join((*s.arrays, *s.scalars, *s.sizes))}):"]
+        return "\n".join([*lines, *("    " + x for x in (*self.shapes(s.arrays, body), *body))])
 
     def way(self, name: str) -> str:
         """One of two host programs, as a function that `run` calls."""
@@ -137,14 +150,14 @@ class _Module(CpuStatements):
 
     def body(self) -> list[str]:
         """The statements of the host program, and the results without axes."""
-        return [*self.block(self.program.body), *(f"{result}[0] = {o}" for o, result in self.program.results.items())]
+        return [*self.block(self.host), *(f"{result}[0] = {o}" for o, result in self.program.results.items())]
 
     def run(self, body: list[str]) -> str:
         p = self.program
         inputs, outputs, extra = self.parameters()
         types = [self.type_of(i) for i in p.inputs] + [self.type_of(o, out=True) for o in p.outputs] + ["int64"] * len(extra)
-        lines = [f"@njit([({', '.join(types)}{',' if len(types) == 1 else ''})], nogil=True, error_model=\"numpy\", cache=True)"]
-        lines = [*lines[:is_compiled(p)], f"def run({', '.join((*inputs, *outputs, *extra))}):"]
+        lines = [f"@compiled(({', '.join(types)}{',' if len(types) == 1 else ''}), cache=True)"]
+        lines = [*lines[:self.compiled], f"def run({', '.join((*inputs, *outputs, *extra))}):"]
         body = [*(x for label in self.labels for x in self.check(*label)), *body]
         return "\n".join([*lines, *("    " + x for x in (*self.shapes(inputs, body), *body))])
 

@@ -9,6 +9,7 @@ from graphc.codegen.statements import Statements
 from graphc.codegen.text import Printer
 from graphc.loops.blocks import HEIGHT, LONG
 from graphc.loops.passing import uses
+from graphc.loops.sections import sectioned
 from graphc.loops.split import in_python
 from graphc.loops.statements import (
     Accumulate,
@@ -37,17 +38,26 @@ __all__ = ["CpuStatements", "is_compiled"]
 
 _NUMPY_TYPES = {"float": "real", "int": "np.int64", "bool": "np.bool_"}
 _MOST_COMPILED = 48          # statements: Numba takes about 0.1 s for each of a long function
+_FEW_COMPILED = 24           # where sections leave two thirds of them or less
 _OF_REALS = {"sum": "plus", "prod": "times", "max": "greatest", "min": "least"}        # their order LLVM may change, so that loops vectorise
 _OF_INTEGERS = {"sum": "add", "prod": "mul", "max": "maximum", "min": "minimum"}
 
 
 def is_compiled(program: HostProgram) -> bool:
-    """Whether `run` is a compiled function. A long one stays Python, if it means the same there."""
-    return sum(isinstance(s, Call | Product) for s in leaves(program.body)) <= _MOST_COMPILED or not in_python(program)
+    """Whether `run` is a compiled function. A long one is Python that calls sections, if it means the same there."""
+    count = _calls(program)
+    long = count > _MOST_COMPILED or count > _FEW_COMPILED and 3 * _calls(sectioned(program)) <= 2 * count
+    return not long or not in_python(program)
+
+
+def _calls(program: HostProgram) -> int:
+    return sum(isinstance(s, Call | Product) for s in leaves(program.body))
 
 
 class CpuStatements(Statements):
     """Loops, sums, calls and products of a program in one precision."""
+
+    compiled = True                # whether the text that is being written is of compiled functions
 
     def __init__(self, program: HostProgram, dtype: str):
         self.program, self.dtype, self.sizes = program, dtype, program.sizes | program.rows
@@ -178,7 +188,7 @@ class CpuStatements(Statements):
         call = f"{s.kernel.name}({', '.join(arguments)})"
         wide = [r for r, kind in zip(s.results, s.split.kinds, strict=True) if kind == "wide"] if s.split and self.dtype == "float32" else []
         floats = [r for r in s.results if self.program.scalars[r] == "float" and r not in self.over_tiles]
-        cast = wide if is_compiled(self.program) else floats
+        cast = wide if self.compiled else floats
         if cast and len(s.results) == 1:
             return [f"{s.results[0]} = real({call})"]
         return [f"{', '.join(s.results)} = {call}" if s.results else call, *(f"{r} = real({r})" for r in cast)]

@@ -1,11 +1,11 @@
 """Labels against their bound: 0 <= t < bound, or t is one of the values let through. One pass without branches, which vectorises."""
 
-from numba import njit
+from graphc.codegen.mathlib.compiled import compiled
 
 __all__ = ["check_labels"]
 
 
-@njit(nogil=True, error_model="numpy")
+@compiled()
 def check_labels(t, bound, others=None):                                   # type: ignore[no-untyped-def]
     """IndexError where a label of a vector is wrong."""
     wrong = False

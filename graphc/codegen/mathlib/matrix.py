@@ -2,22 +2,21 @@ r"""Matrix products, and the height of the tiles in which a loss runs over rows.
 
     out = a @ b     or     out += a @ b
 
-Large products are BLAS calls (gemm, through scipy's public pointers), which take transposes and add to their result without a copy.
-Products of at most 8 x 8 x 8 are loops: there a call costs more than the work.
-
-Machine code on disk finds gemm by a symbol of this process, set when this module is imported: an address would not outlive its process.
+Large products are BLAS calls (gemm), which take transposes and add to their result without a copy. Products of at most 8 x 8 x 8 are loops:
+there a call costs more than the work.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-import llvmlite.binding as llvm
 from llvmlite import ir
-from numba import boolean, njit, types
+from numba import boolean, types
 from numba.core import cgutils
-from numba.extending import get_cython_function_address, intrinsic
+from numba.extending import intrinsic
 
+from graphc.codegen.mathlib.blas import GEMM
+from graphc.codegen.mathlib.compiled import compiled
 from graphc.codegen.mathlib.formats import reordered
 
 __all__ = ["matmul", "tile_rows"]
@@ -29,10 +28,6 @@ CACHED = 2**16                 # elements of a tile and of the inputs' rows besi
 HELD = 2**17                   # matrices with more elements than this are read from farther away at each tile, so tiles are high
 LOW, HIGH = 16, 128            # rows of a tile: at least; and where large matrices are read again for each
 MOST = 2**22                   # elements of a tile, whatever the rows' width: 16 MB in single precision
-
-_GEMM = {"float32": "sgemm", "float64": "dgemm"}
-for _name in _GEMM.values():
-    llvm.add_symbol(f"graphc_{_name}", get_cython_function_address("scipy.linalg.cython_blas", _name))
 
 
 @intrinsic
@@ -47,7 +42,7 @@ def gemm(context, a, b, out, add):                                         # typ
                   _slot(builder, ir.Constant(real, 1.0)), right.data, right.leading, left.data, left.leading, _slot(builder, beta),
                   result.data, result.leading]
         kind = ir.FunctionType(ir.VoidType(), [v.type for v in values])
-        builder.call(cgutils.get_or_insert_function(builder.module, kind, f"graphc_{_GEMM[out.dtype.name]}"), values)
+        builder.call(cgutils.get_or_insert_function(builder.module, kind, f"graphc_{GEMM[out.dtype.name]}"), values)
         return ctx.get_dummy_value()
     return types.void(a, b, out, add), generate
 
@@ -75,7 +70,7 @@ def _slot(builder: Any, value: Any) -> Any:
     return cgutils.alloca_once_value(builder, value)
 
 
-@njit(nogil=True, error_model="numpy", fastmath={"contract"})
+@compiled(fastmath={"contract"})
 def matmul(a, b, out, add=False):                                         # type: ignore[no-untyped-def]
     """out = a @ b, or out += a @ b where `add` is true."""
     rows, inner = a.shape
@@ -91,7 +86,7 @@ def matmul(a, b, out, add=False):                                         # type
             out[i, j] = total
 
 
-@njit(nogil=True, error_model="numpy")
+@compiled()
 def tile_rows(n, scratch, streamed, held):                                 # type: ignore[no-untyped-def]
     """How many of n rows a tile has: `scratch` elements a row are made in it, `streamed` come from inputs, matrices of `held` elements
     are read for each tile. It depends on sizes alone, so that results do not depend on the machine. Tiles are of nearly equal height.

@@ -15,10 +15,11 @@ from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
-from numba import int64, njit, types
+from numba import int64, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from graphc.codegen.mathlib.compiled import compiled
 from graphc.codegen.mathlib.formats import reordered
 from graphc.codegen.mathlib.matrix import SMALL, gemm
 
@@ -125,7 +126,7 @@ def join(context, a, x, out, first):                                       # typ
 
 def _blocks(block: Callable[..., None]) -> Callable[..., int]:
     """How many rows are done in blocks of ROWS: none where rows are shorter than a vector."""
-    @njit(nogil=True, error_model="numpy")
+    @compiled()
     def run(a, x, out):                                                    # type: ignore[no-untyped-def]
         n = a.shape[0] // ROWS * ROWS if a.shape[1] * a.itemsize >= BYTES else 0
         for i in range(0, n, ROWS):
@@ -138,7 +139,7 @@ def _blocks(block: Callable[..., None]) -> Callable[..., int]:
 in_dots, joined = _blocks(dots), _blocks(join)
 
 
-@njit(nogil=True, error_model="numpy", fastmath={"contract"})
+@compiled(fastmath={"contract"})
 def matvec(a, x, out):                                                     # type: ignore[no-untyped-def]
     """out = a @ x"""
     for i in range(in_dots(a, x, out), a.shape[0]):
@@ -148,7 +149,7 @@ def matvec(a, x, out):                                                     # typ
         out[i] = total
 
 
-@njit(nogil=True, error_model="numpy", fastmath={"contract"})
+@compiled(fastmath={"contract"})
 def vecmat(x, a, out, add=False):                                          # type: ignore[no-untyped-def]
     """out = x @ a, or out += x @ a where `add` is true."""
     if a.size > SMALL and a.shape[1] * a.itemsize < BYTES:

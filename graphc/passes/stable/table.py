@@ -6,13 +6,14 @@ from typing import Any
 import sympy as sp
 
 from graphc.passes.pattern import Rules
+from graphc.passes.stable.needs import NEEDS
 from graphc.passes.subject import symbols
 from graphc.passes.unify import Match
 from graphc.scalar.table import at_kink, op
 
 __all__ = ["STABLE", "WHOLES", "Sides", "rule", "whole", "row", "differentiated_as", "limit", "no_wider", "positive", "root_of", "fill"]
 
-STABLE, WHOLES = Rules(), Rules()
+STABLE, WHOLES = Rules(NEEDS), Rules(NEEDS)
 rule, whole = STABLE.rule, WHOLES.rule
 Sides = tuple[Any, ...]
 
