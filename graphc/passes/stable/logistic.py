@@ -56,13 +56,6 @@ def exp_times_sigmoid(gc: Any, x: Any) -> Sides:
     return gc.exp(x) * gc.sigmoid(-x), gc.sigmoid(x)
 
 
-@rule(varies="x y")
-def exp_times_another_sigmoid(gc: Any, x: Any, y: Any) -> Sides:
-    """exp(y) σ(x) = exp(x + y) σ(-x), where x < 0 and exp(y) may leave the format alone"""
-    inside = row("exp_sum", x, y) * row("grouped", gc.sigmoid(-x))
-    return gc.exp(y) * gc.sigmoid(x), gc.where(x < 0, inside, gc.exp(y) * row("grouped", gc.sigmoid(x)))
-
-
 @rule()
 def one_minus_sigmoid(gc: Any, x: Any) -> Sides:
     """1 - σ(x) = σ(-x)"""
