@@ -1,6 +1,6 @@
 r"""Which rules cannot match, told without trying: what stands at the top of a subject's parts, against what a pattern asks for.
 
-    token ::= name of a function | sum max ... (a reduction) | sum-twice | + | * | ^n | x (a value) | +- (terms of both signs)
+    token ::= name of a function | sum max ... (a reduction) | sum-twice | + | * | *exp | ^n | x (a value) | +- (terms of both signs)
 
 A pattern needs each of its tokens among those of the subject's parts. Most rules fail here, so a net of fifty layers is done in a second.
 """
@@ -17,7 +17,7 @@ from graphc.passes.parts import ZERO, parts_of
 from graphc.passes.pattern import Apply, Pattern, Reduced, Rule, Wild, is_inverse, name_of, split
 from graphc.passes.subject import Subject, located, unfold
 from graphc.scalar.symbols import Placeholder
-from graphc.scalar.table import Op
+from graphc.scalar.table import Op, op
 
 __all__ = ["tokens_of", "needed", "needs"]
 
@@ -46,10 +46,18 @@ def _tokens(s: Subject) -> set[str]:
         return {node.reduce or "x" if isinstance(node, Comprehension) else "x"}
     if isinstance(e, sp.Mul):
         _, parts = split(e)
-        return {"*"} | (_tokens(s._replace(expr=parts[0])) if len(parts) == 1 else set())
+        if len(parts) == 1:
+            return {"*"} | _tokens(s._replace(expr=parts[0]))
+        return {"*", "*exp"} if any(_may_be_exponential(s._replace(expr=p)) for p in parts) else {"*"}
     if isinstance(e, sp.Pow):
         return {f"^{e.exp}"} | ({"power"} if not e.exp.is_Integer else {"^-1"} if e.exp < -1 else set())
     return {"+" if isinstance(e, sp.Add) else e.row.name if isinstance(e, Op) else "x"}
+
+
+def _may_be_exponential(s: Subject) -> bool:
+    """Whether a factor is an exponential, or is made of factors itself."""
+    e = unfold(s).expr
+    return isinstance(e, sp.Mul | sp.Pow) or isinstance(e, Op) and e.row.name in EXPONENTIAL
 
 
 def _signs(s: Subject) -> set[int]:
@@ -81,7 +89,8 @@ def _asked(rule: Rule) -> frozenset[str]:
     tokens = list(_needed(rule.lhs.args))
     if rule.lhs.head is sp.Add and len(_signs_of(rule.lhs.constant).union(*map(_signs_needed, rule.lhs.args))) > 1:
         tokens.append("+-")
-    return frozenset(tokens + _twice(tokens)) - ({"exp"} if loose else frozenset())
+    found = frozenset(tokens + _twice(tokens))
+    return found - {"exp", "*exp"} | ({"*"} if "*exp" in found else frozenset()) if loose else found
 
 
 def _signs_needed(p: Pattern) -> set[int]:
@@ -109,7 +118,7 @@ def _of(p: Apply) -> Iterable[str]:
         if len(p.args) == 1:
             yield from _needed(p.args)
         else:
-            yield "*"
+            yield "*exp" if any(isinstance(a, Apply) and a.head is op("exp") for a in p.args) else "*"
     elif p.head is sp.Pow:
         yield f"^{getattr(p.args[1], 'value', '')}"
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphc.passes.stable.table import Sides, no_wider, row, rule
+from graphc.passes.stable.table import Sides, row, rule
 
 __all__: list[str] = []
 
@@ -54,13 +54,6 @@ def one_over_one_plus_exp(gc: Any, x: Any) -> Sides:
 def exp_times_sigmoid(gc: Any, x: Any) -> Sides:
     """exp(x) σ(-x) = σ(x)"""
     return gc.exp(x) * gc.sigmoid(-x), gc.sigmoid(x)
-
-
-@rule(varies="x y", when=no_wider)
-def exp_times_another_sigmoid(gc: Any, x: Any, y: Any) -> Sides:
-    """exp(y) σ(x) = exp(x + y) σ(-x), where x < 0 and exp(y) may leave the format alone"""
-    inside = row("exp_sum", x, y) * row("grouped", gc.sigmoid(-x))
-    return gc.exp(y) * gc.sigmoid(x), gc.where(x < 0, inside, gc.exp(y) * row("grouped", gc.sigmoid(x)))
 
 
 @rule()

@@ -52,12 +52,6 @@ def one_minus_half_of_erfc(gc: Any, x: Any) -> Sides:
 
 
 @rule()
-def exp_times_erfc(gc: Any, x: Any) -> Sides:
-    """exp(x^2) erfc(x) = erfcx(x)"""
-    return gc.exp(x**2) * gc.erfc(x), gc.erfcx(x)
-
-
-@rule()
 def exp_over_erfc(gc: Any, x: Any, y: Any) -> Sides:
     """exp(y) / erfc(x) = exp(y + x^2) / erfcx(x) where erfc underflows: the inverse of Mills' ratio"""
     far = gc.exp(y + x**2) / gc.erfcx(gc.maximum(x, 0.0))

@@ -10,7 +10,7 @@ import importlib
 from typing import Any
 
 from graphc.ir.access import symbols_of
-from graphc.passes.stable.table import Sides, differentiated_as, no_wider, positive, row, rule
+from graphc.passes.stable.table import Sides, differentiated_as, positive, row, rule
 from graphc.passes.subject import symbols
 from graphc.passes.unify import Match
 
@@ -130,6 +130,12 @@ def log_sum_exp(gc: Any, x: Any, m: Any) -> Sides:
     return (gc.log(gc.sum(gc.exp(x), "d")), gc.logsumexp(x, "d"),
             gc.log(gc.sum(gc.exp(x - gc.stop_gradient(m)), "d")),
             gc.log(gc.sum(gc.exp(x - gc.max(x, "d", keepdims=True)), "d")))
+
+
+def no_wider(m: Match) -> bool:
+    """Whether y depends on nothing that x does not depend on: brought into the sum, it makes it no larger."""
+    x, y = (next(s for w, s in m.wilds.items() if w.name == name) for name in "xy")
+    return symbols(y) <= symbols(x)
 
 
 @rule(x="n d", y="n", when=no_wider)

@@ -7,11 +7,10 @@ import sympy as sp
 
 from graphc.passes.pattern import Rules
 from graphc.passes.stable.needs import NEEDS
-from graphc.passes.subject import symbols
 from graphc.passes.unify import Match
 from graphc.scalar.table import at_kink, op
 
-__all__ = ["STABLE", "WHOLES", "Sides", "rule", "whole", "row", "differentiated_as", "limit", "no_wider", "positive", "root_of", "fill"]
+__all__ = ["STABLE", "WHOLES", "Sides", "rule", "whole", "row", "differentiated_as", "limit", "positive", "root_of", "fill"]
 
 STABLE, WHOLES = Rules(NEEDS), Rules(NEEDS)
 rule, whole = STABLE.rule, WHOLES.rule
@@ -32,12 +31,6 @@ def limit(formula: sp.Expr, x: Any) -> Any:
     """A formula of x0 that has a limit where it fails, as a function of the table, applied to x."""
     function = importlib.import_module("graphc.passes.removable").function_of(formula)
     return importlib.import_module("graphc.frontend.elementwise").elementwise(function, [x], function.row.name)
-
-
-def no_wider(m: Match) -> bool:
-    """Whether y depends on nothing that x does not depend on: together they are no more numbers than x is."""
-    x, y = (next(s for w, s in m.wilds.items() if w.name == name) for name in "xy")
-    return symbols(y) <= symbols(x)
 
 
 def positive(m: Match) -> bool:
