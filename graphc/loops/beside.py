@@ -39,7 +39,8 @@ class Rows:
         """Short rows: those of scratch, and of the arrays of which a row reads or makes its own row alone, with others beside them."""
         scratch = {name: own(f"{name}_T") for name in _rows_of_scratch(loop, kernel)}
         whole = {name: at[0][0] for name, at in _places(loop.body).items() if name in arrays and name not in scratch and len(at[0]) > 1
-                 and len({index[0] for index in at}) == 1 and _is_own(at[0][0], loop, kernel.bounds[:1]) and arrays[name][1] == "float"}
+                 and len({index[0] for index in at}) == 1 and _is_own(at[0][0], loop, kernel.bounds[:1]) and arrays[name][1] == "float"
+                 and arrays[name][0][0] == loop.extent}
         return cls(loop, kernel.bounds[:1], own, scratch, whole)
 
     def steps(self, arrays: Arrays) -> tuple[tuple[Step, ...], tuple[str, ...]] | None:
@@ -73,6 +74,11 @@ class Rows:
             return False
         return s.target.value in self.carried if s.target.op == "var" else s.target.value not in self.scratch and not self.is_own(s.target.args)
 
+    def is_scattered(self, s: Statement) -> bool:
+        """Whether each row adds to a place that it looks up."""
+        own = {self.loop.index} | {x.name for x in within(self.loop.body) if isinstance(x, Assign)}
+        return isinstance(s, Accumulate) and self.is_shared(s) and any(t.value in own for a in s.target.args for t in walk(a) if t.op == "var")
+
     def meet_in_sums_alone(self) -> bool:
         """Whether a row reads nothing that another makes, and nothing that all add to."""
         body = [s for s in within(self.loop.body) if not isinstance(s, For | Note)]
@@ -90,10 +96,13 @@ class Rows:
             if isinstance(s, For) and not s.single:
                 done.append(Around(replace(s, body=()), self.of(s.body)))
                 continue
+            if self.is_scattered(s):
+                done += [self.joined(Stage(()), s), Stage(())]
+                continue
             found, s = self.looked_up(s)
             last = done.pop() if done and isinstance(done[-1], Stage) else Stage(())
             done += [*([last, Stage(found)] if found else []), self.joined(Stage(()) if found else last, s)]             # type: ignore[arg-type]
-        return tuple(s for s in done if isinstance(s, Around) or any(not isinstance(x, Note) for x in s.body))
+        return tuple(done)
 
     def looked_up(self, s: Any) -> tuple[tuple[Assign, ...], Any]:
         """What reads the elements that each row looks up for itself, in a step before, and the statement with their names: LLVM makes vectors of
@@ -118,7 +127,7 @@ class Rows:
 
     def joined(self, step: Stage, s: Any) -> Stage:
         """The step with one statement more."""
-        if self.is_shared(s) and s.target.op == "load":
+        if self.is_shared(s) and s.target.op == "load" and not self.is_scattered(s):
             part = var(self.parts.setdefault(s.target, self.own(f"{s.target.value}_part{len(self.parts) or ''}")), s.target.kind)
             step = replace(step, sums=tuple(dict.fromkeys((*step.sums, replace(s, value=part)))))
             s = replace(s, target=part)
@@ -271,7 +280,8 @@ def _with_indices(steps: Sequence[Step], indices: Mapping[str, Statement]) -> tu
             done.append(replace(s, steps=_with_indices(s.steps, indices)))
         else:
             body = tuple(x for x in s.body if not isinstance(x, Assign) or x.name not in indices)
-            done.append(replace(s, body=(*(indices[name] for name in _reads(replace(s, body=body)) if name in indices), *body)))
+            if any(not isinstance(x, Note) for x in body):
+                done.append(replace(s, body=(*(indices[name] for name in _reads(replace(s, body=body)) if name in indices), *body)))
     return tuple(done)
 
 

@@ -93,6 +93,8 @@ class _Lowering(Computes):
     def in_blocks(self, program: HostProgram) -> HostProgram:
         """The program with the rows of kernels in lanes or in blocks, where that pays."""
         made: dict[Kernel, Kernel] = {}
+        tiles = {rows: item.extent for item, rows in self.rows.items()}
+        arrays = {name: (tuple(tiles.get(x, x) for x in sizes), kind) for name, (sizes, kind) in self.arrays.items()}      # type: ignore[call-overload]
 
         def size(e: sp.Expr) -> Term:
             return self.term(freeze(e, ()), {}, [])
@@ -101,7 +103,7 @@ class _Lowering(Computes):
             if isinstance(s, Call):
                 if s.kernel not in made:
                     short = self.kernels == "over_"
-                    laid = in_lanes(s.kernel, in_blocks(s.kernel, size, self.own), self.arrays, size, self.own, short)
+                    laid = in_lanes(s.kernel, in_blocks(s.kernel, size, self.own), arrays, size, self.own, short)
                     made[s.kernel] = flattened(laid, size)
                 s = replace(s, kernel=made[s.kernel])
             return [s]

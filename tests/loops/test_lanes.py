@@ -44,7 +44,7 @@ def labels():
 
 
 def linear_layer():
-    return gc.losses.cross_entropy(gc.tensor("y", "n k") @ gc.param("W", "k d"), gc.labels("t", "n", below="d"))
+    return gc.losses.cross_entropy(gc.tensor("y", "n k") @ gc.param("W", "k d") + gc.param("b", "d"), gc.labels("t", "n", below="d"))
 
 
 def mixture():
