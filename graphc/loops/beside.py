@@ -11,7 +11,7 @@ from graphc.loops.passing import uses, within
 from graphc.loops.statements import Accumulate, Allocate, Around, Assign, For, Kernel, Note, Stage, Statement, Store, Track, load, values, var
 from graphc.scalar.term import Term, walk
 
-__all__ = ["Arrays", "Rows"]
+__all__ = ["Arrays", "Rows", "is_own"]
 
 Arrays = Mapping[str, tuple[tuple[Size, ...], str]]
 Step = Stage | Around
@@ -39,7 +39,7 @@ class Rows:
         """Short rows: those of scratch, and of the arrays of which a row reads or makes its own row alone, with others beside them."""
         scratch = {name: own(f"{name}_T") for name in _rows_of_scratch(loop, kernel)}
         whole = {name: at[0][0] for name, at in _places(loop.body).items() if name in arrays and name not in scratch and len(at[0]) > 1
-                 and len({index[0] for index in at}) == 1 and _is_own(at[0][0], loop, kernel.bounds[:1]) and arrays[name][1] == "float"
+                 and len({index[0] for index in at}) == 1 and is_own(at[0][0], loop, kernel.bounds[:1]) and arrays[name][1] == "float"
                  and arrays[name][0][0] == loop.extent}
         return cls(loop, kernel.bounds[:1], own, scratch, whole)
 
@@ -66,7 +66,7 @@ class Rows:
         return var(self.own("row"), "int")
 
     def is_own(self, index: Sequence[Term]) -> bool:
-        return any(_is_own(a, self.loop, self.bounds) for a in index)
+        return any(is_own(a, self.loop, self.bounds) for a in index)
 
     def is_shared(self, s: Statement) -> bool:
         """Whether all rows add to one place."""
@@ -204,10 +204,10 @@ def _rows_of_scratch(loop: For, kernel: Kernel) -> list[str]:
     inside, all_ = _places(loop.body), _places(kernel.body)
     written = {s.name for s in within(loop.body) if isinstance(s, Store)}
     return [s.name for s in kernel.body if isinstance(s, Allocate) and s.name in written and len(inside[s.name]) == len(all_[s.name])
-            and not any(_is_own(a, loop, kernel.bounds[:1]) for index in inside[s.name] for a in index)]
+            and not any(is_own(a, loop, kernel.bounds[:1]) for index in inside[s.name] for a in index)]
 
 
-def _is_own(index: Term, loop: For, first: Sequence[str]) -> bool:
+def is_own(index: Term, loop: For, first: Sequence[str]) -> bool:
     """Whether an index is that of the own row, as it stands, or counted from the first row of a part or a tile."""
     here = var(loop.index, "int")
     return index == here or index.op == "sub" and index.args == (here, loop.first) \

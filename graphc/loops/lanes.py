@@ -19,7 +19,7 @@ from functools import reduce
 
 import sympy as sp
 
-from graphc.loops.beside import Arrays, Rows
+from graphc.loops.beside import Arrays, Rows, is_own
 from graphc.loops.passing import within
 from graphc.loops.statements import Allocate, Assign, Blocks, For, Kernel, Short, Statement, Store, values, var
 from graphc.scalar.symbols import Extent
@@ -53,7 +53,7 @@ class _Lanes:
         def visit(s: Statement) -> Statement:
             if not isinstance(s, For):
                 return s
-            rows = Rows.columns(s, self.kernel, self.own) if _strides(s) else None
+            rows = Rows.columns(s, self.kernel, self.own) if _strides(s, self.kernel.bounds[:1]) else None
             if rows is None or (blocks := self.blocks(rows)) is None:
                 return replace(s, body=tuple(map(visit, s.body)))
             counts[self.count(s)] = None
@@ -119,12 +119,12 @@ def _whole(op: str, a: Term, b: Term | int) -> Term:
     return Term(op, (Term("const", (), b, "int") if isinstance(b, int) else b, a), None, "int")
 
 
-def _strides(loop: For) -> bool:
+def _strides(loop: For, first: Sequence[str]) -> bool:
     """Whether more places of arrays are next to one another across rows than along them."""
     across = along = 0
     for s, inner in _in_loops(loop.body, ()):
         for at in (*(t.args for v in values(s) for t in walk(v) if t.op == "load"), *([s.index] if isinstance(s, Store) else [])):
-            across += len(at) > 1 and at[-1] == var(loop.index, "int")
+            across += len(at) > 1 and is_own(at[-1], loop, first)
             along += len(at) > 1 and at[-1] in inner
     return across > along
 
