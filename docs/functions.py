@@ -11,6 +11,7 @@ from typing import Any
 
 import graphc as gc
 from graphc.ir.rows import arguments, choice_text, kinks_of, written_over
+from graphc.scalar.choice import without_choices
 from graphc.scalar.symbols import VALUE, placeholder
 from graphc.scalar.table import ROWS, Row, op
 
@@ -38,7 +39,7 @@ def derivatives(row: Row) -> str:
     found = []
     for name, rule in zip(names, row.derivatives, strict=True):
         if rule is not None:
-            text = written_over(row, rule(*map(placeholder, range(row.arity)), VALUE))
+            text = written_over(row, without_choices(rule(*map(placeholder, range(row.arity)), VALUE)))
             found.append(f"`{text}`" if len(names) == 1 else f"d/d{name}: `{text}`")
     return "; ".join(found)
 

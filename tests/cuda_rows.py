@@ -16,6 +16,7 @@ from scalar.test_table import NONFINITE, PAIRS, SOME, VALUES, exact
 from scalar.test_table import run as interpret
 
 from graphc.codegen.text import Printer
+from graphc.scalar.choice import without_choices
 from graphc.scalar.derivative import derivative
 from graphc.scalar.symbols import placeholder
 from graphc.scalar.table import ROWS, op
@@ -78,7 +79,7 @@ def cases(dtype: str) -> Iterator[Case]:
 
 def expression(body: sp.Expr, arity: int, printer: Printer) -> str:
     """The body as generated kernels write it, over x0, x1, ..."""
-    return printer(_variables(freeze(body, ("float",) * arity)))
+    return printer(_variables(freeze(without_choices(body), ("float",) * arity)))
 
 
 def _variables(t: Term) -> Term:

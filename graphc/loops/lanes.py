@@ -68,7 +68,7 @@ class _Lanes:
         """The kernel with its rows in lanes where they are short, else as the `other`."""
         loop = self.kernel.body[-1]
         extents = list(dict.fromkeys(s.extent for s in within(getattr(loop, "body", ())) if isinstance(s, For) and not s.single))
-        if not isinstance(loop, For) or any(e.is_Integer and e >= SHORT for e in extents) or not _has_functions(loop):
+        if not isinstance(loop, For) or not extents or any(e.is_Integer and e >= SHORT for e in extents) or not _has_functions(loop):
             return None
         rows = Rows.short(loop, self.kernel, self.arrays, self.own)
         blocks = self.blocks(rows)

@@ -149,7 +149,7 @@ class _Lowering(Computes):
         wide = tuple(dict.fromkeys(self.names[c.node] for c in walk_computes([loop]) if self.is_wide(c)))
         if self.policy.tuned:
             body = list(chunked(packed(body, self.arrays, self.own, self.letters.pool), wide, self.own))
-        body = list(reciprocals(body, self.size_names.values(), self.inverse))
+        body = list(reciprocals(body, self.size_names.values(), self.scales, self.inverse))
         body = computed_in_sides(body) if self.policy.tuned else body
         return Kernel(name, (), (), (), tuple(body), (), meaning, () if loop.tiles else wide)
 

@@ -9,10 +9,11 @@ from operator import itemgetter
 import sympy as sp
 
 from graphc.ir.access import same_size
-from graphc.ir.nodes import Input, Node, Read, Size
+from graphc.ir.nodes import Comprehension, Input, Node, Read, Size
 from graphc.loops.names import RESERVED, Letters, size_names
 from graphc.loops.statements import load, var
 from graphc.scalar.symbols import Extent
+from graphc.scalar.table import op
 from graphc.scalar.term import Term, freeze, walk
 from graphc.schedule.memory import kept_axes
 from graphc.schedule.plan import Compute, Item, Loop, Tiles, walk_computes
@@ -34,6 +35,7 @@ class Places:
         self.taken = set(names.values()) | set(self.size_names.values()) | set(self.letters.pool) | RESERVED
         self.own_names: dict[str, str] = {}
         self.inverses: dict[Term, str] = {}
+        self.scales = {name for n, name in names.items() if isinstance(n, Comprehension) and isinstance(n.body, op("binade"))}
         self.calls: dict[str, int] = {}
         self.arrays: dict[str, tuple[tuple[Size, ...], str]] = {}
         self.scalars: dict[str, str] = {}

@@ -3,7 +3,8 @@ r"""Reciprocals: a loop multiplies by 1/n where the formula divides by extents.
     for i: x_bar[i] = 2*diff[i]/n         becomes         inv_n = 1/n;  for i: x_bar[i] = 2*diff[i]*inv_n
 
 A division takes ten times as long as a product, and n is the same at every point. An extent is an integer, so its inverse neither overflows nor
-is subnormal; the product rounds once more. What a loop changes, or the user gives, is divided by as it stands.
+is subnormal; the product rounds once more. A quotient by a power of two that a norm is scaled by is `scaled`, a product with the inverse, which is
+exact. What else a loop changes, or the user gives, is divided by as it stands.
 """
 
 from __future__ import annotations
@@ -21,12 +22,15 @@ ONE = Term("const", (), 1, "float")
 _INTEGER = frozenset("const var cast add sub mul neg powi".split())
 
 
-def reciprocals(body: Sequence[Statement], sizes: Collection[str], own: Callable[[Term], str]) -> tuple[Statement, ...]:
-    """A kernel's statements, those first that compute the reciprocals. `sizes` are the variables of extents; `own` names a divisor's."""
+def reciprocals(body: Sequence[Statement], sizes: Collection[str], scales: Collection[str], own: Callable[[Term], str]) -> tuple[Statement, ...]:
+    """A kernel's statements, those first that compute the reciprocals. `sizes` are the variables of extents, `scales` the variables and arrays of
+    powers of two; `own` names a divisor's."""
     found: dict[Term, str] = {}
 
     def visit(t: Term) -> Term:
         t = replace(t, args=tuple(map(visit, t.args)))
+        if t.op == "div" and t.args[1].op in ("var", "load") and t.args[1].value in scales:
+            return replace(t, op="scaled")
         if t.op != "div" or not _is_of_extents(t.args[1], sizes):
             return t
         above, below = t.args

@@ -228,7 +228,7 @@ _row("times_log", lambda x, l, y: l, lambda x, l, y: where(_("and_", _("eq", x, 
      note="x = 0: value 0 for every l that is not NaN; derivative 0 in an infinite l")
 # in grouped(x*e)**2 the product comes first: sympy would distribute the power
 _row("grouped", lambda x, y: 1, plain=lambda x: x, numpy="numpy.positive", jit="", mpmath=lambda mp, x: x, result="same")
-_row("scaled", lambda x, b, y: _("scaled", sp.Integer(1), b), None, plain=lambda x, b: x / b,
+_row("scaled", lambda x, b, y: 1 / b, None, plain=lambda x, b: x / b,
      numpy="numpy.divide", jit="scaled", mpmath=lambda mp, x, b: x / b, note="everywhere: 0 in b, which is held constant")
 _row("exp_sum", lambda a, b, y: y, lambda a, b, y: y, plain=lambda a, b: _("exp", a + b),
      numpy="graphc.scalar.oracle.exp_sum", jit="exp_sum", mpmath=lambda mp, a, b: mp.exp(a + b))
