@@ -30,6 +30,7 @@ __all__ = ["in_lanes", "SHORT"]
 
 LANES = 64                                              # rows of a block, at most: four cache lines of float32
 SHORT = 32                                              # elements of a row
+MOST = 96                                               # statements of a row that is compiled in both ways: Numba takes longer than in proportion
 
 
 def in_lanes(kernel: Kernel, other: Kernel, arrays: Arrays, size: Callable[[sp.Expr], Term], own: Callable[[str], str], short: bool) -> Kernel:
@@ -68,7 +69,8 @@ class _Lanes:
         """The kernel with its rows in lanes where they are short, else as the `other`."""
         loop = self.kernel.body[-1]
         extents = list(dict.fromkeys(s.extent for s in within(getattr(loop, "body", ())) if isinstance(s, For) and not s.single))
-        if not isinstance(loop, For) or not extents or any(e.is_Integer and e >= SHORT for e in extents) or not _has_functions(loop):
+        if not isinstance(loop, For) or not extents or any(e.is_Integer and e >= SHORT for e in extents) \
+                or not _has_functions(loop) or len(list(within(loop.body))) > MOST:
             return None
         rows = Rows.short(loop, self.kernel, self.arrays, self.own)
         blocks = self.blocks(rows)
