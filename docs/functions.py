@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import sympy as sp
+
 import graphc as gc
 from graphc.ir.rows import arguments, choice_text, kinks_of, written_over
 from graphc.scalar.choice import without_choices
@@ -39,7 +41,7 @@ def derivatives(row: Row) -> str:
     found = []
     for name, rule in zip(names, row.derivatives, strict=True):
         if rule is not None:
-            text = written_over(row, without_choices(rule(*map(placeholder, range(row.arity)), VALUE)))
+            text = written_over(row, without_choices(sp.sympify(rule(*map(placeholder, range(row.arity)), VALUE))))
             found.append(f"`{text}`" if len(names) == 1 else f"d/d{name}: `{text}`")
     return "; ".join(found)
 
