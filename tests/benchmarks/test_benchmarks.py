@@ -16,6 +16,7 @@ from tests.benchmarks.scaling import cliffs
 from tests.benchmarks.workloads import (
     WORKLOADS,
     Workload,
+    batch_norm,
     cross_entropy,
     curvature,
     info_nce,
@@ -23,13 +24,16 @@ from tests.benchmarks.workloads import (
     layer_norm,
     linear_cross_entropy,
     logistic,
+    mixture,
     mlp,
     rbf,
     rows,
+    soft_labels,
+    triplet,
 )
 
 TINY = [l2_l1(7, 3, 5), cross_entropy(7, 5), *rows(11), mlp(7, 3, 5, 2), linear_cross_entropy(7, 3, 5), info_nce(7, 3), rbf(7, 5, 3), layer_norm(7, 5),
-        logistic(11, 3), curvature(7, 5, "product"), curvature(7, 5, "diagonal")]
+        logistic(11, 3), batch_norm(7, 5), soft_labels(7, 5), mixture(11, 2, 3), triplet(7, 5), curvature(7, 5, "product"), curvature(7, 5, "diagonal")]
 
 
 def kind(w: Workload) -> str:

@@ -23,6 +23,9 @@ class Words:
     def cross_entropy(self, y: Any, t: Any) -> Any:
         return (self.logsumexp(y) - self.at(y, t)).mean()
 
+    def soft_labels(self, y: Any, q: Any) -> Any:
+        return (q * (self.logsumexp(y)[:, None] - y)).sum(-1).mean()
+
     def own_row(self, S: Any) -> Any:
         """Cross-entropy with the row itself as the label."""
         return (self.logsumexp(S) - self.diagonal(S)).mean()
@@ -94,6 +97,12 @@ class Torch(Words):
         super().__init__(torch)
         self.F, self.cross_entropy, self.softplus = F, F.cross_entropy, F.softplus
         self.huber, self.bce_with_logits = F.huber_loss, F.binary_cross_entropy_with_logits
+
+    def logsumexp(self, y: Any) -> Any:
+        return self.library.logsumexp(y, 1)
+
+    def soft_labels(self, y: Any, q: Any) -> Any:
+        return self.F.cross_entropy(y, q)
 
     def own_row(self, S: Any) -> Any:
         return self.F.cross_entropy(S, self.arange(S.shape[0]))

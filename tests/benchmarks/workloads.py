@@ -128,6 +128,26 @@ def _layer_norm() -> Any:
     return gc.mean((centred / gc.sqrt(gc.mean(centred**2, axis=1, keepdims=True) + 1e-5) * g + b - y) ** 2)
 
 
+def _batch_norm() -> Any:
+    x, y, g, b = gc.param("x", "n d"), gc.tensor("y", "n d"), gc.param("g", "d"), gc.param("b", "d")
+    centred = x - gc.mean(x, axis=0)
+    return gc.mean((centred / gc.sqrt(gc.mean(centred**2, axis=0) + 1e-5) * g + b - y) ** 2)
+
+
+def _soft_labels() -> Any:
+    return -gc.mean(gc.sum(gc.tensor("q", "n c") * gc.log_softmax(gc.param("y", "n c")), axis=1))
+
+
+def _mixture() -> Any:
+    x, mu, a = gc.tensor("x", "n d"), gc.param("mu", "k d"), gc.param("a", "k")
+    return -gc.mean(gc.log(gc.sum(gc.exp(a - gc.sum((x[:, None] - mu) ** 2, axis=2) / 2), axis=1)))
+
+
+def _triplet() -> Any:
+    a, p, q = (gc.param(name, "n d") for name in "apq")
+    return gc.mean(gc.relu(gc.norm(a - p, axis=1) - gc.norm(a - q, axis=1) + 1))
+
+
 def _logistic() -> Any:
     X, t, w = gc.tensor("X", "n d"), gc.tensor("y", "n"), gc.param("w", "d")
     return gc.losses.bce_with_logits(X @ w, t) + 0.01 * gc.sum(w**2)
@@ -185,6 +205,30 @@ def layer_norm(n: int, d: int) -> Workload:
                     arrays(x=(n, d), y=(n, d), g=(d,), b=(d,)), ("x", "g", "b"))
 
 
+def batch_norm(n: int, d: int) -> Workload:
+    """Norms of columns."""
+    return Workload(f"batch norm {n}x{d}", _batch_norm,
+                    lambda m, x, y, g, b: (((x - x.mean(0)) / m.sqrt(((x - x.mean(0)) ** 2).mean(0) + 1e-5) * g + b - y) ** 2).mean(),
+                    arrays(x=(n, d), y=(n, d), g=(d,), b=(d,)), ("x", "g", "b"))
+
+
+def soft_labels(n: int, c: int) -> Workload:
+    return Workload(f"soft-label cross-entropy {n}x{c}", _soft_labels, lambda m, y, q: m.soft_labels(y, q),
+                    lambda rng: {"y": rng.normal(size=(n, c)).astype(np.float32), "q": rng.random((n, c), np.float32)}, ("y",), functions=n * c)
+
+
+def mixture(n: int, d: int, k: int) -> Workload:
+    """Gaussians of unit covariance."""
+    return Workload(f"Gaussian mixture {n}x{d}x{k}", _mixture, lambda m, x, mu, a: -m.logsumexp(a - ((x[:, None] - mu[None]) ** 2).sum(-1) / 2).mean(),
+                    arrays(x=(n, d), mu=(k, d), a=(k,)), ("mu", "a"), functions=n * (k + 1))
+
+
+def triplet(n: int, d: int) -> Workload:
+    return Workload(f"triplet {n}x{d}", _triplet,
+                    lambda m, a, p, q: m.relu(m.sqrt(((a - p) ** 2).sum(-1)) - m.sqrt(((a - q) ** 2).sum(-1)) + 1).mean(),
+                    arrays(a=(n, d), p=(n, d), q=(n, d)), ("a", "p", "q"))
+
+
 def logistic(n: int, d: int) -> Workload:
     return Workload(f"logistic regression {n}x{d}", _logistic, lambda m, X, y, w: m.bce_with_logits(X @ w, y) + 0.01 * (w**2).sum(),
                     lambda rng: arrays(X=(n, d), w=(d,))(rng) | only(binary(n), "y")(rng), ("w",), functions=2 * n)
@@ -231,5 +275,6 @@ WORKLOADS = [
     mlp(2, 3, 10, 3), mlp(128, 784, 256, 10),
     linear_cross_entropy(4096, 784, 10), linear_cross_entropy(1024, 256, 32000, slow=True),
     info_nce(512, 128), rbf(2000, 2000, 3), layer_norm(4096, 512), logistic(10000, 100),
+    batch_norm(4096, 64), soft_labels(100000, 10), mixture(20000, 3, 5), triplet(4096, 128),
     curvature(128, 1000, "product"), curvature(128, 10, "diagonal"),
 ]
