@@ -9,6 +9,7 @@ from typing import Any
 from graphc.ir.nodes import Size
 from graphc.loops.passing import uses, within
 from graphc.loops.statements import Accumulate, Allocate, Around, Assign, For, Kernel, Note, Stage, Statement, Store, Track, load, values, var
+from graphc.loops.unpeel import unpeeled
 from graphc.scalar.term import Term, walk
 
 __all__ = ["Arrays", "Rows", "is_own"]
@@ -92,7 +93,7 @@ class Rows:
 
     def of(self, body: Sequence[Statement]) -> tuple[Step, ...]:
         done: list[Step] = []
-        for s in _unpeeled(body):
+        for s in unpeeled(body):
             if isinstance(s, For) and not s.single:
                 done.append(Around(replace(s, body=()), self.of(s.body)))
                 continue
@@ -212,64 +213,6 @@ def is_own(index: Term, loop: For, first: Sequence[str]) -> bool:
     here = var(loop.index, "int")
     return index == here or index.op == "sub" and index.args == (here, loop.first) \
         or index.op == "add" and any(index.args == (var(name, "int"), here) for name in first)
-
-
-def _unpeeled(body: Sequence[Statement]) -> list[Statement]:
-    """The statements in which a loop that leaves out a point asks for it again (see graphc.loops.peel): rows leave out points of their own."""
-    done: list[Statement] = []
-    for s in _without_parts(body):
-        before = done[-1] if done else None
-        stores = [[x for x in loop.body if isinstance(x, Store)] for loop in (before, s) if isinstance(loop, For)]
-        if isinstance(s, For) and s.single and isinstance(before, For) and [x.name for x in stores[0]] == [x.name for x in stores[1]]:
-            at = Term("eq", (var(s.index, "int"), s.first), None, "bool")                        # type: ignore[arg-type]
-            there = iter(_inlined(s.body))
-            done[-1] = replace(before, body=tuple(replace(x, value=_either(at, next(there), x.value)) if isinstance(x, Store) else x
-                                                  for x in before.body))
-        else:
-            done.append(s)
-    return done
-
-
-def _without_parts(body: Sequence[Statement]) -> list[Statement]:
-    """The statements with a loop in parts, of which one alone asks for a point, as one loop that asks (see graphc.loops.around)."""
-    done: list[Statement] = []
-    high: Term | None = None
-    for s in body:
-        before = done[-1] if done else None
-        if isinstance(s, For) and s.rest and isinstance(before, For) and before.last is not None and before.last == s.first:
-            bounds = {t.value for t in (s.first, s.last) if t is not None}
-            done = [x for x in done[:-1] if not isinstance(x, Assign) or x.name not in bounds]
-            done.append(replace(s, first=None, last=None, rest=False, step=""))
-            high = s.last
-        elif not (isinstance(s, For) and s.rest and s.first == high):
-            done.append(s)
-    return done
-
-
-def _inlined(body: Sequence[Statement]) -> list[Term]:
-    """What statements store, without variables of their own."""
-    known: dict[str, Term] = {}
-
-    def visit(t: Term) -> Term:
-        return known[t.value] if t.op == "var" and t.value in known else replace(t, args=tuple(map(visit, t.args)))
-    stored: list[Term] = []
-    for s in body:
-        if isinstance(s, Assign):
-            known[s.name] = visit(s.value)
-        elif isinstance(s, Store):
-            stored.append(visit(s.value))
-    return stored
-
-
-def _either(test: Term, one: Term, other: Term) -> Term:
-    """Where the test holds, one term, else the other; with the choice inside what they have in common."""
-    if one == other:
-        return one
-    differ = [k for k, (a, b) in enumerate(zip(one.args, other.args, strict=False)) if a != b]
-    if (one.op, one.value, one.kind, len(one.args), len(differ)) == (other.op, other.value, other.kind, len(other.args), 1) and one.op != "load":
-        k = differ[0]
-        return replace(one, args=(*one.args[:k], _either(test, one.args[k], other.args[k]), *one.args[k + 1:]))
-    return Term("where", (test, one, other), None, one.kind)
 
 
 def _with_indices(steps: Sequence[Step], indices: Mapping[str, Statement]) -> tuple[Step, ...]:
