@@ -36,7 +36,8 @@ class _Cache(FunctionCache):
 
 def compiled(types: tuple[Any, ...] | None = None, cache: bool = False, **options: Any) -> Callable[[Callable[..., Any]], Any]:
     """The decorator; `options` are Numba's. With `types` it takes arrays and numbers of these alone."""
-    numba = njit(nogil=True, error_model="numpy", no_cfunc_wrapper=True, **options)
+    settings: dict[str, Any] = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True, **options}      # the last is not in njit's types
+    numba = njit(**settings)
 
     def decorate(function: Callable[..., Any]) -> Any:
         made = numba(function)
