@@ -55,10 +55,10 @@ def stable_functions(real: Any, exp: Callable[..., Any], log: Callable[..., Any]
         return select(e < inf, e + e * lost, e)
 
     @inlined
-    def log1p_square(x):                                                   # log(1 + x^2); 2 log|x| where 1 is lost
+    def log1p_square(x):                                                   # log(1 + x^2); 2 log(1 + |x|) where x^2 may leave the format
         size = abs(x)
         near = size < large
-        return log1p(select(near, x * x, zero)) + select(near, zero, two * log(size))
+        return log1p(select(near, x * x, size)) * select(near, one, two)
 
     @inlined
     def scaled(x, b):                                                      # x / b for a power of two b, whose inverse is exact
