@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from graphc.ir.nodes import Size
-from graphc.loops.passing import uses, within
+from graphc.loops.accesses import accesses, statements
+from graphc.loops.passing import uses
 from graphc.loops.statements import Accumulate, Allocate, Around, Assign, For, Kernel, Note, Stage, Statement, Store, Track, load, values, var
 from graphc.loops.unpeel import unpeeled
 from graphc.scalar.term import Term, walk
@@ -51,16 +52,16 @@ class Rows:
             return None
         steps = _with_indices(self.of(self.loop.body), self.indices())
         kept = _kept(steps, self.carried)
-        if kept is None or set(kept) <= {part for s in within(self.loop.body) if isinstance(s, For) for _, part, _ in s.parts} and self.whole:
+        if kept is None or set(kept) <= {part for s in statements(self.loop.body) if isinstance(s, For) for _, part, _ in s.parts} and self.whole:
             return None
         return (*self.copies(arrays, back=False), *_passing(steps, kept), *self.copies(arrays, back=True)), kept
 
     @property
     def carried(self) -> set[str]:
         """The numbers that all rows add to."""
-        made = {s.name for s in within(self.loop.body) if isinstance(s, Assign)}
-        made |= {part for s in within(self.loop.body) if isinstance(s, For) for _, part, _ in s.parts}
-        return {s.target.value for s in within(self.loop.body) if isinstance(s, Accumulate) and s.target.op == "var"} - made
+        made = {s.name for s in statements(self.loop.body) if isinstance(s, Assign)}
+        made |= {part for s in statements(self.loop.body) if isinstance(s, For) for _, part, _ in s.parts}
+        return {s.target.value for s in statements(self.loop.body) if isinstance(s, Accumulate) and s.target.op == "var"} - made
 
     @property
     def lane(self) -> Term:
@@ -77,12 +78,12 @@ class Rows:
 
     def is_scattered(self, s: Statement) -> bool:
         """Whether each row adds to a place that it looks up."""
-        own = {self.loop.index} | {x.name for x in within(self.loop.body) if isinstance(x, Assign)}
+        own = {self.loop.index} | {x.name for x in statements(self.loop.body) if isinstance(x, Assign)}
         return isinstance(s, Accumulate) and self.is_shared(s) and any(t.value in own for a in s.target.args for t in walk(a) if t.op == "var")
 
     def meet_in_sums_alone(self) -> bool:
         """Whether a row reads nothing that another makes, and nothing that all add to."""
-        body = [s for s in within(self.loop.body) if not isinstance(s, For | Note)]
+        body = [s for s in statements(self.loop.body) if not isinstance(s, For | Note)]
         stores = [(s.name, s.index) for s in body if isinstance(s, Store) and s.name not in self.scratch]
         shared = [s for s in body if isinstance(s, Accumulate) and self.is_shared(s)]
         sums = {s.target.value for s in shared}
@@ -123,8 +124,8 @@ class Rows:
 
     def indices(self) -> dict[str, Statement]:
         """The numbers that a row reads from arrays and that are no floats, as labels: they are read again where they are used."""
-        return {s.name: self.placed(s) for s in within(self.loop.body) if isinstance(s, Assign) and s.value.op == "load" and s.value.kind != "float"
-                and not self.is_made(s.value.value)}
+        return {s.name: self.placed(s) for s in statements(self.loop.body)
+                if isinstance(s, Assign) and s.value.op == "load" and s.value.kind != "float" and not self.is_made(s.value.value)}
 
     def joined(self, step: Stage, s: Any) -> Stage:
         """The step with one statement more."""
@@ -169,11 +170,11 @@ class Rows:
 
     def is_made(self, name: str) -> bool:
         return any(isinstance(s, Store) and s.name == name or isinstance(s, Accumulate) and s.target.op == "load" and s.target.value == name
-                   for s in within(self.loop.body))
+                   for s in statements(self.loop.body))
 
     def is_read(self, name: str) -> bool:
         """Whether the first that a row does to its row of an array is not to make all of it."""
-        for s in within(self.loop.body):
+        for s in statements(self.loop.body):
             reads = any(t.op == "load" and t.value == name for v in values(s) for t in walk(v))
             if reads or isinstance(s, Accumulate) and s.target.op == "load" and s.target.value == name:
                 return True
@@ -183,27 +184,23 @@ class Rows:
 
     def makes_all(self, s: Store) -> bool:
         """Whether a statement stores each element of a row."""
-        around = [var(x.index, "int") for x in within(self.loop.body)
-                  if isinstance(x, For) and not x.single and x.first is None and any(y is s for y in within(x.body))]
+        around = [var(x.index, "int") for x in statements(self.loop.body)
+                  if isinstance(x, For) and not x.single and x.first is None and any(y is s for y in statements(x.body))]
         return len({*s.index[1:]}) == len(s.index) - 1 and all(a in around for a in s.index[1:])
 
 
 def _places(body: Sequence[Statement]) -> dict[str, list[tuple[Term, ...]]]:
     """Where statements read and write each array."""
     places: dict[str, list[tuple[Term, ...]]] = {}
-    for s in within(body):
-        target = [s.target] if isinstance(s, Accumulate | Track) else []
-        for t in (p for v in (*values(s), *target) for p in walk(v) if p.op == "load"):
-            places.setdefault(t.value, []).append(t.args)
-        if isinstance(s, Store):
-            places.setdefault(s.name, []).append(s.index)
+    for a in accesses(body):
+        places.setdefault(a.name, []).append(a.index)
     return places
 
 
 def _rows_of_scratch(loop: For, kernel: Kernel) -> list[str]:
     """The scratch of a kernel of which each row of a loop needs its own: what the loop alone writes and reads, at no place of its own."""
     inside, all_ = _places(loop.body), _places(kernel.body)
-    written = {s.name for s in within(loop.body) if isinstance(s, Store)}
+    written = {s.name for s in statements(loop.body) if isinstance(s, Store)}
     return [s.name for s in kernel.body if isinstance(s, Allocate) and s.name in written and len(inside[s.name]) == len(all_[s.name])
             and not any(is_own(a, loop, kernel.bounds[:1]) for index in inside[s.name] for a in index)]
 
@@ -252,8 +249,8 @@ def _made(step: Step) -> dict[str, str]:
     """The variables that a step makes or adds to, with their kinds."""
     if isinstance(step, Around):
         return {part: "float" for _, part, _ in step.loop.parts}
-    return {s.name: s.value.kind for s in within(step.body) if isinstance(s, Assign)} \
-        | {s.target.value: s.target.kind for s in within(step.body) if isinstance(s, Accumulate) and s.target.op == "var"}
+    return {s.name: s.value.kind for s in statements(step.body) if isinstance(s, Assign)} \
+        | {s.target.value: s.target.kind for s in statements(step.body) if isinstance(s, Accumulate) and s.target.op == "var"}
 
 
 def _passing(steps: Sequence[Step], kept: Sequence[str]) -> tuple[Step, ...]:

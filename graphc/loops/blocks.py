@@ -22,8 +22,9 @@ from typing import Any
 
 import sympy as sp
 
+from graphc.loops.accesses import terms
 from graphc.loops.around import can_sum, summed_at_once
-from graphc.loops.passing import Step, all_terms, is_own, passed, rows_needed, terms, uses, widened
+from graphc.loops.passing import Step, all_terms, is_own, passed, rows_needed, uses, widened
 from graphc.loops.statements import Accumulate, Allocate, Assign, Blocks, Flat, For, Kernel, Note, Stage, Statement, Store, var
 from graphc.scalar.symbols import Extent
 from graphc.scalar.term import Term, walk

@@ -15,6 +15,7 @@ from typing import Any
 
 import sympy as sp
 
+from graphc.loops.accesses import terms
 from graphc.loops.statements import Accumulate, Assign, For, Kernel, Statement, Store, var
 from graphc.loops.uses import uses_of
 from graphc.scalar.term import Term, walk
@@ -32,7 +33,7 @@ def flattened(kernel: Kernel, size: Callable[[sp.Expr], Term]) -> Kernel:
     outer, inner, index = loops[0], loops[-1], tuple(var(loop.index, "int") for loop in loops)
     if not all(isinstance(s, Assign | Store | Accumulate) for s in inner.body):
         return kernel
-    parts = [t for s in inner.body for term in _terms(s) for t in walk(term)]
+    parts = [t for s in inner.body for term in terms(s) for t in walk(term)]
     loads = [t for t in parts if t.op == "load"]
     places = {t.args for t in loads} | {s.index for s in inner.body if isinstance(s, Store)}
     names = tuple(uses_of([outer], {}).arrays)
@@ -60,7 +61,3 @@ def _flat(s: Any, index: tuple[Term, ...]) -> Any:
         return replace(t, args=index[:1]) if t.op == "load" else replace(t, args=tuple(map(visit, t.args)))
     s = replace(s, **{f.name: visit(v) for f in fields(s) if isinstance(v := getattr(s, f.name), Term)})
     return Store(s.name, index[:1], s.value) if isinstance(s, Store) else s
-
-
-def _terms(s: Any) -> list[Term]:
-    return [v for f in fields(s) if isinstance(v := getattr(s, f.name), Term)]

@@ -19,8 +19,8 @@ from functools import reduce
 
 import sympy as sp
 
+from graphc.loops.accesses import statements
 from graphc.loops.beside import Arrays, Rows, is_own
-from graphc.loops.passing import within
 from graphc.loops.statements import Allocate, Assign, Blocks, For, Kernel, Short, Statement, Store, values, var
 from graphc.scalar.symbols import Extent
 from graphc.scalar.term import Term, walk
@@ -68,9 +68,9 @@ class _Lanes:
     def short(self, other: Kernel) -> Kernel | None:
         """The kernel with its rows in lanes where they are short, else as the `other`."""
         loop = self.kernel.body[-1]
-        extents = list(dict.fromkeys(s.extent for s in within(getattr(loop, "body", ())) if isinstance(s, For) and not s.single))
+        extents = list(dict.fromkeys(s.extent for s in statements(getattr(loop, "body", ())) if isinstance(s, For) and not s.single))
         if not isinstance(loop, For) or not extents or any(e.is_Integer and e >= SHORT for e in extents) \
-                or not _has_functions(loop) or len(list(within(loop.body))) > MOST:
+                or not _has_functions(loop) or len(list(statements(loop.body))) > MOST:
             return None
         rows = Rows.short(loop, self.kernel, self.arrays, self.own)
         blocks = self.blocks(rows)
@@ -114,7 +114,7 @@ class _Lanes:
 
 def _has_functions(loop: For) -> bool:
     """Whether the rows have more than arithmetic in them: it is functions that want vectors."""
-    return any(functions(v) for s in within(loop.body) for v in values(s))
+    return any(functions(v) for s in statements(loop.body) for v in values(s))
 
 
 def _whole(op: str, a: Term, b: Term | int) -> Term:

@@ -12,6 +12,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 from graphc.ir.nodes import Size
+from graphc.loops.accesses import statements
 from graphc.loops.statements import For, Note, Statement, Store, load, var
 from graphc.loops.uses import uses_of
 from graphc.scalar.term import Term, walk
@@ -22,7 +23,7 @@ __all__ = ["packed"]
 def packed(body: Sequence[Statement], arrays: dict[str, tuple[tuple[Size, ...], str]], own: Callable[[str], str],
            letters: Sequence[str]) -> tuple[Statement, ...]:
     """A kernel's statements, with loops that make transposed copies first. `arrays` gains them; `own` makes their names."""
-    stored = {name for s in _all(body) for name in _stored(s)}
+    stored = {name for s in statements(body) for name in _stored(s)}
     strided = {t.value for row in body if isinstance(row, For) for loop, outer in _innermost(row, ()) for s in loop.body for t in _loads(s)
                if _is_strided(t, loop.index, outer) and t.value not in stored}
     found = {name: own(f"{name}_T") for name in uses_of(body, arrays).arrays if name in strided}
@@ -63,13 +64,6 @@ def _innermost(loop: For, outer: tuple[str, ...]) -> Iterator[tuple[For, tuple[s
         yield loop, outer
     for s in nested:
         yield from _innermost(s, (*outer, loop.index))
-
-
-def _all(body: Sequence[Statement]) -> Iterator[Any]:
-    for s in body:
-        yield s
-        if isinstance(s, For):
-            yield from _all(s.body)
 
 
 def _stored(s: Statement) -> set[str]:

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
+from graphc.loops.accesses import accesses, statements, terms
 from graphc.loops.statements import Accumulate, Assign, Flat, For, Stage, Statement, Store, Track, var
 from graphc.scalar.term import Term, walk
 
-__all__ = ["Step", "all_terms", "is_own", "passed", "rows_needed", "terms", "uses", "widened", "within"]
+__all__ = ["Step", "all_terms", "is_own", "passed", "rows_needed", "uses", "widened"]
 
 Step = Stage | Flat
 
@@ -25,12 +26,12 @@ def rows_needed(steps: Sequence[Step], loop: For, scratch: set[str], carried: se
     users: dict[str, set[int]] = {}
     written, elsewhere = set[str](), set[str]()
     for k, step in enumerate(steps):
-        for name, index, stored in _accesses(step):
-            users.setdefault(name, set()).add(k)
-            if stored:
-                written.add(name)
-            if name not in scratch and not (index and is_own(index[0], loop)):
-                elsewhere.add(name)
+        for a in accesses(step.body):
+            users.setdefault(a.name, set()).add(k)
+            if a.write:
+                written.add(a.name)
+            if a.name not in scratch and not (a.index and is_own(a.index[0], loop)):
+                elsewhere.add(a.name)
         for name in {name for s in step.body for name, _ in uses(s)} & carried:
             users.setdefault(name, set()).add(k)
     shared = {name for name, found in users.items() if len(found) > 1}
@@ -78,31 +79,8 @@ def uses(s: Statement) -> Iterator[tuple[str, bool]]:
             yield target.value, True
 
 
-def _accesses(step: Step) -> Iterator[tuple[str, tuple[Term, ...], bool]]:
-    """(array, index, whether it is written)"""
-    for s in within(step.body):
-        for t in (p for term in (*terms(s), *(s.index if isinstance(s, Store) else ())) for p in walk(term) if p.op == "load"):
-            yield t.value, t.args, False
-        if isinstance(s, Store):
-            yield s.name, s.index, True
-        if isinstance(s, Accumulate | Track) and s.target.op == "load":
-            yield s.target.value, s.target.args, True
-
-
-def within(body: Sequence[Statement]) -> Iterator[Statement]:
-    """The statements of a body and of the loops in it."""
-    for s in body:
-        yield s
-        if isinstance(s, For):
-            yield from within(s.body)
-
-
-def terms(s: Any) -> list[Term]:
-    return [v for f in fields(s) if isinstance(v := getattr(s, f.name), Term)]
-
-
 def all_terms(body: Sequence[Statement]) -> list[Term]:
-    return [t for s in within(body) for t in (*terms(s), *(s.index if isinstance(s, Store) else ()))]
+    return [t for s in statements(body) for t in (*terms(s), *(s.index if isinstance(s, Store) else ()))]
 
 
 def widened(x: Any, wide: set[str], row: str) -> Any:

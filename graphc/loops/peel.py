@@ -15,6 +15,7 @@ from dataclasses import fields, replace
 from functools import partial
 from typing import Any
 
+from graphc.loops.accesses import terms
 from graphc.loops.around import around
 from graphc.loops.statements import Accumulate, Assign, For, Statement, Store, var
 from graphc.scalar.term import Term, walk
@@ -62,8 +63,8 @@ def _split(loop: For) -> tuple[tuple[Statement, ...], tuple[Statement, ...]] | N
         return None
     stored = {s.name for s in stores if isinstance(s, Store)}
     local = {s.name for s in stores if isinstance(s, Assign)}
-    before = [x for s in stores for t in _terms(s) for x in walk(t)]
-    after = [x for s in sums for t in _terms(s) for x in walk(t)]
+    before = [x for s in stores for t in terms(s) for x in walk(t)]
+    after = [x for s in sums for t in terms(s) for x in walk(t)]
     if not stored or any(x.op == "load" and x.value in stored for x in before) or any(x.op == "var" and x.value in local for x in after) \
             or any(_compared(x, loop.index) is not None for x in after):
         return None
@@ -75,7 +76,7 @@ def _point(loop: For) -> Term | None:
     changed = {loop.index} | {s.name for s in loop.body if isinstance(s, Assign | Store)} \
         | {s.target.value for s in loop.body if isinstance(s, Accumulate)}
     for s in loop.body:
-        for t in (x for term in _terms(s) for x in walk(term)):
+        for t in (x for term in terms(s) for x in walk(term)):
             other = _compared(t, loop.index)
             if other is not None and not any(x.op in ("var", "load") and x.value in changed for x in walk(other)):
                 return other
@@ -88,10 +89,6 @@ def _compared(t: Term, index: str) -> Term | None:
             if a == var(index, "int"):
                 return b
     return None
-
-
-def _terms(s: Statement) -> list[Term]:
-    return [v for f in fields(s) if isinstance(v := getattr(s, f.name), Term)]
 
 
 def _with_terms(s: Any, visit: Callable[[Term], Term]) -> Any:
@@ -123,7 +120,7 @@ def _needed(body: Sequence[Statement]) -> tuple[Statement, ...]:
     for s in reversed(body):
         if not isinstance(s, Assign) or s.name in read:
             kept.append(s)
-            read |= {x.value for t in (*_terms(s), *(s.index if isinstance(s, Store) else ())) for x in walk(t) if x.op == "var"}
+            read |= {x.value for t in (*terms(s), *(s.index if isinstance(s, Store) else ())) for x in walk(t) if x.op == "var"}
     return tuple(reversed(kept))
 
 

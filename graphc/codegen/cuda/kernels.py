@@ -10,7 +10,7 @@ import sympy as sp
 
 from graphc.codegen.cuda.context import TYPES, atom
 from graphc.codegen.cuda.statements import GroupStatements
-from graphc.loops.device.independent import accesses
+from graphc.loops.accesses import accesses
 from graphc.loops.device.statements import Finish, GroupKernel, Total
 from graphc.loops.statements import Accumulate, Assign, ForTiles, Store
 from graphc.scalar.term import Term

@@ -12,12 +12,12 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
-from graphc.loops.device.independent import accesses, statements
+from graphc.loops.accesses import accesses, cone, read_by, statements
 from graphc.loops.device.registers import instructions, touched
 from graphc.loops.device.rowwise import replaced
 from graphc.loops.device.statements import GroupKernel, Over
-from graphc.loops.statements import Assign, For, Statement, Store, values, var
-from graphc.scalar.term import Term, walk
+from graphc.loops.statements import Assign, For, Store, var
+from graphc.scalar.term import Term
 
 __all__ = ["computed_again"]
 
@@ -43,7 +43,8 @@ def _without(body: Sequence[Any], name: str, own: Callable[[str], str]) -> tuple
     if len(stores) != 1 or stores[0] not in loops[0].body or any(a.index != element.args for a in accesses(loops) if a.name == name):
         return None
     variable = var(own(f"{name}_{loops[0].index}"), "float")
-    made = _cone(loops[0].body, Assign(str(variable.value), stores[0].value))
+    value = Assign(str(variable.value), stores[0].value)
+    made = [*cone(loops[0].body, read_by(value)), value]
     if not _pays(made, loops) or not _steady(made, body[users[0]:]) or any(_differs(made, loop) for loop in loops[1:]):
         return None
     done = list(body)
@@ -52,20 +53,6 @@ def _without(body: Sequence[Any], name: str, own: Callable[[str], str]) -> tuple
         kept = kept if loop is loops[0] else [*made, *(s for s in kept if s not in made)]
         done[k] = replace(body[k], loop=replace(loop, body=replaced(tuple(kept), {element: variable})))
     return tuple(done)
-
-
-def _cone(body: Sequence[Statement], last: Assign) -> list[Assign]:
-    """The statements of a loop that a value is computed by."""
-    needed, cone = _reads(last), [last]
-    for s in reversed(body):
-        if isinstance(s, Assign) and s.name in needed:
-            cone.insert(0, s)
-            needed |= _reads(s)
-    return cone
-
-
-def _reads(s: Statement) -> set[str]:
-    return {str(t.value) for v in values(s) for t in walk(v) if t.op == "var"}
 
 
 def _pays(made: Sequence[Assign], loops: Sequence[For]) -> bool:
@@ -78,7 +65,7 @@ def _pays(made: Sequence[Assign], loops: Sequence[For]) -> bool:
 def _steady(made: Sequence[Assign], after: Sequence[Any]) -> bool:
     """Whether what a value is computed of stays as it is."""
     inside = {s.name for s in made}
-    reads, arrays = {n for s in made for n in _reads(s)} - inside, {a.name for a in accesses(made)}
+    reads, arrays = {n for s in made for n in read_by(s)} - inside, {a.name for a in accesses(made)}
     changed = {s.name for s in after if isinstance(s, Assign)} | {n for s in after if isinstance(s, Over) for f in s.folds for n in (f.name, f.best)}
     return not reads & changed and not arrays & {a.name for s in after for a in touched(s) if a.write}
 

@@ -14,8 +14,9 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
 from graphc.ir.nodes import Size
+from graphc.loops.accesses import accesses
 from graphc.loops.device.group import neutral_of
-from graphc.loops.device.independent import accesses, carried, independent, letter_of
+from graphc.loops.device.independent import carried, independent, letter_of
 from graphc.loops.statements import Accumulate, Assign, For, Note, Statement, Store, load, var
 from graphc.scalar.term import Term
 

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from graphc.ir.nodes import Size
-from graphc.loops.device.independent import Access, accesses, carried, independent, letter_of, position, statements
+from graphc.loops.accesses import Access, accesses, statements
+from graphc.loops.device.independent import carried, independent, letter_of, position
 from graphc.loops.device.scans import Running, running
 from graphc.loops.device.statements import Barrier, Fold, Once, Over, Scan
 from graphc.loops.statements import Accumulate, Assign, For, Note, Statement, Store, Track

@@ -9,45 +9,13 @@ point; and what it carries from point to point are sums, products, maxima, minim
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
 
-from graphc.loops.statements import Accumulate, Assign, For, Statement, Store, Track, values
+from graphc.loops.accesses import Access, accesses, statements, targets
+from graphc.loops.statements import Assign, For, Statement, Store, Track, values
 from graphc.scalar.term import Term, walk
 
-__all__ = ["Access", "accesses", "statements", "carried", "independent", "private", "position", "letter_of"]
-
-
-@dataclass(frozen=True)
-class Access:
-    name: str
-    index: tuple[Term, ...]
-    write: bool
-
-
-def statements(body: Iterable[Statement]) -> Iterator[Statement]:
-    """The statements of a body, loops before what is in them."""
-    for s in body:
-        yield s
-        if isinstance(s, For):
-            yield from statements(s.body)
-
-
-def accesses(body: Iterable[Statement]) -> Iterator[Access]:
-    for s in statements(body):
-        for t in (x for value in values(s) for x in walk(value) if x.op == "load"):
-            yield Access(t.value, t.args, False)
-        if isinstance(s, Store):
-            yield Access(s.name, s.index, True)
-        for t in targets(s):
-            if t.op == "load":
-                yield Access(t.value, t.args, True)
-
-
-def targets(s: Statement) -> tuple[Term, ...]:
-    if isinstance(s, Accumulate):
-        return (s.target,)
-    return (s.target, s.best) if isinstance(s, Track) else ()
+__all__ = ["carried", "independent", "private", "position", "letter_of"]
 
 
 def letter_of(index: Term) -> str | None:

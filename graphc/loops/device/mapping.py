@@ -21,10 +21,11 @@ from typing import Any
 import sympy as sp
 
 from graphc.ir.nodes import Size
+from graphc.loops.accesses import accesses, statements
 from graphc.loops.device.again import computed_again
 from graphc.loops.device.columns import halves
 from graphc.loops.device.group import Grouping, neutral_of
-from graphc.loops.device.independent import accesses, carried, independent, letter_of, private, statements
+from graphc.loops.device.independent import carried, independent, letter_of, private
 from graphc.loops.device.parameters import Parameters
 from graphc.loops.device.pieces import Pieces, in_pieces
 from graphc.loops.device.registers import in_chunks, in_registers

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from graphc.ir.nodes import Size
-from graphc.loops.device.independent import accesses, position
+from graphc.loops.accesses import accesses
+from graphc.loops.device.independent import position
 from graphc.loops.device.statements import Barrier, Gather, GroupKernel, Launch, Load, Once, Over, Save, Scan, When
 from graphc.loops.statements import Allocate, Assign, For, Statement, load
 from graphc.loops.uses import uses_of

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
 from graphc.ir.nodes import Size
-from graphc.loops.device.independent import statements
+from graphc.loops.accesses import statements
 from graphc.loops.device.registers import touched
 from graphc.loops.device.statements import Barrier, Fold, Gather, GroupKernel, Once, Over, Scan, When
 from graphc.loops.names import named

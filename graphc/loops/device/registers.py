@@ -17,7 +17,8 @@ from dataclasses import replace
 from typing import Any
 
 from graphc.ir.nodes import Size
-from graphc.loops.device.independent import Access, accesses, letter_of, statements
+from graphc.loops.accesses import Access, accesses, statements
+from graphc.loops.device.independent import letter_of
 from graphc.loops.device.statements import GroupKernel, Load, Once, Over, Row, Save, Scan
 from graphc.loops.statements import Assign, For, Note, Statement, Store, values
 from graphc.scalar.term import Term

@@ -13,7 +13,8 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
-from graphc.loops.device.independent import accesses, letter_of, statements
+from graphc.loops.accesses import accesses, statements
+from graphc.loops.device.independent import letter_of
 from graphc.loops.statements import Assign, For, Statement, Store, values, var
 from graphc.scalar.term import Term, walk
 

@@ -8,13 +8,14 @@ r"""Scans: loops that read at each point what they have added up so far, for a g
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from graphc.loops.device.independent import accesses, carried, position
+from graphc.loops.accesses import accesses, cone, names_in, read_by
+from graphc.loops.device.independent import carried, position
 from graphc.loops.device.rowwise import replaced
-from graphc.loops.statements import Accumulate, Assign, For, Note, Statement, Store, values, var
-from graphc.scalar.term import Term, walk
+from graphc.loops.statements import Accumulate, Assign, For, Note, Store, var
+from graphc.scalar.term import Term
 
 __all__ = ["Running", "running"]
 
@@ -36,7 +37,7 @@ class Running:
 def running(loop: For, own: Callable[[str], str]) -> Running | None:
     """The parts of a loop; None if it is no scan."""
     adds = carried(loop)
-    read = {n for s in loop.body for n in _reads(s)} & set(adds)
+    read = {n for s in loop.body for n in read_by(s)} & set(adds)
     if len(read) != 1 or loop.first is not None or not all(isinstance(s, Assign | Accumulate | Store | Note) for s in loop.body):
         return None
     name = next(iter(read))
@@ -45,8 +46,8 @@ def running(loop: For, own: Callable[[str], str]) -> Running | None:
         return None
     step = loop.body[steps[0]]
     assert isinstance(step, Accumulate)
-    made = _cone(loop.body[:steps[0]], step.value)
-    if name in {n for s in made for n in _reads(s)} | _names(step.value):
+    made = cone(loop.body[:steps[0]], names_in(step.value))
+    if name in {n for s in made for n in read_by(s)} | names_in(step.value):
         return None
     before, now = own(f"{name}_before"), own(f"{name}_now")
     first, last = ({step.target: var(x, step.target.kind)} for x in (before, now))
@@ -59,21 +60,3 @@ def _own_point(loop: For) -> bool:
     found = list(accesses(loop.body))
     written = {a.name for a in found if a.write}
     return all(position([a for a in found if a.name == name], loop.index) is not None for name in written)
-
-
-def _cone(body: Sequence[Statement], value: Term) -> list[Assign]:
-    """The statements that a value is computed by."""
-    needed, cone = _names(value), list[Assign]()
-    for s in reversed(body):
-        if isinstance(s, Assign) and s.name in needed:
-            cone.insert(0, s)
-            needed |= _reads(s)
-    return cone
-
-
-def _names(t: Term) -> set[str]:
-    return {str(x.value) for x in walk(t) if x.op == "var"}
-
-
-def _reads(s: Statement) -> set[str]:
-    return {n for v in values(s) for n in _names(v)}

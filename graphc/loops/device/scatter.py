@@ -13,7 +13,8 @@ from dataclasses import replace
 from typing import Any
 
 from graphc.ir.nodes import Size
-from graphc.loops.device.independent import accesses, carried, letter_of, position
+from graphc.loops.accesses import accesses
+from graphc.loops.device.independent import carried, letter_of, position
 from graphc.loops.device.statements import When
 from graphc.loops.statements import Accumulate, Assign, For, Note, Statement, Store, var
 from graphc.scalar.term import Term, walk

@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Any
 
 from graphc.ir.nodes import Size
-from graphc.loops.device.independent import statements
+from graphc.loops.accesses import statements
 from graphc.loops.device.registers import touched
 from graphc.loops.device.rowwise import replaced
 from graphc.loops.device.statements import GroupKernel, Over, Tile, When
