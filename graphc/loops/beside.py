@@ -84,13 +84,13 @@ class Rows:
     def meet_in_sums_alone(self) -> bool:
         """Whether a row reads nothing that another makes, and nothing that all add to."""
         body = [s for s in statements(self.loop.body) if not isinstance(s, For | Note)]
-        stores = [(s.name, s.index) for s in body if isinstance(s, Store) and s.name not in self.scratch]
         shared = [s for s in body if isinstance(s, Accumulate) and self.is_shared(s)]
-        sums = {s.target.value for s in shared}
-        made = {name for name, _ in stores} | {s.target.value for s in body if isinstance(s, Accumulate)} - sums - {*self.scratch}
-        reads = [t for s in body for v in values(s) for t in walk(v) if t.op in ("load", "var")]
-        return not any(isinstance(s, Track) for s in body) and all(s.op == "sum" for s in shared) and all(self.is_own(at) for _, at in stores) \
-            and not any(t.value in sums or t.op == "load" and t.value in made and not self.is_own(t.args) for t in reads)
+        sums, places = {s.target.value for s in shared}, _places(self.loop.body)
+        made = {a.name for a in accesses(self.loop.body) if a.write} - sums - {*self.scratch}
+        own = [{tuple(k for k, a in enumerate(index) if is_own(a, self.loop, self.bounds)) for index in places[name]} for name in made]
+        reads = {t.value for s in body for v in values(s) for t in walk(v) if t.op in ("load", "var")}
+        return not any(isinstance(s, Track) for s in body) and all(s.op == "sum" for s in shared) and not reads & sums \
+            and all(len(found) == 1 and () not in found for found in own)
 
     def of(self, body: Sequence[Statement]) -> tuple[Step, ...]:
         done: list[Step] = []

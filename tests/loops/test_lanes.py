@@ -4,6 +4,10 @@ import numpy as np
 import pytest
 
 import graphc as gc
+from graphc.loops.beside import Rows
+from graphc.loops.statements import Accumulate, Assign, For, Kernel, Store, load, var
+from graphc.scalar.symbols import Extent
+from graphc.scalar.term import Term
 
 RNG = np.random.default_rng(7)
 SIZES = ((7, 3), (1, 1), (131, 31), (67, 2), (5, 137), (0, 3))
@@ -128,3 +132,17 @@ def test_rows_that_read_one_another_stay_as_they_are():
     f = gc.compile(gc.Sum(gc.exp(x[i, j] - x[i, 0]) * gc.Sum(gc.exp(x[0, j]), j), i, j))
     a = RNG.normal(size=(11, 3))
     np.testing.assert_allclose(f(x=a)[0], (np.exp(a - a[:, :1]) * np.exp(a[0]).sum()).sum(), rtol=1e-12)
+
+
+def test_a_row_that_reads_what_another_stored_is_no_lane():
+    """No schedule makes such a loop: a[j, i] is stored, and a[i, j] read."""
+    i, j = (var(x, "int") for x in "ij")
+    n = Extent("n")
+
+    def steps(read):
+        stores = For("j", n, (Store("a", (j, i), load("x", (j, i), "float")),))
+        sums = For("j", n, (Accumulate("sum", var("s", "float"), load("a", read, "float")),))
+        loop = For("i", n, (Assign("s", Term("const", (), 0, "float")), stores, sums, Store("y", (i,), var("s", "float"))))
+        return Rows.columns(loop, Kernel("over_n", ("a", "x", "y"), (), (), (loop,), ()), str).steps({})
+    assert steps((j, i)) is not None
+    assert steps((i, j)) is None
