@@ -5,7 +5,10 @@ side keeps: log(sum(exp(x))) at 1000 is 1000 and not infinity. It runs before di
 of the good form; and again after, on what differentiation produced.
 
     wholes          inverse hyperbolic functions by logarithms, roots of quadratics: looked for before all others
-    sums            sums of exponentials: log-sum-exp, softmax, cross-entropy
+    elements        one element against the others: cross-entropy
+    bases           sums of powers of a number
+    sums            sums of exponentials over a dim: log-sum-exp, softmax
+    few             sums of two to four exponentials: log-add-exp, softplus
     softplus        where it underflows
     distributed     differences with such forms, written term by term
     logistic        the logistic function
@@ -40,7 +43,8 @@ from graphc.scalar.table import op
 
 __all__ = ["STABLE", "WHOLES", "stabilise"]
 
-fill("sums softplus distributed logistic exponentials special weights logarithms roots moments wholes")        # in order of preference
+# in order of preference
+fill("elements bases sums few softplus distributed logistic exponentials special weights logarithms roots moments wholes")
 
 
 def stabilise(roots: Sequence[Node]) -> list[Node]:

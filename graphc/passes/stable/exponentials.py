@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphc.passes.stable.sums import log_mean
+from graphc.passes.stable.few import log_mean
 from graphc.passes.stable.table import Sides, differentiated_as, row, rule
 from graphc.passes.subject import symbols
 from graphc.passes.unify import Match

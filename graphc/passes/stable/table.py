@@ -10,7 +10,7 @@ from graphc.passes.stable.needs import NEEDS
 from graphc.passes.unify import Match
 from graphc.scalar.table import at_kink, op
 
-__all__ = ["STABLE", "WHOLES", "Sides", "rule", "whole", "row", "differentiated_as", "limit", "positive", "root_of", "fill"]
+__all__ = ["STABLE", "WHOLES", "Sides", "rule", "whole", "row", "differentiated_as", "limit", "shift", "positive", "root_of", "fill"]
 
 STABLE, WHOLES = Rules(NEEDS), Rules(NEEDS)
 rule, whole = STABLE.rule, WHOLES.rule
@@ -31,6 +31,11 @@ def limit(formula: sp.Expr, x: Any) -> Any:
     """A formula of x0 that has a limit where it fails, as a function of the table, applied to x."""
     function = importlib.import_module("graphc.passes.removable").function_of(formula)
     return importlib.import_module("graphc.frontend.elementwise").elementwise(function, [x], function.row.name)
+
+
+def shift(x: Any, axes: tuple[int, ...]) -> Any:
+    """max x, held constant; loaded with the language, which stands above."""
+    return importlib.import_module("graphc.frontend.reduce").shift(x, axes)
 
 
 def positive(m: Match) -> bool:
