@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,10 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--largest", type=float, default=1e8, help="elements; 1e8 takes 1.2 GB")
     parser.add_argument("--busy", action="store_true", help="processor time of calls, too; on one thread, on a machine that others use")
     parser.add_argument("--write", action="store_true", help="put tables and pictures into docs/")
-    return parser.parse_args()
+    given = parser.parse_args()
+    if given.write and find_spec("matplotlib") is None:
+        parser.error("--write draws the curves with matplotlib: pip install -e '.[plots]'")
+    return given
 
 
 def everything(options: argparse.Namespace) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import graphc as gc
-from tests.benchmarks import functions, page, peers
+from tests.benchmarks import functions, page, peers, scaling
 from tests.benchmarks.floor import SIDE, Floor
 from tests.benchmarks.measure import agree, best, bounded, interleaved, leaves
 from tests.benchmarks.scaling import cliffs
@@ -58,6 +58,14 @@ def interpreted(w: Workload, arrays: dict[str, Any]) -> Any:
     if w.task != "gradient":
         return gc.evaluate(formula, **arrays)
     return gc.evaluate(formula, **arrays), {k: gc.evaluate(gc.grad(formula, k), **arrays) for k in w.wrt}
+
+
+def test_curves_that_cannot_be_drawn_are_refused_before_they_are_measured(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(scaling, "find_spec", lambda name: None)
+    monkeypatch.setattr("sys.argv", ["scaling", "--write"])
+    with pytest.raises(SystemExit):
+        scaling.main()
+    assert ".[plots]" in capsys.readouterr().err
 
 
 def test_what_is_wrong_is_found() -> None:
