@@ -16,7 +16,7 @@ __all__ = ["operations", "functions", "worth_keeping", "KEPT"]
 
 KEPT = 8
 _FREE = frozenset("const read index extent var load cast stop_gradient grouped checked".split())
-_ARITHMETIC = frozenset("""add sub mul div neg powi where lt le gt ge eq ne and_ or_ not_ abs sign relu maximum minimum""".split())
+_ARITHMETIC = frozenset("""add sub mul div neg powi where lt le gt ge eq ne and_ or_ not_ abs sign relu maximum minimum scaled""".split())
 
 
 def operations(term: Term) -> int:
