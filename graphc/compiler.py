@@ -14,11 +14,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from graphc.codegen.cpu import emit, is_compiled
-from graphc.errors import DifferentiationError, DimError, FormulaError, TargetError
+from graphc.errors import DifferentiationError, FormulaError, TargetError
 from graphc.frontend.derivatives import find_wrt, grad, parameters_of
-from graphc.frontend.elementwise import as_tensor, located
-from graphc.frontend.index import settle
-from graphc.frontend.tensor import Tensor, describe
+from graphc.frontend.elementwise import located
+from graphc.frontend.evaluate import as_output
+from graphc.frontend.tensor import Tensor
 from graphc.ir.bind import known_labels, label_bounds, signature
 from graphc.ir.build import X0
 from graphc.ir.formula import formula_of
@@ -290,23 +290,16 @@ def _label(w: Tensor) -> str:
 def _flatten(outputs: Any) -> tuple[Any, list[Tensor], list[str]]:
     """The structure of the outputs, the tensors, and the names wished for."""
     if isinstance(outputs, dict):
-        tensors = [_output(t) for t in outputs.values()]
+        tensors = [as_output(t, key) for key, t in outputs.items()]
         names = [k if isinstance(k, str) and k.isidentifier() else "" for k in outputs]
         shape: Any = {k: n for n, k in enumerate(outputs)}
     elif isinstance(outputs, list | tuple):
-        tensors, names = [_output(t) for t in outputs], [""] * len(outputs)
+        tensors, names = [as_output(t, k) for k, t in enumerate(outputs)], [""] * len(outputs)
         shape = type(outputs)(range(len(outputs))) if type(outputs) in (list, tuple) else list(range(len(outputs)))
     else:
-        return 0, [_output(outputs)], [""]
+        return 0, [as_output(outputs, "")], [""]
     if not tensors:
         raise located(FormulaError("compile needs at least one tensor"))
     return shape, tensors, names
-
-
-def _output(value: Any) -> Tensor:
-    t = settle(as_tensor(value, "output"))
-    if t.free:
-        raise located(DimError(f"{describe(t)} has the free indices ({', '.join(t.free)}); reduce them (gc.Sum) or make axes of them (gc.array)"))
-    return t
 
 

@@ -234,3 +234,13 @@ def test_bfloat16_tensors_are_refused_by_name():
     torch = pytest.importorskip("torch", reason="torch is not installed")
     with pytest.raises(gc.BindingError, match=r"x\[n\] needs an array, given Tensor: .*BFloat16"):
         gc.compile(gc.sum(gc.param("x", "n") ** 2))(x=torch.ones(3, dtype=torch.bfloat16))
+
+
+@pytest.mark.parametrize("how", [gc.compile, gc.evaluate])
+def test_outputs_within_outputs_are_refused_by_name(how):
+    x = gc.param("x", "n")
+    L = gc.sum(x**2)
+    with pytest.raises(gc.FormulaError, match=r"output 'g' is a list of tensors; give each a name or a place of its own"):
+        how({"L": L, "g": [gc.grad(L, x)]})
+    with pytest.raises(gc.FormulaError, match=r"output 1 is a dict of tensors"):
+        how([L, {"g": gc.grad(L, x)}])

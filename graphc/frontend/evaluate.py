@@ -6,15 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from graphc.errors import DimError
+from graphc.errors import DimError, FormulaError
 from graphc.frontend.elementwise import as_tensor, located
 from graphc.frontend.index import settle
-from graphc.frontend.tensor import describe
+from graphc.frontend.tensor import Tensor, describe
 from graphc.ir.bind import Binder
 from graphc.ir.interpret import interpret
 from graphc.ir.walk import inputs_of
 
-__all__ = ["evaluate"]
+__all__ = ["evaluate", "as_output"]
 
 
 def evaluate(outputs: Any, /, digits: int | None = None, **inputs: Any) -> Any:
@@ -27,21 +27,31 @@ def evaluate(outputs: Any, /, digits: int | None = None, **inputs: Any) -> Any:
     >>> float(gc.evaluate(gc.sum(x**2), x=[1.0, 2.0]))
     5.0
     """
-    if isinstance(outputs, dict):
-        return dict(zip(outputs, evaluate(list(outputs.values()), digits=digits, **inputs), strict=True))
-    single = not isinstance(outputs, list | tuple)
-    tensors = [settle(as_tensor(t)) for t in ([outputs] if single else outputs)]
-    for t in tensors:
-        if t.free:
-            raise located(DimError(f"{describe(t)} has the free indices ({', '.join(t.free)}); reduce them (gc.Sum) or make axes of them (gc.array)"))
+    many = outputs if isinstance(outputs, dict) else dict(enumerate(outputs)) if isinstance(outputs, list | tuple) else {"": outputs}
+    tensors = [as_output(t, key) for key, t in many.items()]
     roots = [t.node for t in tensors]
     bound = Binder(inputs_of(roots), roots).bind(inputs)
     values = interpret(roots, bound.arrays, bound.extents, bound.dtype, digits)
     results = [_result(values[t.node]) for t in tensors]
-    return results[0] if single else results
+    if isinstance(outputs, dict):
+        return dict(zip(outputs, results, strict=True))
+    return results if isinstance(outputs, list | tuple) else results[0]
+
+
+def as_output(value: Any, key: Any) -> Tensor:
+    """A tensor that is computed, the output of that key of a dict or place in a list."""
+    if not isinstance(value, Tensor) and _has_tensors(value):
+        raise located(FormulaError(f"output {key!r} is a {type(value).__name__} of tensors; give each a name or a place of its own"))
+    t = settle(as_tensor(value, "output"))
+    if t.free:
+        raise located(DimError(f"{describe(t)} has the free indices ({', '.join(t.free)}); reduce them (gc.Sum) or make axes of them (gc.array)"))
+    return t
 
 
 def _result(value: np.ndarray) -> Any:
     return value[()] if value.ndim == 0 else np.array(value)
 
 
+def _has_tensors(value: Any) -> bool:
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
+    return isinstance(value, Tensor) or any(map(_has_tensors, inside))
