@@ -244,3 +244,9 @@ def test_outputs_within_outputs_are_refused_by_name(how):
         how({"L": L, "g": [gc.grad(L, x)]})
     with pytest.raises(gc.FormulaError, match=r"output 1 is a dict of tensors"):
         how([L, {"g": gc.grad(L, x)}])
+
+
+@pytest.mark.parametrize("how", [gc.evaluate, lambda outputs, **given: gc.compile(outputs)(**given)])
+def test_positions_in_columns_that_are_none(how):
+    x = gc.tensor("x", "n d")
+    assert how(gc.argmax(x, axis=0), x=np.zeros((5, 0))).shape == (0,)

@@ -8,6 +8,7 @@ A read outside its operand takes the nearest element: the body must not select i
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -141,7 +142,7 @@ class Machine:
     def reduce(self, node: Comprehension, values: np.ndarray, rank: int) -> np.ndarray:
         axes = tuple(range(rank, values.ndim))
         if node.reduce in ("argmax", "argmin"):
-            flat = values.reshape(*values.shape[:rank], -1)
+            flat = values.reshape(*values.shape[:rank], math.prod(values.shape[rank:]))
             return np.asarray(getattr(np, node.reduce)(flat, axis=-1), dtype=np.int64)
         if node.dtype == "int" and values.dtype == np.bool_:
             values = values.astype(np.int64)
