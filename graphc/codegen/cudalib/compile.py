@@ -22,10 +22,10 @@ from typing import Any
 import numpy as np
 
 from graphc.codegen.cudalib.contract import fused
-from graphc.codegen.cudalib.halves import HALVES, Halves
 from graphc.codegen.cudalib.lowering import without_device
 from graphc.codegen.cudalib.toolkit import tool
 from graphc.errors import TargetError
+from graphc.loops.device.stored import HALVES
 
 __all__ = ["Ptx", "compile", "argument_type"]
 
@@ -77,6 +77,7 @@ def compile(function: Callable[..., Any], arguments: Sequence[str], cc: tuple[in
 
 def _type(kinds: Any, name: str) -> Any:
     if name.rstrip("*") in HALVES:
+        from graphc.codegen.cudalib.halves import Halves  # which makes types of numba-cuda
         return Halves(name.rstrip("*"))
     kind = getattr(kinds, {"bool": "boolean", "bool*": "uint8"}.get(name, name.rstrip("*")))          # a bit of an array is a byte
     return kinds.CPointer(kind) if name.endswith("*") else kind
