@@ -161,11 +161,15 @@ class _RightSide:
         assert isinstance(node, Comprehension)
         parts = [self.value(r.operand, t) for r, t in zip(node.reads, tags_of(node, tags), strict=True)]
         s = compose(self.sized(node.body).xreplace(self.loops(node, tags)), parts, share=True)
-        if self.rule.pointwise or node not in self.rule.kept:
+        if self.rule.pointwise or node not in self.rule.kept and not self.is_narrow(s):
             return s
         bound = [e for size in node.over for e in self.over(str(size))]
         origin = Origin(node.origin.op, self.node.origin.file, self.node.origin.line, node.origin.hint)
         return self.built(s, bound, node.reduce, origin)
+
+    def is_narrow(self, s: Subject) -> bool:
+        """Whether a value is the same along axes of what matched, and worth computing once: 1 / |b[j]| in a[i] . b[j] / (|a[i]| |b[j]|)."""
+        return not s.expr.is_Atom and bool(s.expr.atoms(sp.Function)) and symbols(s) < set(self.node.ranges)
 
     def loops(self, node: Comprehension, tags: tuple[str | None, ...]) -> dict[sp.Symbol, sp.Expr]:
         """The indices of a pattern's node that lie along reduced dims, in terms of the match."""

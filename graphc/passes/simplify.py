@@ -8,6 +8,7 @@ r"""simplify: algebra on the finished graph, mostly on what differentiation leav
     a * (b * x)                           = (a * b) * x     for numbers and extents a and b
     sum over j of f, when f has no j      = size(j) * f
     sum over j of where(i == 0, f(j), 0)  = where(i == 0, sum over j of f(j), 0)    computed once, not for each i
+    sum over k of A[i,k] * B[j,k]         = A B',  A B + C B = (A + C) B           (passes.products)
 
 Nothing here loses a NaN: 0 * x stays. Constants were written into bodies when they were built, so x * 1 and x + 0 are gone.
 """
@@ -26,6 +27,7 @@ from graphc.ir.verify import law
 from graphc.passes.canonical import sweep
 from graphc.passes.conditions import truth
 from graphc.passes.guards import conjuncts
+from graphc.passes.products import found_product, one_product
 from graphc.passes.subject import enter
 from graphc.scalar.derivative import is_where
 from graphc.scalar.symbols import INF, AxisIndex, OverIndex, Placeholder, axis_index, over_index
@@ -39,7 +41,7 @@ _BOUNDED = tuple(op(name) for name in ("sigmoid", "tanh", "arctan", "erf", "erfc
 
 def simplify(roots: Sequence[Node]) -> list[Node]:
     """The graph with the algebra done."""
-    return sweep(roots, (_body, _unguarded, _one_scale, _independent_sum, _selected_sum))
+    return sweep(roots, (_body, _unguarded, _one_scale, _independent_sum, _selected_sum, found_product, one_product))
 
 
 @law("simplify", "no stop_gradient and no choice at a kink is left")

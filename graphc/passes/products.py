@@ -1,0 +1,155 @@
+r"""Matrix products found, and one where two share a factor:
+
+    sum over k of f, f[i,j,k] = A[i,k] * B[j,k]    is A B'
+    A B + C B                                      = (A + C) B
+
+the latter where a row of A + C needs no more than that row of A and of C. C may be A transposed, as in the gradient of any function of a Gram matrix K = F F':
+
+    d/dF sum f(K) = R F + R' F,  R = f'(K)
+
+because R' is computed over K itself, which is its own transpose; so tiles of rows stay tiles, and the two products are one.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
+from typing import NamedTuple
+
+import sympy as sp
+
+from graphc.ir.access import rewrite, symbols_of
+from graphc.ir.build import comprehension, plain
+from graphc.ir.classify import classify, product_operands
+from graphc.ir.nodes import Comprehension, Input, Node, Read
+from graphc.ir.walk import topological
+from graphc.passes.subject import enter
+from graphc.scalar.symbols import OverIndex, Placeholder, axis_index, placeholder
+
+__all__ = ["found_product", "one_product"]
+
+ONE = sp.Integer(1)
+Swap = Mapping[sp.Symbol, sp.Symbol]
+
+
+def found_product(node: Comprehension) -> Comprehension:
+    """A sum of an outer product's elements, each factor of which has an axis that the other has not, as the matrix product."""
+    inner = enter(node.reads[0]) if node.reduce == "sum" and node.body == placeholder(0) else None
+    if inner is None or len(inner.reads) != 2 or inner.expr != placeholder(0)*placeholder(1):
+        return node
+    one, two = (rewrite(r, inner.place) for r in inner.reads)
+    product = comprehension(node.axes, node.over, "sum", inner.expr, [one, two], node.origin, node.dtype)
+    kept = [set(r.index) & {axis_index(k) for k in range(len(node.axes))} for r in (one, two)]
+    return product if product_operands(product) and kept[0] - kept[1] and kept[1] - kept[0] else node
+
+
+class Term(NamedTuple):
+    """coefficient * (sum over j of factor * other), in the indices of the map that adds it."""
+
+    coefficient: sp.Expr
+    product: Comprehension
+    reads: tuple[Read, ...]
+
+
+def one_product(node: Comprehension) -> Comprehension:
+    """A map that adds two products with a common factor, as one that adds their sum."""
+    if node.reduce is not None or not isinstance(node.body, sp.Add):
+        return node
+    terms = [t for e in node.body.args if (t := _term(e, node)) is not None]
+    for one, two in combinations(terms, 2):
+        for common in one[1].reads:
+            if (joined := _joined(one[1], two[1], common, node)) is not None:
+                rest = node.body - one[0] - two[0]
+                if rest == 0:
+                    return joined
+                return comprehension(node.axes, (), None, rest + placeholder(len(node.reads)), [*node.reads, plain(joined)], node.origin, node.dtype)
+    return node
+
+
+def _term(e: sp.Expr, node: Comprehension) -> tuple[sp.Expr, Term] | None:
+    """A term of a sum that is a multiple of a product of two factors, which only it reads."""
+    found = [s for s in e.free_symbols if isinstance(s, Placeholder)]
+    if len(found) != 1 or (e / found[0]).free_symbols & {*node.ranges, found[0]} or (node.body - e).has(found[0]):
+        return None
+    read = node.reads[int(found[0].name[1:])]
+    product = read.operand
+    if not isinstance(product, Comprehension) or len(product_operands(product) or ()) != 2 or set(read.index) != set(node.ranges):
+        return None
+    place = {axis_index(k): i for k, i in enumerate(read.index)}
+    return e, Term(e / found[0], product, tuple(rewrite(r, place) for r in product.reads))
+
+
+def _joined(one: Term, two: Term, common: Read, node: Comprehension) -> Comprehension | None:
+    """(a*A + c*C) B, if A and C stand over the same indices and B brings another."""
+    if one.product.over != two.product.over or common not in two.reads:
+        return None
+    (a,), (c,) = ([r for r in t.reads if r != common] or [common] for t in (one, two))
+    if set(a.index) != set(c.index) or all(i in a.index or size == ONE for i, size in node.ranges.items()):
+        return None
+    sizes = node.ranges | {k: size for k, size in one.product.ranges.items() if isinstance(k, OverIndex)}
+    whole = _side_by_side(a, c)
+    if whole is None:
+        return None
+    axes = [sizes[i] for i in a.index]
+    weights = comprehension(axes, (), None, one.coefficient*placeholder(0) + two.coefficient*placeholder(1), [plain(a.operand), plain(whole)],
+                            one.product.origin, "float")
+    return comprehension(node.axes, one.product.over, "sum", placeholder(0)*placeholder(1), [Read(weights, a.index), common], node.origin, "float")
+
+
+def _side_by_side(a: Read, c: Read) -> Node | None:
+    """C in the order of A's indices; None where that needs other rows of what is computed."""
+    if a.index == c.index:
+        return c.operand
+    differ = [k for k, (i, j) in enumerate(zip(a.index, c.index, strict=True)) if i != j]
+    if len(differ) != 2:
+        return None
+    p, q = map(axis_index, differ)
+    return _turned(c.operand, {p: q, q: p})
+
+
+def _turned(node: Node, swap: Swap) -> Node | None:
+    """The transpose over two axes, computed from what the node is computed from."""
+    if isinstance(node, Input):
+        return _transpose(node, swap, placeholder(0), [rewrite(plain(node), swap)])
+    assert isinstance(node, Comprehension)
+    if _is_own_transpose(node, swap):
+        return node
+    if node.reduce is not None or classify(node) == "gather":
+        return None
+    reads = [r for r in _turned_reads(node, swap) if r is not None]
+    if len(reads) < len(node.reads):
+        return None
+    return _transpose(node, swap, node.body.xreplace(dict(swap)), reads)
+
+
+def _transpose(node: Node, swap: Swap, body: sp.Expr, reads: Sequence[Read]) -> Node:
+    sizes = dict(zip(plain(node).index, node.dims, strict=True))
+    return comprehension([sizes[swap.get(i, i)] for i in sizes], (), None, body, reads, node.origin, node.dtype)
+
+
+def _turned_reads(node: Comprehension, swap: Swap) -> Iterator[Read | None]:
+    for read in node.reads:
+        turned = rewrite(read, swap)
+        if not set(swap) <= symbols_of(read):
+            yield turned if not turned.index or not _products_below(read.operand) else None
+        elif read == plain(read.operand) and not isinstance(read.operand, Input):
+            whole = _turned(read.operand, swap)
+            yield None if whole is None else plain(whole)
+        else:
+            yield turned if isinstance(read.operand, Input) or turned == plain(read.operand) else None
+
+
+def _is_own_transpose(node: Node, swap: Swap) -> bool:
+    """Products and sums of products: F[i,d] * F[j,d] with i and j exchanged has the factors that it had."""
+    if not isinstance(node, Comprehension) or node.reduce not in (None, "sum"):
+        return False
+    if node.body == placeholder(0):
+        read = node.reads[0]
+        return read.index[:len(node.axes)] == plain(node).index and _is_own_transpose(read.operand, swap)
+    factors = sp.Mul(*(placeholder(k) for k in range(len(node.reads))))
+    return node.body == factors and Counter(node.reads) == Counter(rewrite(r, swap) for r in node.reads)
+
+
+def _products_below(node: Node) -> bool:
+    return any(isinstance(o, Comprehension) and product_operands(o) for o in topological([node]))
