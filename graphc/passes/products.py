@@ -3,9 +3,9 @@ r"""Matrix products found, and one where two share a factor:
     sum over k of f, f[i,j,k] = A[i,k] * B[j,k]    is A B'
     A B + C B                                      = (A + C) B
 
-the latter where a row of A + C needs no more than that row of A and of C. C may be A transposed, as in the gradient of any function of a Gram matrix K = F F':
+the latter where a row of A + C needs no more than that row of A and of C. C may be A transposed, as in the gradient of functions of a Gram matrix:
 
-    d/dF sum f(K) = R F + R' F,  R = f'(K)
+    d/dF sum f(K) = R F + R' F,  K = F F',  R = f'(K)
 
 because R' is computed over K itself, which is its own transpose; so tiles of rows stay tiles, and the two products are one.
 """
@@ -13,7 +13,7 @@ because R' is computed over K itself, which is its own transpose; so tiles of ro
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from itertools import combinations
 from typing import NamedTuple
 
@@ -22,7 +22,7 @@ import sympy as sp
 from graphc.ir.access import rewrite, symbols_of
 from graphc.ir.build import comprehension, plain
 from graphc.ir.classify import classify, product_operands
-from graphc.ir.nodes import Comprehension, Input, Node, Read
+from graphc.ir.nodes import Comprehension, Input, Node, Read, Scatter
 from graphc.ir.walk import topological
 from graphc.passes.subject import enter
 from graphc.scalar.symbols import OverIndex, Placeholder, axis_index, placeholder
@@ -109,10 +109,10 @@ def _side_by_side(a: Read, c: Read) -> Node | None:
 
 
 def _turned(node: Node, swap: Swap) -> Node | None:
-    """The transpose over two axes, computed from what the node is computed from."""
-    if isinstance(node, Input):
-        return _transpose(node, swap, placeholder(0), [rewrite(plain(node), swap)])
-    assert isinstance(node, Comprehension)
+    """The transpose over two axes, computed from what the node is computed from, if none of that is read down its columns, which would cost more
+    than a product with few columns."""
+    if isinstance(node, Input | Scatter):
+        return None
     if _is_own_transpose(node, swap):
         return node
     if node.reduce is not None or classify(node) == "gather":
@@ -120,12 +120,8 @@ def _turned(node: Node, swap: Swap) -> Node | None:
     reads = [r for r in _turned_reads(node, swap) if r is not None]
     if len(reads) < len(node.reads):
         return None
-    return _transpose(node, swap, node.body.xreplace(dict(swap)), reads)
-
-
-def _transpose(node: Node, swap: Swap, body: sp.Expr, reads: Sequence[Read]) -> Node:
-    sizes = dict(zip(plain(node).index, node.dims, strict=True))
-    return comprehension([sizes[swap.get(i, i)] for i in sizes], (), None, body, reads, node.origin, node.dtype)
+    axes = [node.ranges[swap.get(i, i)] for i in node.ranges]
+    return comprehension(axes, (), None, node.body.xreplace(dict(swap)), reads, node.origin, node.dtype)
 
 
 def _turned_reads(node: Comprehension, swap: Swap) -> Iterator[Read | None]:
@@ -133,11 +129,11 @@ def _turned_reads(node: Comprehension, swap: Swap) -> Iterator[Read | None]:
         turned = rewrite(read, swap)
         if not set(swap) <= symbols_of(read):
             yield turned if not turned.index or not _products_below(read.operand) else None
-        elif read == plain(read.operand) and not isinstance(read.operand, Input):
+        elif read == plain(read.operand):
             whole = _turned(read.operand, swap)
             yield None if whole is None else plain(whole)
         else:
-            yield turned if isinstance(read.operand, Input) or turned == plain(read.operand) else None
+            yield turned if turned == plain(read.operand) else None
 
 
 def _is_own_transpose(node: Node, swap: Swap) -> bool:
