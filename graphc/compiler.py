@@ -31,6 +31,7 @@ from graphc.loops.cost import show_cost
 from graphc.loops.lower import lower, lower_for_device
 from graphc.loops.names import RESERVED
 from graphc.loops.statements import Call, HostProgram
+from graphc.loops.ways import Way, Ways, are_few
 from graphc.passes.canonical import canonicalise
 from graphc.passes.cse import share
 from graphc.passes.simplify import simplify
@@ -123,6 +124,16 @@ class Compilation:
     def across(self) -> HostProgram | None:
         return self.lowered(self.planned(across=True), "across_") if self.few and is_compiled(self.loops) else None
 
+    @cached_property
+    def ways(self) -> tuple[Ways, ...]:
+        """Those of the loops along features, and of those across points where there are some."""
+        return tuple(Ways(p) for p in (self.loops, self.across) if p is not None)
+
+    def way(self, sizes: Mapping[str, int]) -> Way:
+        """What a call of these sizes takes."""
+        across = self.across is not None and are_few(self.few, sizes)
+        return Way(across, self.ways[across].holding(sizes))
+
     def lowered(self, schedule: list[Item], kernels: str = "over_") -> HostProgram:
         return lower(schedule, self.inputs, self.graph, self.node_names, *self.notes(), kernels)
 
@@ -175,14 +186,15 @@ class Compilation:
         meaning |= {n: meaning[m] for m, n in as_written.items()}
         return meaning, checked
 
-    def source(self, dtype: str) -> Source:
-        """The module's text and what is to know for calling it."""
+    def source(self, kind: tuple[str, Way]) -> Source:
+        """The module's text, for a dtype and a way, and what is to know for calling it."""
+        dtype, way = kind
+        program = self.ways[way.across].decided(way.short)
         labels = [(self.node_names[x.input], x.below, x.others) for x in label_bounds(self.inputs, self.graph) if x.compiled]
-        ways = [p for p in (self.loops, self.across) if p is not None]
-        calls = [s for p in ways for s in p.body if isinstance(s, Call) and s.split is not None]
+        calls = [s for s in program.body if isinstance(s, Call) and s.split is not None]
         kernels = {s.kernel.name: s.kernel.split for s in calls}
-        text = emit(self.loops, self.title(), dtype, labels, self.across, self.few)
-        return Source(text, self.unseen(self.loops), kernels, tuple(s.split for s in calls), is_compiled(self.loops))   # type: ignore[arg-type, misc]
+        text = emit(program, self.title(), dtype, labels)
+        return Source(text, self.unseen(program), kernels, tuple(s.split for s in calls), is_compiled(program))   # type: ignore[arg-type, misc]
 
     def title(self) -> str:
         """The formulas and declarations that open the module."""
@@ -204,7 +216,7 @@ class Compilation:
         if self.across is not None:
             parts.append(f"== schedule for few features ==\n{show_plan(self.planned(across=True), self.node_names)}")
         parts.append(f"== cost ==\n{show_cost(self.loops, self.schedule, self.node_names)}")
-        parts.append(f"== source ==\n{self.source('float64').text}")
+        parts.append(f"== source ==\n{self.source(('float64', Way())).text}")
         return "\n\n".join(parts)
 
     def explain_cuda(self) -> str:
@@ -267,7 +279,7 @@ def compile(outputs: Any, wrt: Any = None, *, dtype: str | None = None, target: 
     given = compilation.inputs, compilation.graph, tensors, Structure(shape)
     if target == "cuda":
         return _for_cuda(compilation, given, dtype, device, capture)
-    return CpuProgram(*given, compilation.source, compilation.explain, dtype)
+    return CpuProgram(*given, compilation.source, compilation.explain, dtype, way_of=compilation.way)
 
 
 def _for_cuda(compilation: Compilation, given: tuple[Any, ...], dtype: str | None, device: int | str | None, capture: bool) -> Program:

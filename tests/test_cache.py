@@ -4,6 +4,7 @@ import os
 import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +54,7 @@ def test_two_processes_at_once(tmp_path):
 def test_what_a_killed_process_leaves_behind_is_harmless(tmp_path):
     process = start(tmp_path)
     while not list(tmp_path.glob("kernels_*.py")) and process.poll() is None:
-        pass
+        time.sleep(0.002)
     process.kill()
     process.communicate()
     (tmp_path / ".kernels_dead.tmp").write_text("half a mod")

@@ -10,6 +10,10 @@ from graphc.ir.bind import Binder
 from graphc.ir.interpret import interpret
 from graphc.ir.walk import inputs_of
 
+# Modules in float32 have the same text but for a type: these have every function and every kind of loop that the others have.
+IN_FLOAT32 = """scalars dpo by_numpy list_mle beta_function running_totals student_t positions logistic_regression gaussian_crps choices wing total_variation
+                embedding ridge_and_lasso vae_divergence cox entropy quadratic_forms multilayer""".split()
+
 
 def arrays_for(loss, dtype=np.float64):
     names = [i.name for i in inputs_of([loss.node])]
@@ -33,6 +37,8 @@ def test_compiled_value_and_gradients(name):
     outputs = gc.evaluate([loss, *gradients.values()], **data)[1:]
     for got, wanted in zip(grads.values(), outputs, strict=True):
         close(got, wanted, 1e-11)
+    if name not in IN_FLOAT32:
+        return
     value32, grads32 = program(**arrays_for(loss, np.float32))
     close(value32, value, 2e-5)
     for k in grads:

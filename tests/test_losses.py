@@ -203,7 +203,10 @@ def close(ours, theirs, dtype, what=""):
 @pytest.mark.parametrize("dtype", TOLERANCE, ids=lambda d: d.__name__)
 @pytest.mark.parametrize("name, reference, inputs, every", CASES)
 def test_value_and_gradients_are_torch_s(name, reference, inputs, every, dtype):
-    """With all options of a row in one program, which compiles in half the time."""
+    """With all options of a row in one program, which compiles in half the time. In float32, whose modules have the same text but for a type, the first
+    and the last will do."""
+    if dtype is np.float32:
+        every = every[:1] + every[1:][-1:]
     tensors, arrays = make(inputs, dtype)
     losses = [getattr(gc.losses, name)(**tensors, **options) for options in every]
     skip = [n for n in inputs if (name, n) in WITHOUT_TORCH_DERIVATIVE]

@@ -8,6 +8,7 @@ import pytest
 import scipy.special
 
 import graphc as gc
+from graphc.loops.ways import Way
 from graphc.runtime import host
 from graphc.runtime.threads import Helpers, combined, in_parts
 
@@ -74,7 +75,7 @@ def test_sections_of_a_long_program_run_in_parts(always_in_parts, monkeypatch):
 
 def test_kernels_of_rows_run_in_parts(always_in_parts):
     """All of the formulas but the column sums, whose rows add to the same places."""
-    found = {name for name, L in FORMULAS.items() if gc.compile(L)._source_of("float64").calls}
+    found = {name for name, L in FORMULAS.items() if gc.compile(L)._source_of(("float64", Way())).calls}
     assert found >= {"sum", "rows", "pairs", "row number", "two sums"}
 
 
@@ -100,7 +101,7 @@ def test_numbers_are_taken_in_every_form(always_in_parts):
             for value, _ in (f(**data), f(**data), f.bind(**data)()):
                 assert value.dtype == np.float32
                 np.testing.assert_allclose(value, expected, rtol=1e-6)
-    kernel = f._load("float32")._in_parts._run.__globals__["over_n"].kernel
+    kernel = f._load(*f._last)._in_parts._run.__globals__["over_n"].kernel
     assert len(kernel.signatures) == 1
 
 

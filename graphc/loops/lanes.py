@@ -8,7 +8,7 @@ r"""Lanes: rows are worked on side by side, so that vectors run across rows.
 
 Columns: where a row's elements are far apart in memory and rows are next to one another, as in batch normalisation, x[j, i] of the block's rows is a
 vector as it stands. Short rows: a row of ten classes leaves no vector full, so the rows of a block are copied to x_T[j, i] first, and results back at
-the end; that pays below SHORT elements, and a kernel has both ways where only a call tells. Rows of scratch have a place for each row of the block.
+the end; that pays below SHORT elements, which a call decides (graphc.loops.ways). Rows of scratch have a place for each row of the block.
 """
 
 from __future__ import annotations
@@ -81,11 +81,11 @@ class _Lanes:
         made += [self.widened(Allocate(name, self.arrays[name][0][1:], self.arrays[name][1]), rows.copied(name)) for name in rows.whole]
         beside: tuple[Statement, ...] = (self.width([self.count(loop)]), *made, blocks)
         before: list[Statement] = [s for s in self.kernel.body[:-1] if s not in scratch]
-        symbolic = [self.size(e) for e in extents if not e.is_Integer]
+        symbolic = tuple(e for e in extents if not e.is_Integer)
         if not symbolic:
             return replace(self.kernel, body=(*before, *beside))
-        test = Term("lt", (reduce(lambda a, b: _whole("maximum", a, b), symbolic), Term("const", (), SHORT, "int")), None, "bool")
-        return replace(self.kernel, body=(*before, Short(loop, test, beside, tuple(s for s in other.body if s not in before))))
+        test = Term("lt", (reduce(lambda a, b: _whole("maximum", a, b), map(self.size, symbolic)), Term("const", (), SHORT, "int")), None, "bool")
+        return replace(self.kernel, body=(*before, Short(loop, symbolic, test, beside, tuple(s for s in other.body if s not in before))))
 
     def blocks(self, rows: Rows) -> Blocks | None:
         steps = rows.steps(self.arrays)

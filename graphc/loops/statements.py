@@ -105,7 +105,8 @@ class Around:
 @dataclass(frozen=True)
 class Flat:
     """A step of a block that stores a function: for each row the loops `body`, or the loops `arguments`, name[index, j] =
-    function(name[index, j]) for all elements, and the loops `sums`. Without an index, the array has one row for each of the block's."""
+    function(name[index, j]) for all elements, and the loops `sums`. Without an index, the array has one row for each of the block's. `short` chooses
+    the loops over all elements; None leaves it to the kernel."""
 
     body: tuple[Statement, ...]
     arguments: tuple[Statement, ...]
@@ -115,6 +116,12 @@ class Flat:
     function: str
     reads: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
+    short: bool | None = None
+
+    @property
+    def width(self) -> Size:
+        """The elements of a row."""
+        return self.arguments[0].extent                                    # type: ignore[union-attr]
 
 
 @dataclass(frozen=True)
@@ -137,9 +144,11 @@ class Blocks:
 
 @dataclass(frozen=True)
 class Short:
-    """A loop over rows in one of two ways: `beside`, if the test says that they are short, or `along` (see graphc.loops.lanes)."""
+    """A loop over rows in one of two ways: `beside`, if the `extents` are short, as a test in the kernel says where nothing else does, or `along`
+    (see graphc.loops.lanes, ways)."""
 
     loop: For
+    extents: tuple[Size, ...]
     test: Term
     beside: tuple[Statement, ...]
     along: tuple[Statement, ...]

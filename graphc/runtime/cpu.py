@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 from graphc.errors import BindingTypeError
 from graphc.ir.bind import signature
 from graphc.ir.nodes import Input
+from graphc.loops.ways import Way
 from graphc.runtime.bound import BoundCall
 from graphc.runtime.calls import Calls, owned
 from graphc.runtime.load import Loaded
@@ -24,16 +25,18 @@ __all__ = ["CpuProgram"]
 class CpuProgram(Program):
     """A Program whose kernels Numba compiled for this processor."""
 
-    def __init__(self, *given: Any, **named: Any):
+    def __init__(self, *given: Any, way_of: Callable[[Mapping[str, int]], Way], **named: Any):
         super().__init__(*given, **named)
-        self._loaded: dict[str, Loaded] = {}
+        self._way_of = way_of
+        self._last = self._last, Way()
+        self._loaded: dict[tuple[str, Way], Loaded] = {}
         self._lock = threading.Lock()
         self._calls = Calls([len(i.dims) for i in self._inputs], [len(r.dims) for r in self._roots], self._structure)
 
     @property
     def path(self) -> Path:
         """The file of the generated module."""
-        return self._load(self._last).path
+        return self._load(*self._last).path
 
     def __call__(self, *args: Any, out: Any = None, **inputs: Any) -> Any:
         values: Any = None
@@ -46,7 +49,7 @@ class CpuProgram(Program):
             pass
         if plan is None:
             plan, values = self._check(self._named(args, inputs), values or ())
-        self._last = plan.dtype
+        self._last = plan.module
         try:
             if out is None:
                 return plan.fresh(*values)
@@ -88,14 +91,15 @@ class CpuProgram(Program):
     def _check(self, named: Mapping[str, Any], values: Sequence[Any] = ()) -> tuple[Plan, Sequence[Any]]:
         bound = self._binder.bind(named, labels=False)
         dtype = self._dtype or bound.dtype.name
-        loaded = self._load(dtype)
+        way = self._way_of(bound.extents)
+        loaded = self._load(dtype, way)
         used = [_argument(i, bound.arrays[i], dtype) for i in self._inputs]
         points = tuple(k for k, i in enumerate(self._inputs) if not i.dims and _is_no_number(i, named[i.name]))
         results = self._results(bound, dtype)
         run, extra = loaded.runner(bound.extents), tuple(bound.extents[name] for name in loaded.extents)
         fresh, into = self._calls.plan(run, results, extra, points, run is loaded.run)
         arrays = [(u, v) for i, u, v in zip(self._inputs, used, values or used, strict=True) if i.dims]
-        plan = Plan(run, dtype, results, extra, points, fresh, into if all(u.flags.num == owned(u.shape) for u, _ in arrays) else None)
+        plan = Plan(run, (dtype, way), results, extra, points, fresh, into if all(u.flags.num == owned(u.shape) for u, _ in arrays) else None)
         if all(u is v for u, v in arrays) and len(values) == len(used):
             try:
                 self._keep(self._calls.signature(*values), plan)
@@ -103,12 +107,12 @@ class CpuProgram(Program):
                 pass
         return plan, used
 
-    def _load(self, dtype: str) -> Loaded:
-        if dtype not in self._loaded:
+    def _load(self, dtype: str, way: Way) -> Loaded:
+        if (dtype, way) not in self._loaded:
             with self._lock:
-                if dtype not in self._loaded:
-                    self._loaded[dtype] = Loaded(self._source_of(dtype), dtype)
-        return self._loaded[dtype]
+                if (dtype, way) not in self._loaded:
+                    self._loaded[dtype, way] = Loaded(self._source_of((dtype, way)), dtype)
+        return self._loaded[dtype, way]
 
 
 def _is_no_number(i: Input, given: Any) -> bool:

@@ -15,6 +15,7 @@ from numpy import empty, may_share_memory, ndarray
 from numpy.lib.array_utils import byte_bounds
 
 from graphc.errors import BindingError, BindingTypeError
+from graphc.loops.ways import Way
 
 __all__ = ["Plan", "NUMBERS", "point", "keep_blocks_apart"]
 
@@ -34,7 +35,7 @@ class Plan:
     there is no `into` where an input does not own its memory."""
 
     run: Callable[..., Any]
-    dtype: str
+    module: tuple[str, Way]
     results: tuple[tuple[tuple[int, ...], np.dtype], ...]
     extra: tuple[int, ...]
     points: tuple[int, ...]

@@ -31,7 +31,8 @@ class Program(ABC):
 
     Inputs are arrays, numbers or nested lists, by name or in the order of `f.inputs`; they are never modified. Results are NumPy arrays, and
     NumPy scalars where a result has no axes; float32 or float64 as the inputs are. `out=` takes C-contiguous arrays to write into, in
-    the structure of the result, with None for those to allocate. Sizes may change from call to call without compiling again.
+    the structure of the result, with None for those to allocate. Sizes may change from call to call, and compile nothing but what short
+    rows, long rows or few features need, when the first call has them (see graphc.loops.ways).
     C-contiguous arrays of one dtype (int64 for labels) cost least; `f.bind(...)` checks them once for many calls. A program for CUDA
     takes and returns arrays of the device (see graphc.runtime.cuda.program.CudaProgram).
 
@@ -68,7 +69,7 @@ class Program(ABC):
 
     @property
     def source(self) -> str:
-        """The generated module, for the dtype of the last call (float64 before the first)."""
+        """The generated module, for the dtype and sizes like those of the last call (float64 and long rows before the first)."""
         return self._source_of(self._last).text
 
     @property

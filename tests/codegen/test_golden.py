@@ -40,10 +40,12 @@ def products():
 MODULES = {f.__name__: f for f in (ridge_and_lasso, cross_entropy, rbf, products)}
 
 
-@pytest.mark.parametrize("name", MODULES)
-def test_module(name):
-    source = gc.compile(MODULES[name](), dtype="float32").source
-    path = GOLDEN / f"{name}.py.txt"
+@pytest.mark.parametrize("name, sizes", [*((name, None) for name in MODULES), ("cross_entropy", {"n": 7, "c": 3}), ("rbf", {"n": 7, "m": 1103, "d": 3})])
+def test_module(name, sizes):
+    """Before the first call, and as a call of few classes or few features has it."""
+    program = gc.compile(MODULES[name](), dtype="float32")
+    source = program._source_of(("float32", program._way_of(sizes))).text if sizes else program.source
+    path = GOLDEN / f"{name}{'_of_few' * bool(sizes)}.py.txt"
     if os.environ.get("GRAPHC_GOLDEN") == "write":
         path.write_text(source)
     assert source == path.read_text()

@@ -78,13 +78,13 @@ def arrays(f, n, d, dtype=np.float64, k=5):
 def test_values_are_the_interpreters(make):
     L = make()
     f = gc.compile(L)
-    assert "lanes = " in f.source and ("side by side" in f.source) == (make in SHORT)
     for n, d in SIZES:
         if n == 0 and make in (columns_of_softmax, norms_of_columns, greatest_of_columns, batch_norm, both_axes):
             continue
         given = arrays(f, n, d)
         with np.errstate(all="ignore"):
             value, grads = f(**given)
+            assert ("lanes = " in f.source) == (d < 32 or make in (*COLUMNS, mixture, both_axes))        # which have columns besides
             np.testing.assert_allclose(value, gc.evaluate(L, **given), rtol=1e-12, err_msg=f"{n} {d}")
             for name, g in grads.items():
                 np.testing.assert_allclose(g, gc.evaluate(gc.grad(L, name), **given), rtol=1e-10, atol=1e-13, err_msg=f"{n} {d} {name}")
@@ -122,9 +122,28 @@ def test_numbers_that_are_not_finite_stay_in_their_rows():
 
 def test_rows_of_a_few_literal_elements_have_one_way():
     f = gc.compile(gc.sum(gc.logsumexp(gc.param("x", "n 3"), axis=1) ** 2))
-    assert "lanes" in f.source and "side by side" not in f.source
+    assert "lanes" in f.source
     a = RNG.normal(size=(131, 3))
     np.testing.assert_allclose(f(x=a)[0], (np.log(np.exp(a).sum(1)) ** 2).sum(), rtol=1e-13)
+
+
+def test_a_kernel_that_calls_share_keeps_both_ways():
+    """Their rows are of different lengths, and one call alone would decide wrongly for the other."""
+    x, y = gc.tensor("x", "n d"), gc.tensor("y", "m k")
+    f = gc.compile([gc.logsumexp(x, axis=1), gc.logsumexp(y, axis=1)])
+    given = {"x": RNG.normal(size=(7, 3)), "y": RNG.normal(size=(11, 61))}
+    for got, a in zip(f(**given), given.values(), strict=True):
+        np.testing.assert_allclose(got, np.log(np.exp(a).sum(1)), rtol=1e-13)
+    assert f.source.count("\ndef over_") == 1 and "if d < 32:  # short rows, side by side" in f.source
+
+
+def test_sizes_that_decide_alike_have_one_module():
+    f = gc.compile(soft_labels())
+    paths = {}
+    for d in (3, 31, 37, 137):
+        f(**arrays(f, 7, d))
+        paths[d] = f.path
+    assert paths[3] == paths[31] != paths[37] == paths[137]
 
 
 def test_rows_that_read_one_another_stay_as_they_are():

@@ -7,6 +7,7 @@ import pytest
 from scipy.spatial.distance import cdist
 
 import graphc as gc
+from graphc.loops.ways import Way
 
 RNG = np.random.default_rng(11)
 
@@ -45,8 +46,9 @@ def test_soft_nearest_neighbours_either_way(m, d):
 
 @pytest.mark.parametrize("loss", [rbf, soft_neighbours])
 def test_no_array_over_pairs(loss):
-    made = re.findall(r"np\.empty\(\((.*?),?\)", gc.compile(loss()).source)
-    assert made and not any(re.search(r"\bn\b", sizes) for sizes in made), made
+    texts = [gc.compile(loss())._source_of(("float64", Way(across))).text for across in (False, True)]
+    made = [sizes for text in texts for sizes in re.findall(r"np\.empty\(\((.*?),?\)", text)]
+    assert texts[0] != texts[1] and made and not any(re.search(r"\bn\b", sizes) for sizes in made), made
 
 
 def test_products_have_one_way():

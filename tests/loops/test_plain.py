@@ -50,11 +50,11 @@ def _resolve(dotted):
 def run(loss, data):
     """Value and gradients by the module's text, run as Python."""
     program = gc.compile(loss)
-    source = program._source_of("float64")
-    scope = _stand_ins()
-    exec(re.sub(r"^(import|from|@compiled) ?.*$", "", source.text, flags=re.M), scope)
     inputs = inputs_of([loss.node])
     bound = Binder(inputs, program._roots).bind(data)
+    source = program._source_of(("float64", program._way_of(bound.extents)))
+    scope = _stand_ins()
+    exec(re.sub(r"^(import|from|@compiled) ?.*$", "", source.text, flags=re.M), scope)
     given = [bound.arrays[next(i for i in inputs if i.name == name)] for name in program.inputs]
     from graphc.ir.interpret import size_of
     outputs = [np.full(tuple(size_of(s, bound.extents) for s in r.dims) or 1, np.nan) for r in program._roots]

@@ -7,14 +7,12 @@ it computes. `run` is the host program: it calls kernels and matrix products, an
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from graphc.codegen.cpu.statements import CpuStatements, is_compiled
 from graphc.codegen.defined import defined
 from graphc.ir.nodes import Size
 from graphc.loops.chunks import chunk_sums
-from graphc.loops.lanes import SHORT
-from graphc.loops.names import named
 from graphc.loops.sections import Section, sectioned
 from graphc.loops.statements import (
     Blocks,
@@ -34,11 +32,9 @@ OTHERS = {"matmul": "matrix", "tile_rows": "matrix", "check_labels": "labels", "
           **dict.fromkeys(("CHUNK", "at", "add_part", "settled"), "chunks")}             # what is not in mathlib.float32 and mathlib.float64
 
 
-def emit(program: HostProgram, title: str, dtype: str, labels: Sequence[LabelCheck] = (), across: HostProgram | None = None,
-         few: Mapping[Size, Size] | None = None) -> str:
-    """The module's source for float32 or float64. `run` begins with a check of the `labels`: name, bound, and the values let through. Where
-    there are `few` features for each of many points (see schedule.fuse.features), it takes the way of the program `across`."""
-    return _Module(program, dtype, labels).text(title, across, few or {})
+def emit(program: HostProgram, title: str, dtype: str, labels: Sequence[LabelCheck] = ()) -> str:
+    """The module's source for float32 or float64. `run` begins with a check of the `labels`: name, bound, and the values let through."""
+    return _Module(program, dtype, labels).text(title)
 
 
 class _Module(CpuStatements):
@@ -48,13 +44,8 @@ class _Module(CpuStatements):
         self.compiled = is_compiled(program)
         self.host = program.body if self.compiled else sectioned(program).body
 
-    def text(self, title: str, across: HostProgram | None, few: Mapping[Size, Size]) -> str:
-        if across is None:
-            parts = [*self.kernels(), self.run(self.body())]
-        else:
-            other = _Module(across, self.dtype)
-            other.print = self.print
-            parts = [*self.kernels(), *other.kernels(), self.way("along"), other.way("across"), self.run(self.choice(few))]
+    def text(self, title: str) -> str:
+        parts = [*self.kernels(), self.run(self.body())]
         parts = self.definitions() + parts
         return "\n\n\n".join([self.header(title, "\n".join(parts)), *parts]) + "\n"
 
@@ -96,20 +87,6 @@ class _Module(CpuStatements):
         self.compiled = False
         lines = ["@section", f"def {s.name}({', '.join((*s.arrays, *s.scalars, *s.sizes))}):"]
         return "\n".join([*lines, *("    " + x for x in (*self.shapes(s.arrays, body), *body))])
-
-    def way(self, name: str) -> str:
-        """One of two host programs, as a function that `run` calls."""
-        inputs, outputs, extra = self.parameters()
-        body = self.body()
-        lines = ["@kernel", f"def {name}({', '.join((*inputs, *outputs, *extra))}):"]
-        return "\n".join([*lines, *("    " + x for x in (*self.shapes(inputs, body), *body))])
-
-    def choice(self, few: Mapping[Size, Size]) -> list[str]:
-        """Few features and many points: inner loops run across points; else along features, or across rows where points are few too."""
-        arguments = ", ".join(name for part in self.parameters() for name in part)
-        sizes = [[self.print(t, outer=60) for t in (named(d, self.sizes), named(m, self.sizes))] for d, m in few.items()]
-        test = " and ".join(f"{m} >= {SHORT} and {d}*({m} + 256) < 200*{m}" for d, m in sizes)
-        return [f"if {test}:  # few features, many points", f"    across({arguments})", "else:", f"    along({arguments})"]
 
     def kernel(self, k: Kernel) -> str:
         loop = k.body[-1].loop if isinstance(k.body[-1], Blocks | Short) else k.body[-1]

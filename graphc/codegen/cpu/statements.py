@@ -78,7 +78,7 @@ class CpuStatements(Statements):
                 return self.loop(s)
             case Blocks():
                 return self.blocks(s)
-            case Short(_, test, beside, along):
+            case Short(_, _, test, beside, along):
                 ways = [["    " + x for x in self.block(way)] for way in (beside, along)]
                 return [f"if {p(test)}:  # short rows, side by side", *ways[0], "else:", *ways[1]]
             case ForTiles(extent, rows, start, stop, _, body):
@@ -162,11 +162,11 @@ class CpuStatements(Statements):
                  f"for {s.element} in range(len({s.elements})):", f"    {self.print(element)} = {self.print(Term(step.function, (element,)))}"]
         if step.sums:
             short += self.stage(s, step, step.sums)
-        width = step.arguments[0].extent                                   # type: ignore[union-attr]
         long = self.stage(s, step, step.body)
-        if width.is_Integer:
-            return short if width < LONG else long
-        return [f"if {self.print.size(width, self.sizes)} < {LONG}:", *("    " + x for x in short), "else:", *("    " + x for x in long)]
+        is_short = bool(step.width < LONG) if step.width.is_Integer else step.short
+        if is_short is not None:
+            return short if is_short else long
+        return [f"if {self.print.size(step.width, self.sizes)} < {LONG}:", *("    " + x for x in short), "else:", *("    " + x for x in long)]
 
     def add_part(self, total: str, part: str, rest: str) -> list[str]:
         """A part of a sum joins its total, which in float64 has no more digits than the part."""

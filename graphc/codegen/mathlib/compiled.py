@@ -17,6 +17,7 @@ from numba.core.caching import FunctionCache
 from numba.core.runtime import rtsys
 
 from graphc.codegen.mathlib.blas import pointers_alone
+from graphc.codegen.mathlib.pipeline import Called, Pipeline, add
 
 __all__ = ["compiled"]
 
@@ -33,14 +34,22 @@ class _Cache(FunctionCache):
                     context.refresh()                                      # as the compiler is about to do
             return found
 
+    def save_overload(self, signature: Any, made: Any) -> None:
+        if isinstance(made.library, Called):                               # without machine code so far
+            made.library.save = lambda: super(_Cache, self).save_overload(signature, made)
+        else:
+            super().save_overload(signature, made)
+
 
 def compiled(types: tuple[Any, ...] | None = None, cache: bool = False, **options: Any) -> Callable[[Callable[..., Any]], Any]:
     """The decorator; `options` are Numba's. With `types` it takes arrays and numbers of these alone."""
-    settings: dict[str, Any] = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True, **options}      # the last is not in njit's types
+    settings: dict[str, Any] = {"nogil": True, "error_model": "numpy", "pipeline_class": Pipeline,
+                                "no_cfunc_wrapper": True, **options}                       # which is not in njit's types
     numba = njit(**settings)
 
     def decorate(function: Callable[..., Any]) -> Any:
         made = numba(function)
+        made.add_overload = lambda result: add(made, result)
         if cache:
             made._cache = _Cache(function)
         if types is not None:

@@ -18,16 +18,16 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import boolean, float32, float64, int32, int64, njit
+from numba import boolean, float32, float64, int32, int64
 
+from graphc.codegen.mathlib.compiled import compiled
 from graphc.codegen.mathlib.targets import intrinsic
 
 __all__ = ["Format", "FORMATS", "strict", "contracted", "select", "reordered", "casts", "polynomial"]
 
 
-_INLINED: Any = {"error_model": "numpy", "forceinline": True, "no_cfunc_wrapper": True}        # Numba's types do not know the last
-strict = njit(**_INLINED, fastmath=False)
-contracted = njit(**_INLINED, fastmath={"contract"})
+strict = compiled(forceinline=True, fastmath=False)
+contracted = compiled(forceinline=True, fastmath={"contract"})
 
 
 @dataclass(frozen=True)
