@@ -20,6 +20,15 @@ class GroupStatements(Context):
     group: GroupKernel                                     # the kernel whose statements these are
     live = ""                                              # its condition that a group has a row
 
+    @property
+    def team(self) -> tuple[str, ...]:
+        """The constants that say how many threads a row has, the last one, and of what neighbours."""
+        return ("THREADS",) if self.group.depth is None else ("COLUMNS", "DEEP")
+
+    def folded(self, op: str, *arguments: Any) -> str:
+        """The fold over the threads of a row."""
+        return self.use(f"{'fold' if self.group.depth is None else 'deep'}_{op}", *arguments, *self.team)
+
     def block(self, statements: Sequence[Any]) -> list[str]:
         """Lines in which one condition follows itself ask it once."""
         lines: list[str] = []
@@ -57,7 +66,7 @@ class GroupStatements(Context):
             case Gather():
                 return self.gather(s)
             case Barrier():
-                return [self.use("barrier", "THREADS")]
+                return [self.use("barrier", "*".join(self.team))]
             case Load(row):
                 return [self.use("load_row", row.name, row.array, *self.ends(row))]
             case Save(row):
@@ -87,7 +96,7 @@ class GroupStatements(Context):
             lines += self.tiled(s, stop, body)
         else:
             start = self.here if first == "0" else f"{first} + {self.here}"
-            lines += [f"{loop.index} = {start}", f"while {loop.index} < {stop}:", *("    " + x for x in (*body, f"{loop.index} += THREADS"))]
+            lines += [f"{loop.index} = {start}", f"while {loop.index} < {stop}:", *("    " + x for x in (*body, f"{loop.index} += {self.team[-1]}"))]
         folds = [x for f in s.folds for x in self.fold(f)]
         if not s.tiles or not folds:
             return [*lines, *folds]
@@ -145,17 +154,18 @@ class GroupStatements(Context):
         f, p = s.fold, self.print
         arrays = [str(x.value) for x in s.parts]
         place = p.place(arrays[0], s.parts[0].args)
-        found = self.use(f"gathered_{f.op}", *arrays, place, p(s.number), p(f.neutral), "THREADS")                  # type: ignore[arg-type]
+        step, number, neutral = p.size(s.step, self.sizes), p(s.number), p(f.neutral)                            # type: ignore[arg-type]
+        found = self.use(f"gathered_{f.op}", *arrays, place, step, number, neutral, self.here, self.team[-1])
         if f.best:
             return [f"{f.best}, {f.name} = {found}", *self.fold(f)]
-        found = self.use(f"fold_{f.op}", found, TYPES[f.kind], "THREADS")
+        found = self.folded(f.op, found, TYPES[f.kind])
         return [f"{f.name} = {self.combine(f.op, f.name, found, f.kind) if f.part else found}"]
 
     def fold(self, f: Fold) -> list[str]:
         kind = TYPES[f.kind]
         if f.best:
-            return [f"{f.best}, {f.name} = {self.use(f'fold_{f.op}', f.best, f.name, kind, 'THREADS')}"]
+            return [f"{f.best}, {f.name} = {self.folded(f.op, f.best, f.name, kind)}"]
         if f.own:
             return [f"{f.name} = {self.combine(f.op, f.name, f.part, f.kind)}"] if f.part else []
-        found = self.use(f"fold_{f.op}", f.part or f.name, kind, "THREADS")
+        found = self.folded(f.op, f.part or f.name, kind)
         return [f"{f.name} = {self.combine(f.op, f.name, found, f.kind) if f.part else found}"]

@@ -21,7 +21,7 @@ from graphc.scalar.symbols import Extent
 from graphc.scalar.term import Term
 
 __all__ = ["Fold", "Over", "Scan", "Once", "When", "Gather", "Barrier", "Load", "Save", "Total", "Row", "Tile", "GroupKernel", "Cut", "Launch",
-           "Alias", "Segments", "Finish", "DeviceProgram"]
+           "Alias", "Finish", "DeviceProgram"]
 
 
 @dataclass(frozen=True)
@@ -105,11 +105,13 @@ class When:
 
 @dataclass(frozen=True)
 class Gather:
-    """A fold over the `number` pieces of a row, in order; `parts` are the places of the first one's numbers: its best and where that is, or one."""
+    """A fold over the `number` pieces of a row, in order; `parts` are the places of the first one's numbers, its best and where that is, or one; the
+    next piece's are `step` places further."""
 
     fold: Fold
     parts: tuple[Term, ...]
     number: Term
+    step: Size
 
 
 @dataclass(frozen=True)
@@ -166,6 +168,7 @@ class GroupKernel:
     tiles: tuple[Tile, ...] = ()           # in shared memory, of a block's rows
     before: tuple[Statement, ...] = ()     # what is the same for all rows
     live: str = ""                         # with tiles: the variable that says whether a group has a row
+    depth: Size | None = None              # a block takes neighbouring rows, of so many elements, side by side (see graphc.loops.device.columns)
 
 
 @dataclass(frozen=True)
@@ -194,15 +197,6 @@ class Alias:
     other: str
     made: Allocate
     unless: str = ""
-
-
-@dataclass(frozen=True)
-class Segments:
-    """The number of segments in which `length` rows of `columns` are added up."""
-
-    name: str
-    columns: Size
-    length: Size
 
 
 @dataclass(frozen=True)
