@@ -15,6 +15,7 @@ takes at once, it takes in strides.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import isqrt
 
 __all__ = ["Grid", "rows", "long_rows", "pairs", "elements", "columns", "points", "alone", "tile_rows", "buckets"]
 
@@ -112,14 +113,15 @@ def elements(number: int, size: int, stored: int = 0) -> Grid:
 
 
 def columns(outer: int, number: int, depth: int) -> Grid:
-    """For `outer` times `number` neighbouring columns of `depth` elements: a warp's columns or, of so many that there are threads enough, more; in
-    pieces where blocks are few."""
+    """For `outer` times `number` neighbouring columns of `depth` elements: a warp's columns or, of so many that there are threads enough, more. Where
+    blocks are few, in pieces of at least four elements for each piece: a block reads what all pieces of its columns have found."""
     side = min(_power(number), BLOCK)
     while side > WARP and outer * number * (BLOCK // side) < BUSY and BLOCK // side < depth:
         side //= 2
     lanes = max(min(BLOCK // side, _power(depth)), WARP // side, 1)
     strips = outer * -(-number // side)
-    span = -(-max(-(-depth // max(RESIDENT // BLOCK // max(strips, 1), 1)), SHARE * lanes) // lanes) * lanes
+    most = max(min(RESIDENT // BLOCK // max(strips, 1), isqrt(depth) // 2), 1)
+    span = -(-max(-(-depth // most), SHARE * lanes) // lanes) * lanes
     pieces = -(-depth // span)
     pieces = pieces if pieces >= FEWEST else 1
     return Grid(min(max(strips * pieces, 1), MOST_BLOCKS), side * lanes, lanes, pieces=pieces, span=span, columns=side)

@@ -23,6 +23,7 @@ from graphc.loops.device.again import computed_again
 from graphc.loops.device.columns import along_rows, beside, deep, in_sums
 from graphc.loops.device.group import Grouping, neutral_of
 from graphc.loops.device.independent import carried, independent, letter_of, private
+from graphc.loops.device.online import in_one_pass
 from graphc.loops.device.parameters import Parameters
 from graphc.loops.device.pieces import Pieces, in_pieces
 from graphc.loops.device.registers import in_chunks, in_registers
@@ -114,7 +115,7 @@ class Mapper(Parameters):
 
     def in_columns(self, base: GroupKernel, scratch: Sequence[Allocate]) -> list[Any]:
         """A kernel whose blocks take neighbouring rows; one thread a row where they cannot."""
-        found = deep(computed_again(self.shared_out(base), [a.name for a in scratch], self.own), self.tile)
+        found = deep(in_one_pass(computed_again(self.shared_out(base), [a.name for a in scratch], self.own), self.own), self.tile)
         made, kernel = beside(found or base, scratch, self.arrays, self.tile, self.own)
         return [*made, replace(self.signed(kernel, ()), cut=self.in_pieces(kernel, ()) if found else None)]
 
@@ -125,7 +126,7 @@ class Mapper(Parameters):
             return self.signed(base, scratch)
         if (tiled := self.tiled(kernel, scratch)) is not None:
             return tiled
-        less = computed_again(kernel, [a.name for a in scratch], self.own)
+        less = in_one_pass(computed_again(kernel, [a.name for a in scratch], self.own), self.own)
         held, cut = in_registers(kernel, self.arrays, {a.name for a in scratch}, self.own), self.in_pieces(less, scratch)
         if held is None:
             return replace(self.signed(kernel, scratch), cut=cut)

@@ -67,6 +67,10 @@ def _plain(body: Sequence[Any]) -> Iterator[Statement]:
     for s in body:
         if isinstance(s, Over):
             yield from (Assign("", load(t.array, (ZERO, t.column or ZERO), "float")) for t in s.tiles)
+            if s.online is not None:
+                yield from (Assign(name, ZERO) for m, f in zip(s.online.maxima, s.folds, strict=False) for name in (f.name, m.best, m.now))
+                yield s.online.loop
+                yield from s.online.steps
             yield from _plain([s.loop])
         elif isinstance(s, Scan):
             yield from _plain([s.loop])

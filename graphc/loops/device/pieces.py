@@ -22,9 +22,10 @@ import sympy as sp
 
 from graphc.ir.nodes import Size
 from graphc.loops.accesses import statements
+from graphc.loops.device.online import lowered, same
 from graphc.loops.device.placed import extents_of, place_of, placed
 from graphc.loops.device.registers import touched
-from graphc.loops.device.statements import Barrier, Fold, Gather, GroupKernel, Once, Over, Scan, When
+from graphc.loops.device.statements import Barrier, Fold, Gather, GroupKernel, Maximum, Once, Over, Scan, When
 from graphc.loops.names import named
 from graphc.loops.statements import Accumulate, Allocate, Assign, For, Note, Store, load, var
 from graphc.scalar.symbols import Extent
@@ -147,8 +148,25 @@ class _Cut:
             stores += [Store(a, self.place(var(self.piece.index, "int")), var(name, kind)) for a, name, kind in arrays]
             parts = tuple(load(a, self.place(ZERO), kind) for a, _, kind in arrays)
             gathers.append(Gather(f, parts, var(self.p.number, "int"), sp.Mul(*self.heights) if self.beside else sp.S.One))
+        if isinstance(s, Over) and s.online is not None:
+            gathers = [self.lowered(g, gathers, s.online.maxima) for g in gathers]
         self.found |= {g.fold.name: g for g in gathers}
         return [*starts, *loop, *([_Hand(tuple(stores), tuple(gathers))] if folds else [])]
+
+    def lowered(self, g: Gather, gathers: Sequence[Gather], maxima: Sequence[Maximum]) -> Gather:
+        """How launches have a sum of exponentials below the maxima of a piece, which are the first numbers, below those of the row."""
+        piece = var(self.p.own("part"), "int")
+        parts = {h.fold.name: replace(h.parts[0], args=self.place(piece)) for h in gathers}
+        whole = value = parts[g.fold.name]
+        for m, h in zip(maxima, gathers, strict=False):
+            best, now = parts[h.fold.name], var(h.fold.name, "float")
+            for name, count in m.lowered:
+                value = lowered(value, parts.get(count), best, now) if name == g.fold.name else value
+                value = same(best, now, value) if count == g.fold.name else value
+        if value == whole:
+            return g
+        loop = For(str(piece.value), self.p.size, (Accumulate("sum", var(g.fold.name, "float"), value),))
+        return replace(g, over=Over(loop, (g.fold,)))
 
     def sizes(self) -> tuple[Size, ...]:
         """Of an array with a number for each piece of each row."""
@@ -229,6 +247,9 @@ def _names(x: Any) -> set[str]:
         return {n for part in x for n in _names(part)}
     found = {n for f in fields(x) for n in _names(getattr(x, f.name))} if is_dataclass(x) else set()
     if isinstance(x, Over):
-        inside = {s.name if isinstance(s, Assign) else s.index for s in statements([x.loop]) if isinstance(s, Assign | For)}
+        parts: list[Any] = [x.loop, *((x.online.loop, *x.online.steps) if x.online is not None else ())]
+        inside = {s.name if isinstance(s, Assign) else s.index for s in statements(parts) if isinstance(s, Assign | For)}
         return found - inside | {f.name for f in x.folds if f.own}
-    return found | {x.fold.name} if isinstance(x, Gather) and x.fold.part else found
+    if isinstance(x, Gather):
+        return found | {x.fold.name} if x.fold.part else found - {x.fold.name}
+    return found
