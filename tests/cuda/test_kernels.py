@@ -144,6 +144,20 @@ def test_an_embedding_adds_up_words_that_meet():
     assert any("BUCKETS" in x.constants for x in launches) and not any(x.counts["atomics"] for x in launches)
 
 
+def test_a_bias_by_label_in_tiles(monkeypatch):
+    """Labels that meet, within a tile and in several: each place is one thread's."""
+    monkeypatch.setattr(grids, "TILE", 16 * 2 * 11)
+    X, W, b, t = gc.tensor("X", "n d"), gc.param("W", "d c"), gc.param("b", "c"), gc.labels("t", "n", below="c")
+    i, j = gc.indices("i j")
+    y = X @ W
+    L = gc.Sum(gc.log(gc.Sum(gc.exp(y[i, j]), j)) - y[i, t[i]] * gc.sigmoid(b[t[i]]), i)
+    rng = np.random.default_rng(11)
+    data = {"X": rng.normal(size=(67, 5)), "W": rng.normal(size=(5, 11)), "b": rng.normal(size=11), "t": rng.integers(0, 11, 67)}
+    launches = agrees(L, data, ["W", "b"], "float64")
+    scattered = [x for x in launches if "BUCKETS" in x.constants]
+    assert len(scattered) == 5 and all(x.constants["BUCKETS"] == 16 and not x.counts["atomics"] for x in scattered)
+
+
 def test_pairs():
     X, Z = gc.param("X", "n d"), gc.param("Z", "m d")
     i, j, k = gc.indices("i j k")
