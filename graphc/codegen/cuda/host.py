@@ -76,13 +76,10 @@ class Host(Context):
         return ", ".join(self.print.size(x, self.sizes) for x in sizes) + "," * (len(sizes) == 1)
 
     def launch(self, s: Launch) -> list[str]:
-        k, p, cut = s.kernel, self.print, s.cut
+        k, cut = s.kernel, s.cut
         self.grids += 1
         grid = self.own("grid" if self.grids == 1 else f"grid_{self.grids}")
         lines = [f"{grid} = {self.grid(k, cut is not None)}"]
-        if k.deals:
-            columns = sp.Mul(*(loop.extent for loop in k.rows[1:]))
-            lines.insert(0, f"BUCKETS = grids.buckets({p.size(columns, self.sizes)}, {p.size(sp.Mul(*p.arrays[k.deals][0]), self.sizes)})")
         for t in k.totals:
             self.parts[t.name] = grid
             lines.append(f"{self.part(t)} = device.empty(({grid}.blocks,), {self.array(t.kind)})")
@@ -122,6 +119,9 @@ class Host(Context):
         halves = ", stored=2" if any(a in self.stored for a in k.arrays) else ""
         if k.alone:
             return f"grids.alone({p.size(k.width, self.sizes) if k.width is not None else 1}{f', {size}' if cut else ''})"
+        if k.deals:
+            columns = sp.Mul(*(loop.extent for loop in k.rows[1:]))
+            return f"grids.dealt({p.size(columns, self.sizes)}, {p.size(sp.Mul(*p.arrays[k.deals][0]), self.sizes)})"
         if k.depth is not None:
             outer, size = p.size(sp.Mul(*extents[:-1]), self.sizes), p.size(extents[-1], self.sizes)
             return f"grids.columns({outer}, {size}, {p.size(k.depth, self.sizes)})"
@@ -145,7 +145,7 @@ class Host(Context):
         deep = k.depth is not None
         wanted = {"COLUMNS": deep, "DEEP": deep, "THREADS": self.has_team(k) and not deep, "WIDTH": bool(k.registers),
                   "VECTOR": bool(k.registers) or k.flat, "BLOCK": bool(k.totals), "TILE": bool(k.tiles)}
-        given = ["device.wrong"] * (k.name in self.indexing) + ["BUCKETS=BUCKETS"] * bool(k.deals)
+        given = ["device.wrong"] * (k.name in self.indexing) + [f"BUCKETS={grid}.buckets"] * bool(k.deals)
         given += [f"{c}={v}" for c, v in constants.items() if wanted[c]]
         blocks = "1" if k.alone else f"{grid}.blocks"
         return f"device.launch({', '.join([self.same[k.name], blocks, f'{grid}.threads', *arguments, *given])})"

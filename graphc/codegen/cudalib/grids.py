@@ -17,7 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from math import isqrt
 
-__all__ = ["Grid", "rows", "long_rows", "pairs", "elements", "columns", "points", "alone", "tile_rows", "buckets"]
+__all__ = ["Grid", "rows", "long_rows", "pairs", "elements", "columns", "points", "alone", "tile_rows", "dealt"]
 
 MOST_BLOCKS = 2048          # some ten for each multiprocessor of a large device
 BLOCK = 256
@@ -50,6 +50,7 @@ class Grid:
     span: int = 0
     tile: int = 0           # elements of shared memory for each array
     columns: int = 1        # neighbouring rows of a block
+    buckets: int = 0        # that the places of a column are dealt to
 
 
 def _power(least: int) -> int:
@@ -143,6 +144,7 @@ def tile_rows(number: int, row: int) -> int:
     return max(min(TILE // max(row, 1), number) + 7 & ~7, 8)
 
 
-def buckets(columns: int, places: int) -> int:
-    """To how many threads, for each of so many columns, the places of an array are dealt: a power of two."""
-    return _power(max(min(BUSY // max(columns, 1), places // max(columns, 1)), 1))
+def dealt(columns: int, places: int) -> Grid:
+    """For each of so many columns, the places of an array are dealt to `buckets` threads: a power of two."""
+    buckets = _power(max(min(BUSY // max(columns, 1), places // max(columns, 1)), 1))
+    return replace(points(buckets * columns), buckets=buckets)
