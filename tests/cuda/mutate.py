@@ -58,6 +58,14 @@ def rows(n: int, c: int) -> dict[str, np.ndarray]:
     return {"y": pairs(n, c)["y"]}
 
 
+def tall(n: int, c: int) -> dict[str, np.ndarray]:
+    return {k: np.ascontiguousarray(v.T) for k, v in pairs(n, c).items()}
+
+
+def tall_rows(n: int, c: int) -> dict[str, np.ndarray]:
+    return {"y": tall(n, c)["y"]}
+
+
 Y = gc.param("y", "n c")
 I, J, K = gc.indices("i j k")
 CROSS_ENTROPY = gc.losses.cross_entropy(Y, gc.labels("t", "n", below="c"))
@@ -69,6 +77,8 @@ PROGRAMS: dict[str, tuple[Any, Callable[[int, int], dict[str, np.ndarray]], dict
     "row norms": (gc.mean(gc.sqrt(1 + gc.sum(Y**2, axis=1)) * gc.mean(gc.tensor("z", "n c"), axis=1)), pairs, {}),
     "cross entropy in pieces": (CROSS_ENTROPY, classes, PIECES),
     "pairs in tiles": (PAIRS, points, {"BUSY": 64}),
+    "columns": (gc.sum(gc.logsumexp(Y, axis=0) * gc.sum(Y * gc.tensor("z", "n c"), axis=0)), tall, {}),
+    "columns in pieces": (gc.sum(gc.logsumexp(Y, axis=0)**2), tall_rows, {"SHARE": 1, "FEWEST": 2}),
     "scans": (gc.sum(gc.cumsum(Y, axis=1)**2), rows, PIECES),
 }
 EXTENTS = ((1, 1), (3, 7), (5, 33), (2, 1000), (37, 31), (2, 1028), (2, 4099), (2, 4999), (311, 4))

@@ -244,3 +244,17 @@ def test_a_kernel_that_does_not_end_and_one_of_an_unknown_instruction(device):
         launch(device.kernel(endless, x, x.copy())[1], (1,), (32,), [x, x.copy()], most_steps=1000)
     with pytest.raises(KernelFault, match="the opcode wgmma is not modelled"):
         Kernel(WRITTEN.replace("BODY", "wgmma.fence.sync.aligned.f32 %f1;"))
+
+
+def chosen(a, b, o):
+    t = cuda.threadIdx.x
+    o[t] = (a if t % 3 else b)[t]
+
+
+def test_lanes_may_read_from_different_arrays(device):
+    """One load of pointers that lanes have chosen; each address is in bounds of its own array."""
+    a, b, o = device.array(np.arange(64.0)), device.array(-np.arange(64.0)), device.empty(64, np.float64)
+    device.launch(chosen, 1, 64, a, b, o)
+    np.testing.assert_array_equal(o, np.where(np.arange(64) % 3, a, b))
+    with pytest.raises(KernelFault, match="out of bounds"):
+        device.launch(chosen, 1, 64, a, device.array(b[:60]), o)

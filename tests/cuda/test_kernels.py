@@ -134,7 +134,7 @@ def test_layer_normalisation_sums_along_rows_and_columns():
     y = (x - gc.mean(x, axis=1, keepdims=True)) / gc.sqrt(gc.var(x, axis=1, keepdims=True) + 1e-5) * g + b
     rng = np.random.default_rng(4)
     launches = agrees(gc.mean((y - t) ** 2), {k: rng.normal(size=s) for k, s in dict(x=(131, 65), g=65, b=65, t=(131, 65)).items()})
-    assert [x.kernel for x in launches if "segments" in x.kernel]
+    assert [x.constants["COLUMNS"] for x in launches if "COLUMNS" in x.constants] == [32]
 
 
 def test_an_embedding_adds_up_words_that_meet():
@@ -142,6 +142,20 @@ def test_an_embedding_adds_up_words_that_meet():
     rng = np.random.default_rng(6)
     launches = agrees(gc.sum(gc.tanh(emb[word]) ** 2), {"emb": rng.normal(size=(7, 5)), "word": rng.integers(0, 7, 101)})
     assert any("BUCKETS" in x.constants for x in launches) and not any(x.counts["atomics"] for x in launches)
+
+
+def test_a_bias_by_label_in_tiles(monkeypatch):
+    """Labels that meet, within a tile and in several: each place is one thread's."""
+    monkeypatch.setattr(grids, "TILE", 16 * 2 * 11)
+    X, W, b, t = gc.tensor("X", "n d"), gc.param("W", "d c"), gc.param("b", "c"), gc.labels("t", "n", below="c")
+    i, j = gc.indices("i j")
+    y = X @ W
+    L = gc.Sum(gc.log(gc.Sum(gc.exp(y[i, j]), j)) - y[i, t[i]] * gc.sigmoid(b[t[i]]), i)
+    rng = np.random.default_rng(11)
+    data = {"X": rng.normal(size=(67, 5)), "W": rng.normal(size=(5, 11)), "b": rng.normal(size=11), "t": rng.integers(0, 11, 67)}
+    launches = agrees(L, data, ["W", "b"], "float64")
+    scattered = [x for x in launches if "BUCKETS" in x.constants]
+    assert len(scattered) == 5 and all(x.constants["BUCKETS"] == 16 and not x.counts["atomics"] for x in scattered)
 
 
 def test_pairs():

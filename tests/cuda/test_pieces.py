@@ -34,7 +34,7 @@ def launched(launches):
 def test_a_loss_of_few_long_rows(n, c, pieces):
     """Around the least length that is cut, and where the number of pieces is what blocks there are; more rows have a block each."""
     ran = launched(agrees(cross_entropy(), classes(n, c)))
-    assert [x.blocks for x in ran] == [(n * pieces,)] * 3 if pieces > 1 else not ran
+    assert [x.blocks for x in ran] == [(n * pieces,)] * 2 if pieces > 1 else not ran
 
 
 def test_double_precision():
@@ -93,7 +93,7 @@ def test_tiles_of_a_linear_layer(monkeypatch):
     X, W, t = gc.tensor("X", "n d"), gc.param("W", "d c"), gc.labels("t", "n", below="c")
     rng = np.random.default_rng(3)
     ran = launched(agrees(gc.losses.cross_entropy(X @ W, t), {"X": rng.normal(size=(11, 2)), "W": rng.normal(size=(2, 1031)), "t": rng.integers(0, 1031, 11)}, ["W"]))
-    assert len(ran) == 6
+    assert len(ran) == 4
 
 
 def test_the_same_bits_each_time():
@@ -108,7 +108,7 @@ def test_what_is_moved():
     """A row is read by each launch and written by the last: what an exponential was computed of is read again, and no scratch has its length."""
     n, c = 2, 4096
     ran = launched(agrees(cross_entropy(), classes(n, c)))
-    assert [x.counts["bytes loaded"] // (4 * n * c) for x in ran] == [1, 1, 1] and [x.counts["bytes stored"] // (4 * n * c) for x in ran] == [0, 0, 1]
+    assert [x.counts["bytes loaded"] // (4 * n * c) for x in ran] == [1, 1] and [x.counts["bytes stored"] // (4 * n * c) for x in ran] == [0, 1]
     text = gc.compile(cross_entropy(), target="cuda", device="emulator").source
     assert re.search(r" = device\.empty\(\(n, pieces\), 'float\d\d'\) if pieces > 1 else None", text) and not re.search(r"device\.empty\(\(.*\bc\b", text)
 

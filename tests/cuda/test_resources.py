@@ -20,6 +20,7 @@ LOSSES = {
     "huber": (gc.losses.huber(Y, Z), 64),
     "squares of a linear layer": (gc.sum((gc.tensor("x", "n d") @ gc.param("w", "d c") - Z)**2), 64),
     "softmax of rows": (gc.sum(gc.softmax(Y, axis=1) * Z), 120),
+    "softmax of columns": (gc.sum(gc.softmax(Y, axis=0) * Z), 64),
 }
 EXTENTS = {"n": 7, "c": 1031, "d": 5}
 X, Z2 = gc.param("x", "n d"), gc.param("z", "c d")

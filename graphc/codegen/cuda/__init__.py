@@ -6,7 +6,8 @@
     def run(device, y, t, L_out, y_bar):          device.empty, device.launch, device.matmul, device.check_labels
 
 Arrays are pointers to C-contiguous memory that begins at a multiple of 16 bytes; numbers are arrays of one element; extents are int64. Names in
-capitals are constants that a launch gives: THREADS in a group that takes a row, WIDTH elements of it in each, VECTOR at a time, BLOCK threads.
+capitals are constants that a launch gives: THREADS in a group that takes a row, WIDTH elements of it in each, VECTOR at a time, BLOCK threads;
+COLUMNS that are neighbours, with DEEP threads in each.
 The text of a kernel does not say how its arrays are stored: a pointer to halves is read and written as float32 (see graphc.codegen.cudalib.halves).
 '''
 
@@ -29,10 +30,13 @@ __all__ = ["emit"]
 
 TYPES = ("boolean", "cuda", "float32", "float64", "inlined", "int64", "uint64")           # as cudalib.names has them
 TILES = ("neighbour", "odd", "fitting", "load_tile", "load_column")                       # of cudalib.tiles
+STRIPS = ("strips", "across", "down")
 
 
 def home_of(name: str) -> str:
     """The module of cudalib that has a function of groups."""
+    if name in STRIPS or name.startswith("deep_"):
+        return "strips"
     return "folds" if name.startswith(("fold_", "gathered_", "scan_")) else "tiles" if name in TILES else "blocks"
 
 
@@ -76,7 +80,7 @@ class _Module(Kernels, Host):
         grids = sorted(set(re.findall(r"\bgrids\b", body)))
         types = [t for t in TYPES if t == self.dtype or re.search(rf"\b{t}\b", body)]
         lines += ["from graphc.codegen.cudalib import grids"] if grids else []
-        for home in ("blocks", "folds", "tiles"):
+        for home in ("blocks", "folds", "strips", "tiles"):
             named = sorted(n for n in self.library if home_of(n) == home)
             lines += [f"from graphc.codegen.cudalib.{home} import {', '.join(named)}"] if named else []
         lines += [f"from graphc.codegen.cudalib.{self.dtype} import {', '.join(own)}"] if own else []

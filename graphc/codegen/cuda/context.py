@@ -51,6 +51,8 @@ class _Printer(Printer):
         if name not in self.arrays or not index:
             return ", ".join(map(self, index)) or "0"
         sizes = self.arrays[name][0]
+        while len(index) > 1 and index[0].is_const and index[0].value == 0:                                              # the first of the pieces
+            sizes, index = sizes[1:], index[1:]
         text = self(index[0], 50) if len(index) > 1 or name in self.offset else self(index[0])
         for k, part in enumerate(index[1:], 1):
             text = f"{atom(text)}*{self(named(sizes[k], self.names), 61)}"

@@ -10,7 +10,8 @@ import sympy as sp
 
 from graphc.codegen.cuda.context import Context
 from graphc.ir.nodes import Size
-from graphc.loops.device.statements import Alias, Finish, GroupKernel, Launch, Segments
+from graphc.loops.device.placed import extents_of
+from graphc.loops.device.statements import Alias, Finish, GroupKernel, Launch
 from graphc.loops.statements import Allocate, ForTiles, Height, Product
 from graphc.scalar.symbols import Extent
 
@@ -48,8 +49,6 @@ class Host(Context):
                     lines += self.alias(s)
                 case Launch():
                     lines += self.launch(s)
-                case Segments(name, columns, length):
-                    lines.append(f"{name} = grids.segments({p.size(columns, self.sizes)}, {p.size(length, self.sizes)})")
                 case Finish():
                     lines += self.launch_finish(s)
                 case Product():
@@ -77,13 +76,10 @@ class Host(Context):
         return ", ".join(self.print.size(x, self.sizes) for x in sizes) + "," * (len(sizes) == 1)
 
     def launch(self, s: Launch) -> list[str]:
-        k, p, cut = s.kernel, self.print, s.cut
+        k, cut = s.kernel, s.cut
         self.grids += 1
         grid = self.own("grid" if self.grids == 1 else f"grid_{self.grids}")
         lines = [f"{grid} = {self.grid(k, cut is not None)}"]
-        if k.deals:
-            columns = sp.Mul(*(loop.extent for loop in k.rows[1:]))
-            lines.insert(0, f"BUCKETS = grids.buckets({p.size(columns, self.sizes)}, {p.size(sp.Mul(*p.arrays[k.deals][0]), self.sizes)})")
         for t in k.totals:
             self.parts[t.name] = grid
             lines.append(f"{self.part(t)} = device.empty(({grid}.blocks,), {self.array(t.kind)})")
@@ -117,12 +113,18 @@ class Host(Context):
 
     def grid(self, k: GroupKernel, cut: bool) -> str:
         p = self.print
-        extents = [k.tile if loop.first is not None and k.tile is not None else loop.extent for loop in k.rows]
+        extents = extents_of(k.rows, k.tile)
         number = p.size(sp.Mul(*extents), self.sizes)
         size = "4" if self.dtype == "float32" else "8"
         halves = ", stored=2" if any(a in self.stored for a in k.arrays) else ""
         if k.alone:
             return f"grids.alone({p.size(k.width, self.sizes) if k.width is not None else 1}{f', {size}' if cut else ''})"
+        if k.deals:
+            columns = sp.Mul(*(loop.extent for loop in k.rows[1:]))
+            return f"grids.dealt({p.size(columns, self.sizes)}, {p.size(sp.Mul(*p.arrays[k.deals][0]), self.sizes)})"
+        if k.depth is not None:
+            outer, size = p.size(sp.Mul(*extents[:-1]), self.sizes), p.size(extents[-1], self.sizes)
+            return f"grids.columns({outer}, {size}, {p.size(k.depth, self.sizes)})"
         if k.flat:
             return f"grids.elements({number}, {size}{halves})"
         if k.width is None:
@@ -138,11 +140,12 @@ class Host(Context):
         scratch = [a.name for a in k.scratch if self.in_memory(k, a)]
         size = [*([self.print.size(sp.Mul(*(loop.extent for loop in k.rows)), self.sizes)] if k.flat else []), *k.sizes]
         arguments = [*k.arrays, *k.scalars, *(self.part(t) for t in k.totals), *(p.results.get(r, r) for r in k.results), *scratch, *size]
-        constants = {"THREADS": f"{grid}.lanes", "WIDTH": f"{grid}.width", "VECTOR": f"{grid}.vector", "BLOCK": f"{grid}.threads",
-                     "TILE": f"{grid}.tile"}
-        wanted = {"THREADS": self.has_team(k), "WIDTH": bool(k.registers), "VECTOR": bool(k.registers) or k.flat, "BLOCK": bool(k.totals),
-                  "TILE": bool(k.tiles)}
-        given = ["device.wrong"] * (k.name in self.indexing) + ["BUCKETS=BUCKETS"] * bool(k.deals)
+        constants = {"COLUMNS": f"{grid}.columns", "DEEP": f"{grid}.lanes", "THREADS": f"{grid}.lanes", "WIDTH": f"{grid}.width",
+                     "VECTOR": f"{grid}.vector", "BLOCK": f"{grid}.threads", "TILE": f"{grid}.tile"}
+        deep = k.depth is not None
+        wanted = {"COLUMNS": deep, "DEEP": deep, "THREADS": self.has_team(k) and not deep, "WIDTH": bool(k.registers),
+                  "VECTOR": bool(k.registers) or k.flat, "BLOCK": bool(k.totals), "TILE": bool(k.tiles)}
+        given = ["device.wrong"] * (k.name in self.indexing) + [f"BUCKETS={grid}.buckets"] * bool(k.deals)
         given += [f"{c}={v}" for c, v in constants.items() if wanted[c]]
         blocks = "1" if k.alone else f"{grid}.blocks"
         return f"device.launch({', '.join([self.same[k.name], blocks, f'{grid}.threads', *arguments, *given])})"

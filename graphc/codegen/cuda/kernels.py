@@ -37,7 +37,7 @@ class Kernels(GroupStatements):
         self.group, self.live = k, k.live
         self.print.offset = {}
         team = self.has_team(k)
-        lines = [f"{self.here} = {self.use('lane', threads)}"] if team else []
+        lines = [f"{self.here} = {self.use('lane', threads)}"] if team and k.depth is None else []
         for r in k.registers:
             lines.append(f"{r.name} = cuda.local.array(WIDTH, real)")
         for tile in k.tiles:
@@ -83,6 +83,8 @@ class Kernels(GroupStatements):
         body = self.block(k.body)
         if not k.rows:
             return body
+        if k.depth is not None:
+            return self.strips(k, body)
         letters = [loop.index for loop in k.rows]
         extents = [self.print.size(loop.extent, self.sizes) for loop in k.rows]
         first, last = (None if t is None else self.print(t) for t in (k.rows[0].first, k.rows[0].last))
@@ -98,6 +100,19 @@ class Kernels(GroupStatements):
         if k.tiles:                                                        # as long as the block's first group has a row
             here, loop = f"{r} - {self.use('neighbour', threads)}", [f"{k.live} = {r} < {stop}", *loop]
         return [f"{r} = {start}{self.use('group', threads)}", f"while {here} < {stop}:", *("    " + x for x in loop)]
+
+    def strips(self, k: GroupKernel, body: list[str]) -> list[str]:
+        """The loop over a block's strips of neighbouring rows."""
+        sizes = [self.print.size(loop.extent, self.sizes) for loop in k.rows]
+        strip, i, size = self.own("strip"), k.rows[-1].index, sizes[-1]
+        number = self.own("number")
+        letters, extents = [*(loop.index for loop in k.rows[:-1]), strip], [*sizes[:-1], number]
+        r = self.own("row") if len(letters) > 1 else strip
+        least = self.print.apply("int_minimum", [i, f"{atom(size)} - 1"])
+        lines = [*self.split(r, letters, extents, None), f"{i} = {self.use('across', strip, 'COLUMNS')}",
+                 f"{self.here} = {self.use('down', i, size, 'COLUMNS')}", f"{i} = {least}", *body, f"{r} += {self.use('blocks')}"]
+        before = [f"{number} = {self.use('strips', size, 'COLUMNS')}", f"{r} = {self.use('block')}"]
+        return [*before, f"while {r} < {'*'.join(map(atom, extents))}:", *("    " + x for x in lines)]
 
     def split(self, r: str, letters: Sequence[str], extents: Sequence[str], first: str | None) -> list[str]:
         """The indices of a row's number."""
@@ -138,7 +153,8 @@ class Kernels(GroupStatements):
                       *(f"{g}_blocks" for g in counts), *f.sizes]
         lines = [f"{s} = {s}[0]" for s in f.scalars]
         for t in f.totals:
-            shares = self.use(f"gathered_{t.op}", self.part(t), 0, f"{self.parts[t.name]}_blocks", self.neutral(t), "BLOCK")
+            here = self.use("lane", "BLOCK")
+            shares = self.use(f"gathered_{t.op}", self.part(t), 0, 1, f"{self.parts[t.name]}_blocks", self.neutral(t), here, "BLOCK")
             found = self.use(f"fold_{t.op}", shares, TYPES[t.kind], "BLOCK")
             lines.append(f"{t.name} = {f'real({found})' if t.kind == 'wide' and self.dtype == 'float32' else found}")
         body = self.block([*f.body])

@@ -11,7 +11,7 @@ __all__ = ["firsts"]
 _NAME = re.compile(r"[A-Za-z_]\w*")
 _SAID = re.compile(r'""".*?"""|#[^\n]*', re.S)                             # what no compiler reads
 _FIXED = frozenset("""cuda local array real float32 float64 int64 uint64 boolean math range abs min max inf nan checked
-    THREADS WIDTH VECTOR BLOCK BUCKETS TILE""".split()) | frozenset(keyword.kwlist)
+    THREADS COLUMNS DEEP WIDTH VECTOR BLOCK BUCKETS TILE""".split()) | frozenset(keyword.kwlist)
 
 
 def firsts(texts: Mapping[str, str], functions: Collection[str]) -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from graphc.codegen.cuda.context import SIGN, TYPES, Context, atom
 from graphc.loops.device.statements import Barrier, Fold, Gather, GroupKernel, Load, Once, Over, Row, Save, Scan, When
-from graphc.loops.statements import Accumulate, For, Store
+from graphc.loops.statements import Accumulate, Assign, For, Store, var
 from graphc.scalar.term import Term
 
 __all__ = ["GroupStatements"]
@@ -19,6 +19,15 @@ class GroupStatements(Context):
 
     group: GroupKernel                                     # the kernel whose statements these are
     live = ""                                              # its condition that a group has a row
+
+    @property
+    def team(self) -> tuple[str, ...]:
+        """The constants that say how many threads a row has, the last one, and of what neighbours."""
+        return ("THREADS",) if self.group.depth is None else ("COLUMNS", "DEEP")
+
+    def folded(self, op: str, *arguments: Any) -> str:
+        """The fold over the threads of a row."""
+        return self.use(f"{'fold' if self.group.depth is None else 'deep'}_{op}", *arguments, *self.team)
 
     def block(self, statements: Sequence[Any]) -> list[str]:
         """Lines in which one condition follows itself ask it once."""
@@ -57,7 +66,7 @@ class GroupStatements(Context):
             case Gather():
                 return self.gather(s)
             case Barrier():
-                return [self.use("barrier", "THREADS")]
+                return [self.use("barrier", "*".join(self.team))]
             case Load(row):
                 return [self.use("load_row", row.name, row.array, *self.ends(row))]
             case Save(row):
@@ -77,21 +86,46 @@ class GroupStatements(Context):
                 lines.append(f"{f.part} = {self.print(f.neutral)}")                              # type: ignore[arg-type]
         first = "0" if loop.first is None else self.print(loop.first)
         stop = self.print.size(loop.extent, self.sizes) if loop.last is None else self.print(loop.last)
-        body = self.block(loop.body)
+        maxima = s.online.maxima if s.online is not None else ()
+        lines += [f"{m.best} = {self.print(f.neutral)}" for m, f in zip(maxima, s.folds, strict=False)]                  # type: ignore[arg-type]
+        body = self.block(loop.body if s.online is None or s.staged else self.stepped(s))
         if s.staged:
-            place = self.use("at", self.e, self.here, "THREADS", "VECTOR")
-            begin = f"{s.chunk} + " if s.chunk else ""
-            inner = [f"for {self.e} in range(WIDTH):", f"    {loop.index} = {begin}{place}", f"    if {loop.index} < {stop}:"]
-            lines += self.chunks(s, first, stop, [*inner, *("        " + x for x in body)]) if s.chunk else [*inner, *("        " + x for x in body)]
+            inner = self.unrolled(s, stop, body)
+            lines += self.chunks(s, first, stop, inner) if s.chunk else inner
         elif s.tiles:
             lines += self.tiled(s, stop, body)
         else:
             start = self.here if first == "0" else f"{first} + {self.here}"
-            lines += [f"{loop.index} = {start}", f"while {loop.index} < {stop}:", *("    " + x for x in (*body, f"{loop.index} += THREADS"))]
-        folds = [x for f in s.folds for x in self.fold(f)]
+            lines += [f"{loop.index} = {start}", f"while {loop.index} < {stop}:", *("    " + x for x in (*body, f"{loop.index} += {self.team[-1]}"))]
+        folds = [x for f in s.folds for x in self.fold(f)] if s.online is None else self.lowered(s)
         if not s.tiles or not folds:
             return [*lines, *folds]
         return [*lines, f"if {self.live}:", *("    " + x for x in folds)]
+
+    def unrolled(self, s: Over, stop: str, body: list[str]) -> list[str]:
+        """A loop over what a thread holds in registers; a maximum's goes before."""
+        place = self.use("at", self.e, self.here, "THREADS", "VECTOR")
+        j, begin = s.loop.index, f"{s.chunk} + " if s.chunk else ""
+        head = [f"for {self.e} in range(WIDTH):", f"    {j} = {begin}{place}", f"    if {j} < {stop}:"]
+        lines = [*head, *("        " + x for x in body)]
+        if s.online is None:
+            return lines
+        greatest = [*head, *("        " + x for x in self.block(s.online.loop.body))]
+        return [*(f"{m.now} = {m.best}" for m in s.online.maxima), *greatest, *self.block(s.online.steps), *lines]
+
+    @staticmethod
+    def stepped(s: Over) -> list[Any]:
+        """The statements at a point: the maximum so far, what it lowers, the sums."""
+        o = s.online
+        assert o is not None
+        return [*(Assign(m.now, var(m.best, "float")) for m in o.maxima), *o.loop.body, *o.steps, *(x for x in s.loop.body if x not in o.loop.body)]
+
+    def lowered(self, s: Over) -> list[str]:
+        """The maxima of what threads have found, and the sums below them."""
+        assert s.online is not None
+        count = len(s.online.maxima)
+        found = [f"{f.name} = {self.folded(f.op, m.best, TYPES[f.kind])}" for m, f in zip(s.online.maxima, s.folds, strict=False)]
+        return [*found, *self.block(s.online.ends), *(x for f in s.folds[count:] for x in self.fold(f))]
 
     def scan(self, s: Scan) -> list[str]:
         """A loop over stretches of a point a thread: the value, the sums at the point, the rest."""
@@ -143,19 +177,22 @@ class GroupStatements(Context):
     def gather(self, s: Gather) -> list[str]:
         """A row's number of those of its pieces."""
         f, p = s.fold, self.print
+        if s.over is not None:
+            return [f"{f.name} = {p(f.neutral)}", *self.over(s.over)]                                                    # type: ignore[arg-type]
         arrays = [str(x.value) for x in s.parts]
         place = p.place(arrays[0], s.parts[0].args)
-        found = self.use(f"gathered_{f.op}", *arrays, place, p(s.number), p(f.neutral), "THREADS")                  # type: ignore[arg-type]
+        step, number, neutral = p.size(s.step, self.sizes), p(s.number), p(f.neutral)                            # type: ignore[arg-type]
+        found = self.use(f"gathered_{f.op}", *arrays, place, step, number, neutral, self.here, self.team[-1])
         if f.best:
             return [f"{f.best}, {f.name} = {found}", *self.fold(f)]
-        found = self.use(f"fold_{f.op}", found, TYPES[f.kind], "THREADS")
+        found = self.folded(f.op, found, TYPES[f.kind])
         return [f"{f.name} = {self.combine(f.op, f.name, found, f.kind) if f.part else found}"]
 
     def fold(self, f: Fold) -> list[str]:
         kind = TYPES[f.kind]
         if f.best:
-            return [f"{f.best}, {f.name} = {self.use(f'fold_{f.op}', f.best, f.name, kind, 'THREADS')}"]
+            return [f"{f.best}, {f.name} = {self.folded(f.op, f.best, f.name, kind)}"]
         if f.own:
             return [f"{f.name} = {self.combine(f.op, f.name, f.part, f.kind)}"] if f.part else []
-        found = self.use(f"fold_{f.op}", f.part or f.name, kind, "THREADS")
+        found = self.folded(f.op, f.part or f.name, kind)
         return [f"{f.name} = {self.combine(f.op, f.name, found, f.kind) if f.part else found}"]

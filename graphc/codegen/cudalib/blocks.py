@@ -10,7 +10,8 @@ from __future__ import annotations
 from graphc.codegen.cudalib.names import cuda, inlined, int64, uint32, uint64
 from graphc.codegen.cudalib.vectors import load2, load4, load8, store2, store4, store8
 
-__all__ = ["lane", "group", "groups", "block", "quotient", "at", "mask", "barrier", "load_row", "save_row", "load_part", "save_part", "WARP"]
+__all__ = ["lane", "group", "groups", "block", "blocks", "quotient", "at", "mask", "barrier", "load_row", "save_row", "load_part",
+           "save_part", "WARP"]
 
 WARP = 32
 
@@ -33,6 +34,11 @@ def groups(threads):
 @inlined
 def block():
     return int64(cuda.blockIdx.x)
+
+
+@inlined
+def blocks():
+    return int64(cuda.gridDim.x)
 
 
 @inlined

@@ -30,6 +30,7 @@ from graphc.loops.device.stored import HALVES
 __all__ = ["Ptx", "compile", "argument_type"]
 
 LEAST = (8, 0)                  # the oldest compute capability
+FREE = 256                      # threads that may have 255 registers each
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,13 @@ def compile(function: Callable[..., Any], arguments: Sequence[str], cc: tuple[in
         library._entry_name = symbol
         compiler.kernel_fixup(library.get_function(symbol), False)
         text = library.get_asm_str(cc=cc)
-    return Ptx(_readable(text, symbol, function.__name__), function.__name__, tuple(arguments), cc)
+    text = _bounded(_readable(text, symbol, function.__name__), (constants or {}).get("THREADS", 1))
+    return Ptx(text, function.__name__, tuple(arguments), cc)
+
+
+def _bounded(text: str, threads: int) -> str:
+    """The text of a kernel for large blocks, for which the assembler has to make do with the registers of a multiprocessor: 255 are too many."""
+    return re.sub(r"(?m)^\{", f".maxntid {threads}, 1, 1\n{{", text, count=1) if threads > FREE else text
 
 
 def _type(kinds: Any, name: str) -> Any:

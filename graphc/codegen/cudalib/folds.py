@@ -42,33 +42,33 @@ def _fold(combine: Callable[..., Any]) -> Callable[..., Any]:
 
 def _gathered(combine: Callable[..., Any]) -> Callable[..., Any]:
     @inlined
-    def gathered(parts, first, number, neutral, threads):                  # a thread's share of what blocks have found
+    def gathered(parts, first, step, number, neutral, here, threads):      # a thread's share of what blocks have found
         x = neutral
-        k = int64(cuda.threadIdx.x)
+        k = here
         while k < number:
-            x = combine(x, parts[first + k])
+            x = combine(x, parts[first + k * step])
             k += threads
         return x
     return gathered
 
 
 @inlined
-def _sum(a, b):
+def total(a, b):
     return a + b
 
 
 @inlined
-def _prod(a, b):
+def product(a, b):
     return a * b
 
 
 @inlined
-def _max(a, b):                                                            # NaN is kept
+def greatest(a, b):                                                            # NaN is kept
     return a if a >= b or a != a else b
 
 
 @inlined
-def _min(a, b):
+def least(a, b):
     return a if a <= b or a != a else b
 
 
@@ -103,9 +103,9 @@ def _scan(combine: Callable[..., Any]) -> Callable[..., Any]:
     return scan
 
 
-fold_sum, fold_prod, fold_max, fold_min = map(_fold, (_sum, _prod, _max, _min))
-scan_sum, scan_prod, scan_max, scan_min = map(_scan, (_sum, _prod, _max, _min))
-gathered_sum, gathered_prod, gathered_max, gathered_min = map(_gathered, (_sum, _prod, _max, _min))
+fold_sum, fold_prod, fold_max, fold_min = map(_fold, (total, product, greatest, least))
+scan_sum, scan_prod, scan_max, scan_min = map(_scan, (total, product, greatest, least))
+gathered_sum, gathered_prod, gathered_max, gathered_min = map(_gathered, (total, product, greatest, least))
 
 
 def _fold_best(better: Callable[..., Any]) -> Callable[..., Any]:
@@ -134,33 +134,34 @@ def _fold_best(better: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @inlined
-def _above(x, k, best, place):
+def above(x, k, best, place):
     if x != x or best != best:
         return x != x and (best == best or k < place)
     return x > best or x == best and k < place
 
 
 @inlined
-def _below(x, k, best, place):
+def below(x, k, best, place):
     if x != x or best != best:
         return x != x and (best == best or k < place)
     return x < best or x == best and k < place
 
 
-fold_argmax, fold_argmin = _fold_best(_above), _fold_best(_below)
+fold_argmax, fold_argmin = _fold_best(above), _fold_best(below)
 
 
 def _gathered_best(better: Callable[..., Any]) -> Callable[..., Any]:
     @inlined
-    def gathered(bests, places, first, number, neutral, threads):
+    def gathered(bests, places, first, step, number, neutral, here, threads):
         best, place = neutral, int64(0)
-        k = int64(cuda.threadIdx.x)
+        k = here
         while k < number:
-            if better(bests[first + k], places[first + k], best, place):
-                best, place = bests[first + k], places[first + k]
+            at = first + k * step
+            if better(bests[at], places[at], best, place):
+                best, place = bests[at], places[at]
             k += threads
         return best, place
     return gathered
 
 
-gathered_argmax, gathered_argmin = _gathered_best(_above), _gathered_best(_below)
+gathered_argmax, gathered_argmin = _gathered_best(above), _gathered_best(below)

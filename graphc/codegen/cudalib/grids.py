@@ -3,6 +3,7 @@ r"""Grids: how many blocks, threads in a block, threads a row and elements a thr
     rows       a row of `width` elements is taken by `lanes` threads, each with `width / lanes` elements, in registers where `fits`
     pairs      the groups of a block, each with a row, share tiles of other rows, where rows fit in one
     elements   a thread takes 128 bits of each array at a time
+    columns    a block takes neighbouring rows, `lanes` threads each, side by side
     points     a thread takes a row
     pieces     several blocks take a row, a part of it each
     alone      one block takes everything
@@ -14,20 +15,22 @@ takes at once, it takes in strides.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import isqrt
 
-__all__ = ["Grid", "rows", "long_rows", "pairs", "elements", "points", "alone", "tile_rows", "segments", "buckets"]
+__all__ = ["Grid", "rows", "long_rows", "pairs", "elements", "columns", "points", "alone", "tile_rows", "dealt"]
 
 MOST_BLOCKS = 2048          # some ten for each multiprocessor of a large device
 BLOCK = 256
 WARP = 32
 BUSY = 1 << 16              # threads that keep a device busy
 REGISTERS = 64              # of a thread, for rows
-WIDEST = 16                 # elements of a row that a thread holds: NVVM unrolls loops over more no longer
+WIDEST = 8                  # elements of a row that a thread holds: with twice as many nvJitLink 13.5 takes 170 registers of sm_80, ptxas 13.0 102
 LINES = 1500                # instructions of a loop that it unrolls
-MOST_LANES = 256            # with up to 255 registers a thread
+MOST_LANES = 512            # with up to 128 registers a thread
 LONG = 512                  # threads for a row that does not fit
 RESIDENT = 1 << 17          # threads for such rows: what blocks of them read again is still in the second-level cache
 PIECE = 1 << 14             # the least elements of a piece of a row: a launch takes longer than less would
+SHARE = 16                  # the least elements of a piece of a column that a thread takes
 FEWEST = 4                  # pieces of a row: for less, further launches do not pay
 SHARED = 24 << 10           # bytes of a block's tiles: eight blocks are at home on a multiprocessor
 TILE = 1 << 24              # elements of a tile: 64 MB in float32
@@ -46,6 +49,8 @@ class Grid:
     pieces: int = 1         # of a row, each of `span` elements
     span: int = 0
     tile: int = 0           # elements of shared memory for each array
+    columns: int = 1        # neighbouring rows of a block
+    buckets: int = 0        # that the places of a column are dealt to
 
 
 def _power(least: int) -> int:
@@ -108,6 +113,21 @@ def elements(number: int, size: int, stored: int = 0) -> Grid:
     return Grid(_blocks(-(-number // vector), BLOCK), BLOCK, vector=vector)
 
 
+def columns(outer: int, number: int, depth: int) -> Grid:
+    """For `outer` times `number` neighbouring columns of `depth` elements: a warp's columns or, of so many that there are threads enough, more. Where
+    blocks are few, in pieces of at least four elements for each piece: a block reads what all pieces of its columns have found."""
+    side = min(_power(number), BLOCK)
+    while side > WARP and outer * number * (BLOCK // side) < BUSY and BLOCK // side < depth:
+        side //= 2
+    lanes = max(min(BLOCK // side, _power(depth)), WARP // side, 1)
+    strips = outer * -(-number // side)
+    most = max(min(RESIDENT // BLOCK // max(strips, 1), isqrt(depth) // 2), 1)
+    span = -(-max(-(-depth // most), SHARE * lanes) // lanes) * lanes
+    pieces = -(-depth // span)
+    pieces = pieces if pieces >= FEWEST else 1
+    return Grid(min(max(strips * pieces, 1), MOST_BLOCKS), side * lanes, lanes, pieces=pieces, span=span, columns=side)
+
+
 def points(number: int) -> Grid:
     return Grid(_blocks(number, 128), 128)
 
@@ -124,11 +144,7 @@ def tile_rows(number: int, row: int) -> int:
     return max(min(TILE // max(row, 1), number) + 7 & ~7, 8)
 
 
-def segments(columns: int, length: int) -> int:
-    """Into how many segments the `length` rows of so many columns are cut."""
-    return max(min(BUSY // max(columns, 1), length // 32, 1024), 1)
-
-
-def buckets(columns: int, places: int) -> int:
-    """To how many threads, for each of so many columns, the places of an array are dealt: a power of two."""
-    return _power(max(min(BUSY // max(columns, 1), places // max(columns, 1)), 1))
+def dealt(columns: int, places: int) -> Grid:
+    """For each of so many columns, the places of an array are dealt to `buckets` threads: a power of two."""
+    buckets = _power(max(min(BUSY // max(columns, 1), places // max(columns, 1)), 1))
+    return replace(points(buckets * columns), buckets=buckets)

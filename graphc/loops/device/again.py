@@ -56,10 +56,10 @@ def _without(body: Sequence[Any], name: str, own: Callable[[str], str]) -> tuple
 
 
 def _pays(made: Sequence[Assign], loops: Sequence[For]) -> bool:
-    """Whether less is moved, and not too much computed."""
+    """Whether no more is moved, and not too much computed."""
     arrays = {a.name for a in accesses(made)}
     more = sum(len(arrays - {a.name for a in accesses([loop])}) for loop in loops[1:])
-    return more < len(loops) and sum(map(instructions, made)) <= MOST
+    return more <= len(loops) and sum(map(instructions, made)) <= MOST
 
 
 def _steady(made: Sequence[Assign], after: Sequence[Any]) -> bool:

@@ -1,91 +1,87 @@
-r"""Sums along columns: many rows are added up in segments, by different threads, then the segments' sums in order.
+r"""Columns: where what a row reads lies along the rows, a block takes neighbouring rows, and its threads go down them side by side.
 
-    for i in columns: s = 0; for j in rows: s += a[j, i];  b[i] = s
+    for i in columns: s = 0; for j in depth: s += a[j, i];  b[i] = s
 
-    for q in segments: for i in columns: s = 0; for j in rows of segment q: s += a[j, i];  parts[q, i] = s
-    for i in columns: s = 0; for q in segments: s += parts[q, i];  b[i] = s
+    thread (k, l) of a block:  i = first + l;  for j = k, k + DEEP, ...: s += a[j, i];  the s of all k are folded;  k = 0 stores b[i]
 
-Neighbouring threads have neighbouring columns, so that each row is read in one piece. The number of segments depends on extents alone.
+So a warp reads neighbouring elements, of one column each. Scratch of a row has a place for each, side by side; what is added to an element of the
+column in an array, such as a gradient over tiles, is added up in a variable before.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import Any
 
 from graphc.ir.nodes import Size
-from graphc.loops.accesses import accesses
+from graphc.loops.accesses import accesses, statements
 from graphc.loops.device.group import neutral_of
-from graphc.loops.device.independent import carried, independent, letter_of
-from graphc.loops.statements import Accumulate, Assign, For, Note, Statement, Store, load, var
-from graphc.scalar.term import Term
+from graphc.loops.device.independent import letter_of, position
+from graphc.loops.device.placed import extents_of, place_of, placed
+from graphc.loops.device.registers import touched
+from graphc.loops.device.statements import GroupKernel, Over, Scan
+from graphc.loops.statements import Accumulate, Allocate, Assign, For, Statement, var
 
-__all__ = ["Halves", "halves"]
-
-
-@dataclass(frozen=True)
-class Halves:
-    """Two nests, the arrays of partial sums between them with their kinds, and the loop that was cut."""
-
-    first: For
-    second: For
-    parts: tuple[tuple[str, str], ...]
-    cut: For
+__all__ = ["along_rows", "beside", "deep", "in_sums"]
 
 
-def halves(chain: Sequence[For], core: Sequence[Statement], segments: tuple[str, Size], length: Term, own: Callable[[str], str],
-           totals: Collection[str]) -> Halves | None:
-    """`chain` are the loops over columns, `core` what they hold, `segments` the variable of the number of segments and its size; `length` is the
-    number of rows. None where the core is not one loop of sums between their starts and their uses."""
-    loops = [k for k, s in enumerate(core) if isinstance(s, For)]
-    if len(loops) != 1:
+def along_rows(row: For) -> bool:
+    """Whether what a row reads lies along the rows: neighbouring threads, each with a row, read neighbouring elements."""
+    inner = {s.index for s in statements(row.body) if isinstance(s, For)}
+    letters = [[letter_of(x) for x in a.index] for a in accesses(row.body)]
+    both = [at for at in letters if row.index in at and inner & set(at)]
+    along = [at for at in both if at[-1] == row.index]
+    return bool(along) and len(along) == len(both)
+
+
+def in_sums(body: Sequence[Statement], rows: Collection[str], own: Callable[[str], str]) -> tuple[Statement, ...]:
+    """The statements of a row with variables in loops for the elements of arrays that these add to; `rows` are the loops' variables."""
+    done: list[Statement] = []
+    for s in body:
+        added: dict[str, Accumulate] = {}
+        s = _in_variables(s, s, rows, added, own) if isinstance(s, For) else s
+        done += [Assign(name, neutral_of(a.op, a.target.kind)) for name, a in added.items()]
+        done += [s, *(replace(a, value=var(name, a.target.kind)) for name, a in added.items())]
+    return tuple(done)
+
+
+def _in_variables(loop: For, s: Any, rows: Collection[str], added: dict[str, Accumulate], own: Callable[[str], str]) -> Any:
+    if isinstance(s, For):
+        return replace(s, body=tuple(_in_variables(loop, x, rows, added, own) for x in s.body))
+    if isinstance(s, Accumulate) and s.target.op == "load" and all(letter_of(x) in rows for x in s.target.args) \
+            and sum(a.name == s.target.value for a in accesses(loop.body)) == 1:
+        name = own(f"{s.target.value}_sum")
+        added[name] = s
+        return replace(s, target=var(name, s.target.kind))
+    return s
+
+
+def deep(kernel: GroupKernel, tile: Size | None) -> GroupKernel | None:
+    """The kernel in which blocks take neighbouring rows; None where threads do not share out a row's loops, or one reads what it has added up so
+    far. `tile` is the height of the tile that loops are over."""
+    loops = [s.loop for s in kernel.body if isinstance(s, Over)]
+    if not loops or _scans(kernel.body) or any(loop.first is not None for loop in kernel.rows):
         return None
-    before, inner, after = core[:loops[0]], core[loops[0]], core[loops[0] + 1:]
-    assert isinstance(inner, For)
-    inner, added = _in_variables(inner, {loop.index for loop in chain}, own)
-    adds = carried(inner)
-    begun = {s.name for s in before if isinstance(s, Assign) and s.value.is_const}
-    if inner.reverse or not adds or set(adds) & set(totals) or not set(adds) <= begun | set(added) or not independent(inner) \
-            or not all(isinstance(s, Assign | Note) for s in before) or not all(isinstance(s, Accumulate) for s in adds.values()):
-        return None
-    sums = [s for s in adds.values() if isinstance(s, Accumulate)]
-    start = [Assign(s.target.value, neutral_of(s.op, s.target.kind)) for s in sums]
-    names = {s.target.value: own(f"{s.target.value}_parts") for s in sums}
-    at = own("segment")
-    place = tuple(var(x, "int") for x in (at, *(loop.index for loop in chain)))
-    segment = replace(inner, first=_edge(inner, at, 0, segments[0], length), last=_edge(inner, at, 1, segments[0], length))
-    stores = [Store(names[s.target.value], place, s.target) for s in sums]
-    again = [Accumulate(s.op, s.target, load(names[s.target.value], place, s.target.kind)) for s in sums]
-    rest = [Accumulate(op, target, var(name, target.kind)) for name, (op, target) in added.items()]
-    head = [s for s in before if isinstance(s, Note) or s.name not in names]                      # type: ignore[union-attr]
-    first = _nest([For(at, segments[1], ()), *chain], [*head, *start, segment, *stores])
-    second = _nest(chain, [*head, *start, For(at, segments[1], tuple(again)), *rest, *after])
-    return Halves(first, second, tuple((names[s.target.value], s.target.kind) for s in sums), inner)
+    return replace(kernel, depth=tile if loops[0].first is not None and tile is not None else loops[0].extent)
 
 
-def _nest(loops: Sequence[For], body: Sequence[Statement]) -> For:
-    done = tuple(body)
-    for loop in reversed(loops):
-        done = (replace(loop, body=done),)
-    return done[0]                                                         # type: ignore[return-value]
+def beside(kernel: GroupKernel, scratch: Sequence[Allocate], arrays: dict[str, tuple[tuple[Size, ...], str]], tile: Size | None,
+           own: Callable[[str], str]) -> tuple[list[Allocate], GroupKernel]:
+    """The scratch of a kernel, with a place for each row side by side, and the kernel with it. `tile` is the height of the tile that rows are in."""
+    found = [a for s in kernel.body for a in touched(s)]
+    names: dict[str, str] = {}
+    made: list[Allocate] = []
+    for a in scratch:
+        at = [x for x in found if x.name == a.name]
+        if at and position(at, kernel.rows[-1].index) is None:
+            names[a.name] = own(f"{a.name}_columns")
+            a = Allocate(names[a.name], (*a.sizes, *extents_of(kernel.rows, tile)), a.kind)
+            arrays[a.name] = a.sizes, a.kind
+        made += [a] if at else []
+    rows = tuple(replace(loop, body=()) for loop in kernel.rows)
+    return made, replace(kernel, rows=rows, body=placed(kernel.body, names, (), tuple(map(place_of, kernel.rows))))
 
 
-def _edge(inner: For, at: str, more: int, segments: str, length: Term) -> Term:
-    """Where a segment begins, and with `more` the next."""
-    which = Term("add", (var(at, "int"), Term("const", (), 1, "int")), None, "int") if more else var(at, "int")
-    edge = Term("floordiv", (Term("mul", (length, which), None, "int"), var(segments, "int")), None, "int")
-    return edge if inner.first is None else Term("add", (inner.first, edge), None, "int")
-
-
-def _in_variables(inner: For, rows: Collection[str], own: Callable[[str], str]) -> tuple[For, dict[str, tuple[str, Term]]]:
-    """The loop with variables for the elements of arrays that it adds to; for each variable how it is added, and where."""
-    found: dict[str, tuple[str, Term]] = {}
-    body: list[Statement] = []
-    for s in inner.body:
-        if isinstance(s, Accumulate) and s.target.op == "load" and all(letter_of(x) in rows for x in s.target.args) \
-                and sum(a.name == s.target.value for a in accesses(inner.body)) == 1:
-            name = own(f"{s.target.value}_sum")
-            found[name] = (s.op, s.target)
-            s = replace(s, target=var(name, s.target.kind))
-        body.append(s)
-    return replace(inner, body=tuple(body)), found
+def _scans(body: Sequence[Any]) -> bool:
+    return any(isinstance(s, Scan) or isinstance(s, For) and _scans(s.body) for s in body)

@@ -13,7 +13,7 @@ from typing import Any
 from graphc.ir.nodes import Size
 from graphc.loops.device.inplace import in_place
 from graphc.loops.device.mapping import Mapper
-from graphc.loops.device.statements import DeviceProgram, Finish, Launch, Segments, Total
+from graphc.loops.device.statements import DeviceProgram, Finish, Launch, Total
 from graphc.loops.statements import Allocate, Assign, Call, For, ForTiles, HostProgram, Kernel, Note, Statement, leaves
 from graphc.loops.uses import uses_of
 
@@ -87,7 +87,7 @@ class _Host:
                 self.totals += [t for t in s.kernel.totals if t.name not in known]
                 self.made |= dict.fromkeys(s.kernel.results)
             else:
-                assert isinstance(s, Allocate | Segments)
+                assert isinstance(s, Allocate)
         return done
 
     def waiting(self) -> set[str]:

@@ -4,8 +4,7 @@ r"""Mapping: the loop nests of a kernel become kernels for a GPU.
       few and long, at the time of a call    several blocks take a row (see `pieces`)
       of pairs of rows                       the groups of a block read tiles of the second ones (see `tiles`)
       no loops inside, arrays read plainly   `flat`: threads take 128 bits of each array at a time
-      what is read lies along the rows       one thread a row (a column of a matrix, say)
-      and are many                           in segments of them, then the segments (see `columns`)
+      what is read lies along the rows       a block takes neighbouring ones, such as columns of a matrix (see `columns`)
     rows meet                                places are dealt to threads (a scatter), else one group does all in order
 
 Sums over all rows are kept by threads, added up for each block, and the blocks' parts in a fixed order by `finish` kernels: the same bits on every
@@ -18,20 +17,19 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import sympy as sp
-
 from graphc.ir.nodes import Size
 from graphc.loops.accesses import accesses, statements
 from graphc.loops.device.again import computed_again
-from graphc.loops.device.columns import halves
+from graphc.loops.device.columns import along_rows, beside, deep, in_sums
 from graphc.loops.device.group import Grouping, neutral_of
 from graphc.loops.device.independent import carried, independent, letter_of, private
+from graphc.loops.device.online import in_one_pass
 from graphc.loops.device.parameters import Parameters
 from graphc.loops.device.pieces import Pieces, in_pieces
 from graphc.loops.device.registers import in_chunks, in_registers
 from graphc.loops.device.rowwise import in_variables
 from graphc.loops.device.scatter import apart, dealt
-from graphc.loops.device.statements import Cut, GroupKernel, Launch, Over, Scan, Segments, Total
+from graphc.loops.device.statements import Cut, GroupKernel, Launch, Over, Scan, Total
 from graphc.loops.device.tiles import in_tiles
 from graphc.loops.names import named
 from graphc.loops.reciprocals import is_reciprocal
@@ -48,9 +46,8 @@ class Mapper(Parameters):
     wide: Collection[str]
     few: Collection[Size]
     own: Callable[[str], str]
-    segmented: int = 0
     cuts: int = 0
-    def launches(self, kernel: Kernel) -> list[Allocate | Segments | Launch]:
+    def launches(self, kernel: Kernel) -> list[Allocate | Launch]:
         """A kernel's nests, one launch each; scratch that several of them use is the host's."""
         scratch = [s for s in kernel.body if isinstance(s, Allocate)]
         self.before = [s for s in kernel.body if is_reciprocal(s)]                                # type: ignore[misc]
@@ -61,7 +58,7 @@ class Mapper(Parameters):
         if any(not isinstance(s, Allocate | Assign | Note | For) for s in kernel.body):
             return [self.alone(kernel, [s for s in kernel.body if not isinstance(s, Allocate)], (), scratch)]
         users = {a.name: [n for n in nests if any(b.name == a.name for b in accesses([n]))] for a in scratch}
-        done: list[Allocate | Segments | Launch] = [a for a in scratch if len(users[a.name]) > 1]
+        done: list[Allocate | Launch] = [a for a in scratch if len(users[a.name]) > 1]
         for k, nest in enumerate(nests):
             mine = [a for a in scratch if users[a.name] == [nest]]
             begun = [inits[n] for n in carried(nest) if n in inits]
@@ -94,13 +91,13 @@ class Mapper(Parameters):
         return "wide" if name in self.wide else self.scalars[name]
 
     # --- independent rows
-    def rows(self, kernel: Kernel, nest: For, totals: tuple[Total, ...], scratch: Sequence[Allocate],
-             whole: bool = False) -> list[Any]:
+    def rows(self, kernel: Kernel, nest: For, totals: tuple[Total, ...], scratch: Sequence[Allocate]) -> list[Any]:
         own = {a.name for a in scratch}
         chain = [nest]
         while (inner := _only(chain[-1])) is not None and independent(inner, private(inner, own)) and inner.first is None:
             chain.append(inner)
-        core = in_variables(chain[-1].body, [loop.index for loop in chain], self.own) if _has_loops(chain[-1]) else chain[-1].body
+        letters = [loop.index for loop in chain]
+        core = in_variables(in_sums(chain[-1].body, letters, self.own), letters, self.own) if _has_loops(chain[-1]) else chain[-1].body
         base = GroupKernel(kernel.name, (), (), (), tuple(chain), core, totals, kernel.meaning)
         if not _has_loops(chain[-1]):
             if self.is_flat(chain, own):
@@ -114,31 +111,13 @@ class Mapper(Parameters):
             row = in_variables((chain[1],), [nest.index], self.own)
             if (tiled := self.tiled(self.shared_out(replace(base, rows=(nest,), body=row)), scratch)) is not None:
                 return [tiled]
-        if not _along_rows(chain[-1]):
-            return [self.grouped(base, scratch)]
-        return (None if whole else self.in_segments(kernel, chain, totals, scratch)) or [self.signed(base, scratch)]
+        return self.in_columns(base, scratch) if along_rows(chain[-1]) else [self.grouped(base, scratch)]
 
-    def in_segments(self, kernel: Kernel, chain: Sequence[For], totals: tuple[Total, ...], scratch: Sequence[Allocate]) -> list[Any] | None:
-        """A sum along columns as two kernels."""
-        if scratch:
-            return None
-        self.segmented += 1
-        name = self.own("segments" if self.segmented == 1 else f"segments_{self.segmented}")
-        size = Extent(f"#{name}")
-        inner = next(s for s in chain[-1].body if isinstance(s, For))
-        length = Term("sub", (inner.last, inner.first), None, "int") if inner.first is not None else named(inner.extent, self.sizes)   # type: ignore[arg-type]
-        found = halves(chain, chain[-1].body, (name, size), length, self.own, [t.name for t in totals])
-        if found is None:
-            return None
-        self.rows_of[size] = name
-        made = []
-        for part, kind in found.parts:
-            self.arrays[part] = (size, *(loop.extent for loop in chain)), kind
-            made.append(Allocate(part, *self.arrays[part]))
-        columns = sp.Mul(*(loop.extent for loop in chain))
-        first, second = (replace(kernel, name=self.own(f"{kernel.name}_{x}")) for x in ("segments", "whole"))
-        return [Segments(name, columns, self.tile if self.tile is not None else inner.extent), *made,
-                *self.rows(first, found.first, (), (), True), *self.rows(second, found.second, totals, (), True)]
+    def in_columns(self, base: GroupKernel, scratch: Sequence[Allocate]) -> list[Any]:
+        """A kernel whose blocks take neighbouring rows; one thread a row where they cannot."""
+        found = deep(in_one_pass(computed_again(self.shared_out(base), [a.name for a in scratch], self.own), self.own), self.tile)
+        made, kernel = beside(found or base, scratch, self.arrays, self.tile, self.own)
+        return [*made, replace(self.signed(kernel, ()), cut=self.in_pieces(kernel, ()) if found else None)]
 
     def grouped(self, base: GroupKernel, scratch: Sequence[Allocate]) -> Launch:
         """A kernel whose groups share out the loops of a row."""
@@ -147,7 +126,7 @@ class Mapper(Parameters):
             return self.signed(base, scratch)
         if (tiled := self.tiled(kernel, scratch)) is not None:
             return tiled
-        less = computed_again(kernel, [a.name for a in scratch], self.own)
+        less = in_one_pass(computed_again(kernel, [a.name for a in scratch], self.own), self.own)
         held, cut = in_registers(kernel, self.arrays, {a.name for a in scratch}, self.own), self.in_pieces(less, scratch)
         if held is None:
             return replace(self.signed(kernel, scratch), cut=cut)
@@ -179,7 +158,8 @@ class Mapper(Parameters):
             return None
         self.cuts += 1
         self.rows_of[Extent(f"#{number}")], self.rows_of[Extent(f"#{span}")] = number, span
-        return Cut(number, span, tuple(p.made), tuple(self.signed(in_chunks(k, self.arrays, self.own, True), ()).kernel for k in kernels))
+        parts = [k if k.depth is not None else in_chunks(k, self.arrays, self.own, True) for k in kernels]
+        return Cut(number, span, tuple(p.made), tuple(self.signed(k, ()).kernel for k in parts))
 
     def is_flat(self, chain: Sequence[For], own: Collection[str]) -> bool:
         letters = [loop.index for loop in chain]
@@ -214,15 +194,6 @@ def _outside_loads(s: Statement) -> list[list[Term]]:
     def parts(t: Term) -> list[Term]:
         return [t, *(x for a in t.args for x in parts(a))] if t.op != "load" else [t]
     return [parts(s.value)] if isinstance(s, Store | Accumulate | Track) else [parts(v) for v in values(s)]
-
-
-def _along_rows(row: For) -> bool:
-    """Whether what a row reads lies along the rows: neighbouring threads, each with a row, read neighbouring elements."""
-    inner = {s.index for s in statements(row.body) if isinstance(s, For)}
-    letters = [[letter_of(x) for x in a.index] for a in accesses(row.body)]
-    both = [at for at in letters if row.index in at and inner & set(at)]
-    along = [at for at in both if at[-1] == row.index]
-    return bool(along) and len(along) == len(both)
 
 
 def _width(body: Sequence[Any]) -> Size | None:

@@ -27,7 +27,7 @@ class Parameters:
     arrays: dict[str, tuple[tuple[Size, ...], str]]
     scalars: dict[str, str]
     sizes: dict[Extent, str]
-    rows_of: dict[Extent, str]             # sizes that a run finds: the height of tiles, the number of segments and of pieces
+    rows_of: dict[Extent, str]             # sizes that a run finds: the height of tiles, the number of pieces
     bounds: Collection[str]
     tile: Extent | None = field(default=None, init=False)      # the height of the tiles that kernels run in
     before: Sequence[Assign] = field(default=(), init=False)   # the reciprocals of extents that they may use
@@ -48,6 +48,7 @@ class Parameters:
         totals = {t.name for t in kernel.totals}
         scalars = tuple(n for n in uses.reads if n in self.scalars and n not in inside and n not in totals)
         dims = [size for n in arrays for size in self.arrays[n][0][1:]] + [size for a in mine for size in a.sizes]
+        dims += [s.step for s in kernel.body if isinstance(s, Gather)]
         extents = {x for size in dims for x in size.free_symbols if isinstance(x, Extent)}
         extents |= uses.sizes
         if kernel.flat:
@@ -66,6 +67,10 @@ def _plain(body: Sequence[Any]) -> Iterator[Statement]:
     for s in body:
         if isinstance(s, Over):
             yield from (Assign("", load(t.array, (ZERO, t.column or ZERO), "float")) for t in s.tiles)
+            if s.online is not None:
+                yield from (Assign(name, ZERO) for m, f in zip(s.online.maxima, s.folds, strict=False) for name in (f.name, m.best, m.now))
+                yield s.online.loop
+                yield from s.online.steps
             yield from _plain([s.loop])
         elif isinstance(s, Scan):
             yield from _plain([s.loop])

@@ -4,6 +4,8 @@ r"""Rows in pieces: where rows are few and long, several blocks take a row.
     z = sum over j of exp(y[i, j] - m)     launch 2, piece q:  m = max over q of m_pieces[i, q];  z over its j;  z_pieces[i, q] = z
     y_bar[i, j] = exp(y[i, j] - m)/z       launch 3, piece q:  m and z in the same way;  y_bar over its j
 
+    columns (see `columns`)                m_pieces[q, i], side by side as the columns are
+
     s += x[i, j]; a[i, j] = s              launch 1, piece q:  z over its j, z_pieces[i, q] = z;  launch 2:  s = sum over p < q of z_pieces[i, p]; ...
 
 A kernel is cut where it reads a number that the whole row makes. Each launch begins with those that it needs, from what the pieces have found, in
@@ -16,10 +18,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
+import sympy as sp
+
 from graphc.ir.nodes import Size
 from graphc.loops.accesses import statements
+from graphc.loops.device.online import lowered, same
+from graphc.loops.device.placed import extents_of, place_of, placed
 from graphc.loops.device.registers import touched
-from graphc.loops.device.statements import Barrier, Fold, Gather, GroupKernel, Once, Over, Scan, When
+from graphc.loops.device.statements import Barrier, Fold, Gather, GroupKernel, Maximum, Once, Over, Scan, When
 from graphc.loops.names import named
 from graphc.loops.statements import Accumulate, Allocate, Assign, For, Note, Store, load, var
 from graphc.scalar.symbols import Extent
@@ -52,13 +58,13 @@ def in_pieces(kernel: GroupKernel, scratch: Sequence[Allocate], p: Pieces) -> li
     loops = [s.loop for s in kernel.body if isinstance(s, Over | Scan)]
     written = {a.name for s in kernel.body for a in touched(s) if a.write}
     again = {a.name for s in kernel.body if isinstance(s, Assign | Accumulate) for a in touched(s)}
-    if kernel.width is None or again & written or not all(map(_plain, kernel.body)) or any(loop.extent != kernel.width for loop in loops):
+    if kernel.width is None or again & written or not all(map(_plain, kernel.body)) or len({(x.extent, x.first, x.last) for x in loops}) != 1 \
+            or kernel.depth is None and loops[0].first is not None or loops[0].extent != kernel.width:
         return None
-    at = tuple(_place(loop) for loop in kernel.rows)
-    heights = tuple(p.tile if loop.first is not None and p.tile is not None else loop.extent for loop in kernel.rows)
-    cut = _Cut(p, at, heights, For(p.own("piece"), p.size, ()), p.own("begin"), p.own("end"))
+    at, heights = tuple(map(place_of, kernel.rows)), extents_of(kernel.rows, p.tile)
+    cut = _Cut(p, at, heights, For(p.own("piece"), p.size, ()), p.own("begin"), p.own("end"), loops[0], kernel.depth is not None)
     used = {a.name for s in kernel.body for a in touched(s)}
-    body = _with_rows(kernel.body, {a.name: cut.array(a.name, a.sizes, a.kind) for a in scratch if a.name in used}, at)
+    body = placed(kernel.body, {a.name: cut.array(a.name, (*heights, *a.sizes), a.kind) for a in scratch if a.name in used}, at)
     parts = list(cut.parts(body, kernel.results))
     found = [cut.launch(kernel, f"{k + 1} of {len(parts)}", part) for k, part in enumerate(parts)]
     added = [t.name for k in found for t in k.totals]
@@ -67,9 +73,7 @@ def in_pieces(kernel: GroupKernel, scratch: Sequence[Allocate], p: Pieces) -> li
 
 def _plain(s: Any) -> bool:
     """Whether a statement of a row is one that all pieces can do, or each its share of."""
-    if isinstance(s, Over | Scan):
-        return s.loop.first is None
-    return isinstance(s, Note | Assign | Once | Barrier) or isinstance(s, Accumulate) and s.target.op == "var"
+    return isinstance(s, Over | Scan | Note | Assign | Once | Barrier) or isinstance(s, Accumulate) and s.target.op == "var"
 
 
 @dataclass(frozen=True)
@@ -86,7 +90,8 @@ class _Before(Gather):
 
 @dataclass
 class _Cut:
-    """`at` is a row's place in an array with one for each, which have the extents `heights`."""
+    """`at` is a row's place in an array with one for each, which have the extents `heights`; `loop` is one over a row. Where rows are `beside` one
+    another, so are a piece's numbers of them."""
 
     p: Pieces
     at: tuple[Term, ...]
@@ -94,12 +99,14 @@ class _Cut:
     piece: For
     begin: str
     end: str
+    loop: For
+    beside: bool
     found: dict[str, Gather] = field(default_factory=dict)     # how launches have a row's number
 
-    def array(self, name: str, sizes: Iterable[Size], kind: str) -> str:
+    def array(self, name: str, sizes: tuple[Size, ...], kind: str) -> str:
         """A new array with a part for each row."""
         name = self.p.own(f"{name}_pieces")
-        self.p.arrays[name] = (*self.heights, *sizes), kind
+        self.p.arrays[name] = sizes, kind
         self.p.made.append(Allocate(name, *self.p.arrays[name]))
         return name
 
@@ -137,11 +144,36 @@ class _Cut:
         gathers: list[Gather] = []
         for f in folds:
             numbers = [(f.best, f.kind), (f.name, "int")] if f.best else [(f.part or f.name, f.kind)]
-            arrays = [(self.array(name, (self.p.size,), kind), name, kind) for name, kind in numbers]
-            stores += [Store(a, (*self.at, var(self.piece.index, "int")), var(name, kind)) for a, name, kind in arrays]
-            gathers.append(Gather(f, tuple(load(a, (*self.at, ZERO), kind) for a, _, kind in arrays), var(self.p.number, "int")))
+            arrays = [(self.array(name, self.sizes(), kind), name, kind) for name, kind in numbers]
+            stores += [Store(a, self.place(var(self.piece.index, "int")), var(name, kind)) for a, name, kind in arrays]
+            parts = tuple(load(a, self.place(ZERO), kind) for a, _, kind in arrays)
+            gathers.append(Gather(f, parts, var(self.p.number, "int"), sp.Mul(*self.heights) if self.beside else sp.S.One))
+        if isinstance(s, Over) and s.online is not None:
+            gathers = [self.lowered(g, gathers, s.online.maxima) for g in gathers]
         self.found |= {g.fold.name: g for g in gathers}
         return [*starts, *loop, *([_Hand(tuple(stores), tuple(gathers))] if folds else [])]
+
+    def lowered(self, g: Gather, gathers: Sequence[Gather], maxima: Sequence[Maximum]) -> Gather:
+        """How launches have a sum of exponentials below the maxima of a piece, which are the first numbers, below those of the row."""
+        piece = var(self.p.own("part"), "int")
+        parts = {h.fold.name: replace(h.parts[0], args=self.place(piece)) for h in gathers}
+        whole = value = parts[g.fold.name]
+        for m, h in zip(maxima, gathers, strict=False):
+            best, now = parts[h.fold.name], var(h.fold.name, "float")
+            for name, count in m.lowered:
+                value = lowered(value, parts.get(count), best, now) if name == g.fold.name else value
+                value = same(best, now, value) if count == g.fold.name else value
+        if value == whole:
+            return g
+        loop = For(str(piece.value), self.p.size, (Accumulate("sum", var(g.fold.name, "float"), value),))
+        return replace(g, over=Over(loop, (g.fold,)))
+
+    def sizes(self) -> tuple[Size, ...]:
+        """Of an array with a number for each piece of each row."""
+        return (self.p.size, *self.heights) if self.beside else (*self.heights, self.p.size)
+
+    def place(self, piece: Term) -> tuple[Term, ...]:
+        return (piece, *self.at) if self.beside else (*self.at, piece)
 
     def cut(self, loop: For) -> For:
         return replace(loop, first=var(self.begin, "int"), last=var(self.end, "int"))
@@ -150,9 +182,10 @@ class _Cut:
         """What a scan begins with: the sum of the pieces that it would have come through."""
         whole, piece = self.found[str(s.total.value)], var(self.piece.index, "int")
         if not s.loop.reverse:
-            return _Before(whole.fold, whole.parts, piece)
+            return _Before(whole.fold, whole.parts, piece, whole.step)
         after = Term("add", (piece, ONE), None, "int")
-        return _Before(whole.fold, tuple(replace(t, args=(*self.at, after)) for t in whole.parts), Term("sub", (whole.number, after), None, "int"))
+        parts = tuple(replace(t, args=self.place(after)) for t in whole.parts)
+        return _Before(whole.fold, parts, Term("sub", (whole.number, after), None, "int"), whole.step)
 
     def launch(self, kernel: GroupKernel, number: str, body: Sequence[Any]) -> GroupKernel:
         """The kernel of a part; one without loops is of whole rows."""
@@ -163,11 +196,15 @@ class _Cut:
                 for s in _needed(body, kernel.results if whole else ())]
         touched = {n for s in kept for n in _names(s)}
         if not whole:
-            end = Term("minimum", (Term("add", (var(self.begin, "int"), span), None, "int"), named(kernel.width, self.p.sizes)), None, "int")
-            kept = [Assign(self.begin, Term("mul", (piece, span), None, "int")), Assign(self.end, end), *kept]
+            begin, last = Term("mul", (piece, span), None, "int"), self.loop.last or named(self.loop.extent, self.p.sizes)
+            begin = Term("add", (self.loop.first, begin), None, "int") if self.loop.first is not None else begin
+            end = Term("minimum", (Term("add", (var(self.begin, "int"), span), None, "int"), last), None, "int")
+            kept = [Assign(self.begin, begin), Assign(self.end, end), *kept]
         rows = tuple(replace(loop, body=()) for loop in kernel.rows)
-        meaning = f"{kernel.name}, {number}: {'whole rows, of what their pieces have found' if whole else 'a piece of a row'}"
-        return replace(kernel, name=self.p.own(f"{kernel.name}_pieces_{number[0]}"), rows=rows if whole else (*rows, self.piece), body=tuple(kept),
+        pieces = (self.piece, *rows) if self.beside else (*rows, self.piece)
+        kind = "column" if self.beside else "row"
+        meaning = f"{kernel.name}, {number}: {'whole rows, of what their pieces have found' if whole else f'a piece of a {kind}'}"
+        return replace(kernel, name=self.p.own(f"{kernel.name}_pieces_{number[0]}"), rows=rows if whole else pieces, body=tuple(kept),
                        totals=tuple(t for t in kernel.totals if t.name in touched), meaning=(meaning,), alone=kernel.alone and whole,
                        results=kernel.results if whole else ())
 
@@ -210,26 +247,9 @@ def _names(x: Any) -> set[str]:
         return {n for part in x for n in _names(part)}
     found = {n for f in fields(x) for n in _names(getattr(x, f.name))} if is_dataclass(x) else set()
     if isinstance(x, Over):
-        inside = {s.name if isinstance(s, Assign) else s.index for s in statements([x.loop]) if isinstance(s, Assign | For)}
+        parts: list[Any] = [x.loop, *((x.online.loop, *x.online.steps) if x.online is not None else ())]
+        inside = {s.name if isinstance(s, Assign) else s.index for s in statements(parts) if isinstance(s, Assign | For)}
         return found - inside | {f.name for f in x.folds if f.own}
-    return found | {x.fold.name} if isinstance(x, Gather) and x.fold.part else found
-
-
-def _place(loop: For) -> Term:
-    """A row's place in an array of rows: in a tile, they count from its first."""
-    i = var(loop.index, "int")
-    return i if loop.first is None else Term("sub", (i, loop.first), None, "int")
-
-
-def _with_rows(x: Any, scratch: dict[str, str], at: tuple[Term, ...]) -> Any:
-    """Statements and terms with scratch that has a part for each row."""
-    if isinstance(x, tuple):
-        return tuple(_with_rows(part, scratch, at) for part in x)
-    if not is_dataclass(x):
-        return x
-    x = replace(x, **{f.name: _with_rows(getattr(x, f.name), scratch, at) for f in fields(x)})                     # type: ignore[type-var]
-    if isinstance(x, Term) and x.op == "load" and x.value in scratch:
-        return replace(x, value=scratch[x.value], args=(*at, *x.args))
-    if isinstance(x, Store) and x.name in scratch:
-        return replace(x, name=scratch[x.name], index=(*at, *x.index))
-    return x
+    if isinstance(x, Gather):
+        return found | {x.fold.name} if x.fold.part else found - {x.fold.name}
+    return found

@@ -94,7 +94,9 @@ def in_chunks(kernel: GroupKernel, arrays: dict[str, tuple[tuple[Size, ...], str
         mine = {key: rows[key] for key in found}
         e = Term("var", (), own("e"), "int")
         loads, saves = (tuple(rows[k] for k, at in found.items() if wanted(at)) for wanted in (lambda at: not at[0], any))
-        return replace(s, loop=_held(s.loop, s.loop.index, letters, mine, e), staged=True, chunk=own("chunk"), loads=loads, saves=saves)
+        online = None if s.online is None else replace(s.online, loop=_held(s.online.loop, s.loop.index, letters, mine, e))
+        loop = _held(s.loop, s.loop.index, letters, mine, e)
+        return replace(s, loop=loop, online=online, staged=True, chunk=own("chunk"), loads=loads, saves=saves)
     body = tuple(visit(s) for s in kernel.body)
     return replace(kernel, body=body, registers=tuple(rows.values()), held=2)
 

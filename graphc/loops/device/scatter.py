@@ -29,7 +29,7 @@ def dealt(nest: For, buckets: tuple[str, Size], own: Callable[[str], str],
     chain = _chain(nest)
     core = [s for s in chain[-1].body if not isinstance(s, Note)]
     adds = [s for s in core if isinstance(s, Accumulate) and s.target.op == "load"]
-    if len(adds) != 1 or not all(isinstance(s, Assign) or s is adds[0] for s in core) or carried(nest) or any(x.first is not None for x in chain):
+    if len(adds) != 1 or not all(isinstance(s, Assign) or s is adds[0] for s in core) or carried(nest):
         return None
     target = adds[0].target
     found = [a for a in accesses(core) if a.name == target.value]
@@ -39,7 +39,7 @@ def dealt(nest: For, buckets: tuple[str, Size], own: Callable[[str], str],
     inner = [loop for loop in chain if loop not in outer]
     letters = {loop.index for loop in outer}
     keys = [(k, x) for k, x in enumerate(target.args) if letter_of(x) not in letters]
-    if not keys or not inner:
+    if not keys or not inner or any(loop.first is not None for loop in outer):
         return None
     key = keys[0][1]
     for k, x in keys[1:]:

@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from graphc.ir.nodes import Size
-from graphc.loops.statements import Allocate, For, Statement
+from graphc.loops.statements import Allocate, Assign, For, Statement
 from graphc.scalar.symbols import Extent
 from graphc.scalar.term import Term
 
-__all__ = ["Fold", "Over", "Scan", "Once", "When", "Gather", "Barrier", "Load", "Save", "Total", "Row", "Tile", "GroupKernel", "Cut", "Launch",
-           "Alias", "Segments", "Finish", "DeviceProgram"]
+__all__ = ["Fold", "Over", "Scan", "Once", "When", "Gather", "Barrier", "Load", "Save", "Total", "Row", "Tile", "Maximum", "Online", "GroupKernel",
+           "Cut", "Launch", "Alias", "Finish", "DeviceProgram"]
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,27 @@ class Tile:
 
 
 @dataclass(frozen=True)
+class Maximum:
+    """One that is found as a loop goes: the greatest so far, `now`, of which `best` was before; the sums that are lowered to it, with the counts that
+    go to them."""
+
+    now: str
+    best: str
+    lowered: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Online:
+    """The first folds of a loop, maxima, found as it goes (see graphc.loops.device.online): in each part of a row, `loop` has the greatest so far,
+    and `steps` lower what has been added up. After the loop `ends` do so to the greatest of all."""
+
+    loop: For
+    maxima: tuple[Maximum, ...]
+    steps: tuple[Assign, ...]
+    ends: tuple[Assign, ...]
+
+
+@dataclass(frozen=True)
 class Over:
     """A loop whose points threads share out. `staged`: over points that each thread holds in registers; with `chunk`, the variable of where a part
     of the row begins that registers hold, for which they load rows before and save rows after. With `tiles`, `chunk` is where they begin."""
@@ -72,6 +93,7 @@ class Over:
     loads: tuple[Row, ...] = ()
     saves: tuple[Row, ...] = ()
     tiles: tuple[Tile, ...] = ()
+    online: Online | None = None
 
 
 @dataclass(frozen=True)
@@ -105,11 +127,14 @@ class When:
 
 @dataclass(frozen=True)
 class Gather:
-    """A fold over the `number` pieces of a row, in order; `parts` are the places of the first one's numbers: its best and where that is, or one."""
+    """A fold over the `number` pieces of a row, in order; `parts` are the places of the first one's numbers, its best and where that is, or one; the
+    next piece's are `step` places further. With `over`, by that loop."""
 
     fold: Fold
     parts: tuple[Term, ...]
     number: Term
+    step: Size
+    over: Over | None = None
 
 
 @dataclass(frozen=True)
@@ -166,6 +191,7 @@ class GroupKernel:
     tiles: tuple[Tile, ...] = ()           # in shared memory, of a block's rows
     before: tuple[Statement, ...] = ()     # what is the same for all rows
     live: str = ""                         # with tiles: the variable that says whether a group has a row
+    depth: Size | None = None              # a block takes neighbouring rows, of so many elements, side by side (see graphc.loops.device.columns)
 
 
 @dataclass(frozen=True)
@@ -194,15 +220,6 @@ class Alias:
     other: str
     made: Allocate
     unless: str = ""
-
-
-@dataclass(frozen=True)
-class Segments:
-    """The number of segments in which `length` rows of `columns` are added up."""
-
-    name: str
-    columns: Size
-    length: Size
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ block, local memory one a thread; generic addresses of both have their own windo
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -67,10 +67,22 @@ class Memory:
 
     # --- accesses
     def load(self, space: str, address: np.ndarray, kind: str, count: int, lanes: Lanes) -> list[np.ndarray]:
-        """`count` values at each address."""
+        """`count` values at each address. Lanes may each choose an array: NVVM makes one load of `a[i] if c else b[j]`."""
+        window = address >> WINDOW_BITS
+        if (window != window[:1]).any():
+            return self._chosen(space, address, kind, count, lanes, window)
         stretch, offset = self._access(space, address, dtype(kind).itemsize * count, lanes, False)
         view, at = stretch.view(dtype(kind)), offset // dtype(kind).itemsize
         return [view[at + k] for k in range(count)]
+
+    def _chosen(self, space: str, address: np.ndarray, kind: str, count: int, lanes: Lanes, window: np.ndarray) -> list[np.ndarray]:
+        values = [np.empty(lanes.count, dtype(kind)) for _ in range(count)]
+        for one in np.unique(window):
+            mine = window == one
+            some = replace(lanes, lanes=lanes.lanes[mine], index=lanes.lanes[mine])
+            for value, found in zip(values, self.load(space, address[mine], kind, count, some), strict=True):
+                value[mine] = found
+        return values
 
     def store(self, space: str, address: np.ndarray, kind: str, values: list[Any], lanes: Lanes) -> None:
         """Values at each address and behind it."""
@@ -105,17 +117,16 @@ class Memory:
         which = (first - GLOBAL_WINDOW) >> WINDOW_BITS
         offset = address - (GLOBAL_WINDOW + (which << WINDOW_BITS))
         if not 0 <= which < len(self.arrays) or ((offset >> WINDOW_BITS) != 0).any():
-            return self._scattered(address, width, lanes)
+            raise self._outside(address, lanes)
         self._bounds(self.arrays[which], offset, width, lanes)
         return self.arrays[which], offset
 
-    def _scattered(self, address: np.ndarray, width: int, lanes: Lanes) -> Any:
-        """Lanes that do not all point into the array of the first: each address must be one of some array at least."""
+    def _outside(self, address: np.ndarray, lanes: Lanes) -> KernelFault:
+        """The fault of an access that is in no array, or of a store to several."""
         which = (address - GLOBAL_WINDOW) >> WINDOW_BITS
         for k in np.flatnonzero((which < 0) | (which >= len(self.arrays))):
-            raise KernelFault(f"access at {int(address[k]):#x}, which is in no array, by {self.machine.thread(lanes.lanes[k])}")
-        raise KernelFault("one instruction reaches into several arrays, or leaves the one it was given: "
-                          + ", ".join(sorted({self.arrays[int(w)].name for w in which})))
+            return KernelFault(f"access at {int(address[k]):#x}, which is in no array, by {self.machine.thread(lanes.lanes[k])}")
+        return KernelFault("one instruction writes to several arrays: " + ", ".join(sorted({self.arrays[int(w)].name for w in which})))
 
     def _bounds(self, stretch: Stretch, offset: np.ndarray, width: int, lanes: Lanes) -> None:
         wrong = (offset < 0) | (offset + width > stretch.bytes.size)
