@@ -28,7 +28,7 @@ def plain(node: Node, first: int = 0) -> Read:
 
 def is_view(node: Node) -> bool:
     """Whether a node only re-indexes what it reads."""
-    return (isinstance(node, Comprehension) and node.reduce is None and node.body == X0
+    return (isinstance(node, Comprehension) and node.is_map and node.body == X0
             and node.dtype == node.reads[0].operand.dtype)
 
 

@@ -111,9 +111,11 @@ class Computes(Places):
         if node.reduce:
             return [Accumulate(node.reduce, self.running(c), value)]
         if isinstance(node, Scan):
-            add = Accumulate(node.accumulate, self.running_total(c), value)
-            keep = self.keep(c, self.running_total(c))
-            return [add, keep] if node.inclusive else [keep, add]
+            total = self.running_total(c)
+            steps: dict[str, Statement] = {"add": Accumulate(node.accumulate, total, value), "keep": self.keep(c, total)}
+            if node.fade is not None:
+                steps["fade"] = Accumulate("fade", total, self.term(freeze(node.fade, node.kinds), c.bound, node.reads))
+            return [steps[step] for step in node.steps]
         return [self.keep(c, value)]
 
     def keep(self, c: Compute, value: Term) -> Statement:
