@@ -144,7 +144,7 @@ class _Fusion:
             if not candidates:
                 continue
             wanted = self.required(node, joined)
-            if wanted is None:
+            if wanted is None or self.policy.axes_first and self.is_second_scan(node, joined):
                 continue
             if not wanted:
                 leading = self.leading(node)
@@ -153,6 +153,10 @@ class _Fusion:
             elif len(wanted) == 1 and (symbol := next(iter(wanted))) in candidates:
                 joined[node] = symbol
         return joined
+
+    def is_second_scan(self, node: Operation, joined: dict[Operation, sp.Symbol]) -> bool:
+        """Whether a loop would have two running values: threads share out one."""
+        return isinstance(node, Scan) and len(self.free(node)) == 1 and any(isinstance(n, Scan) and s == along_symbol(n) for n, s in joined.items())
 
     def early(self, joined: dict[Operation, sp.Symbol]) -> dict[Operation, sp.Symbol]:
         """Sums over rows that need a short loop of their own: what waits for them could else share the rows of the others. The number of

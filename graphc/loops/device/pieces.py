@@ -68,7 +68,7 @@ def in_pieces(kernel: GroupKernel, scratch: Sequence[Allocate], p: Pieces) -> li
 def _plain(s: Any) -> bool:
     """Whether a statement of a row is one that all pieces can do, or each its share of."""
     if isinstance(s, Over | Scan):
-        return s.loop.first is None
+        return s.loop.first is None and not (isinstance(s, Scan) and s.fade)
     return isinstance(s, Note | Assign | Once | Barrier) or isinstance(s, Accumulate) and s.target.op == "var"
 
 
