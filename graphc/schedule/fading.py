@@ -34,6 +34,7 @@ from graphc.passes.subject import Subject, compose, place_of
 from graphc.scalar.derivative import is_where
 from graphc.scalar.symbols import INF, AxisIndex, Placeholder, axis_index, over_index, placeholder
 from graphc.scalar.table import op, where
+from graphc.schedule.between import Between, Part, between
 from graphc.schedule.scan import Scan
 
 __all__ = ["Fading", "Pair", "Peak", "peak_of", "reached"]
@@ -93,6 +94,11 @@ class Pair:
         """Of j with i."""
         return ("g" if self.reverse else "l") + ("e" if self.inclusive else "t")
 
+    @property
+    def ends(self) -> tuple[sp.Symbol, sp.Symbol]:
+        """The lesser index and the greater one."""
+        return (self.i, J) if self.reverse else (J, self.i)
+
     def side(self, e: sp.Expr) -> set[sp.Symbol]:
         return reached(e, self.s.reads) & {self.i, J}
 
@@ -108,6 +114,7 @@ class Term:
     peak: Peak | None = None
     value: sp.Expr = ZERO                                       # f
     fades: list[sp.Expr] = field(default_factory=list)          # as they are written
+    between: Between | None = None
 
 
 class _Mixed(Exception):
@@ -169,8 +176,20 @@ class _Terms:
                 raise _Mixed
         elif is_where(e) and e.args[2] == 0 and power == 1:
             self.selection(e, term)
+        elif power == 1 and not term.fades and (found := self.between(e)) is not None:
+            term.between, term.fades = found, [e]
         else:
             raise _Mixed
+
+    def between(self, e: sp.Expr) -> Between | None:
+        """A product over what lies between the indices, or the power of a number to their distance."""
+        low, high = self.pair.ends
+        if isinstance(e, Placeholder):
+            found = between(self.pair.s.reads[int(e.name[1:])], low, high, self.pair.i)
+            return found if isinstance(found, Between) else None
+        if isinstance(e, op("power")) and not self.pair.side(e.args[0]) and sp.expand(e.args[1] - (high - low)) == 0:
+            return Between(self.pair.s._replace(expr=e.args[0]), True)
+        return None
 
     def selection(self, e: sp.Expr, term: Term) -> None:
         condition, taken, _ = e.args
@@ -198,6 +217,7 @@ class _Terms:
         if term.fades:
             raise _Mixed
         term.power, term.kind, term.peak, term.value, term.fades = inner.power, inner.kind, inner.peak, inner.value, inner.fades
+        term.between = inner.between
 
     def fall(self, e: sp.Expr, power: sp.Expr, kind: str, term: Term, whole: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
         """A factor exp(power (f - m)), or one of its kin."""
@@ -227,7 +247,8 @@ class _Terms:
 class Fading:
     """The scans of a graph. What several scans of one running maximum need is made once."""
 
-    def __init__(self) -> None:
+    def __init__(self, find: Callable[[Node], Node | None]) -> None:
+        self.find = find
         self.known: dict[tuple[Any, ...], Comprehension] = {}
 
     def scans(self, pair: Pair) -> Node | None:
@@ -238,6 +259,7 @@ class Fading:
             return self.scan(pair, [body], node if as_written else self.meaning(pair, body, reads), origin=node.origin)
         if node.reduce != "sum" or node.dtype != "float":
             return None
+        pair = self.opened(pair)
         try:
             terms = _Terms(pair).all()
         except _Mixed:
@@ -247,6 +269,16 @@ class Fading:
             return replace(parts[0].reads[0].operand, origin=node.origin)                                       # type: ignore[type-var]
         whole = compose(sp.Add(*(placeholder(k) for k in range(len(parts)))), parts, share=True)
         return comprehension(node.axes, (), None, whole.expr, whole.reads, node.origin, "float")
+
+    def opened(self, pair: Pair) -> Pair:
+        """A pair whose products of what is before one index, or after it, are scans."""
+        reads = list(pair.s.reads)
+        for k, read in enumerate(reads):
+            if {pair.i, J} <= symbols_of(read) and isinstance(part := between(read, *pair.ends, pair.i), Part):
+                scan = self.find(part.node)
+                if scan is not None:
+                    reads[k] = Read(scan, part.index)
+        return replace(pair, s=pair.s._replace(reads=tuple(reads)))
 
     def term(self, pair: Pair, t: Term) -> Subject:
         """v(i) s(i)"""
@@ -283,6 +315,9 @@ class Fading:
     def forth(self, pair: Pair, t: Term) -> Scan:
         """The sum over what came before: it fades before a point is added."""
         meaning = self.meaning(pair, sp.Mul(*t.fades, *t.own), pair.s.reads)
+        if t.between is not None:
+            after = t.between.greater == pair.reverse
+            return self.scan(pair, t.own, meaning, partial(self.through, t.between), after=after)
         if t.peak is None:
             return self.scan(pair, t.own, meaning)
         here = self.at(pair, t)
@@ -341,6 +376,13 @@ class Fading:
                 return where(op("eq")(self.read(reads, self.before(t), here), self.read(reads, t.peak.scan, here)), ONE, ZERO)
             return self.read(reads, self.rise(t), here)
         return fade
+
+    @staticmethod
+    def through(b: Between, reads: list[Read], here: Sequence[Any]) -> sp.Expr:
+        """The value at a point of a product between two indices."""
+        whole = compose(X0, [b.value])
+        reads += whole.reads
+        return whole.expr.xreplace({placeholder(k): placeholder(len(reads) - len(whole.reads) + k) for k in range(len(whole.reads))})
 
     def once(self, key: tuple[Any, ...], make: Callable[[], Comprehension]) -> Comprehension:
         if key not in self.known:

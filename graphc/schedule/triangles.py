@@ -25,6 +25,7 @@ from graphc.scalar.derivative import is_where
 from graphc.scalar.symbols import INF, AxisIndex, Placeholder, axis_index, over_index
 from graphc.scalar.table import op, where
 from graphc.schedule.fading import Fading, Pair, peak_of, reached
+from graphc.schedule.between import product
 from graphc.schedule.scan import Scan
 
 __all__ = ["find_scans"]
@@ -32,12 +33,13 @@ __all__ = ["find_scans"]
 NEUTRAL = {"sum": sp.Integer(0), "prod": sp.Integer(1), "max": -INF, "min": INF}
 COMPARISONS = tuple(map(op, "lt le gt ge eq ne".split()))
 LOGIC = tuple(map(op, "and_ or_ not_".split()))
+_OF_ONE = {op("abs"): sp.Integer(1), op("sign"): sp.Integer(1), op("log"): sp.Integer(0)}
 ZERO, J, STEP = sp.Integer(0), over_index(0), over_index(1)
 
 
 def find_scans(roots: Sequence[Node]) -> list[Node]:
     """The graph with triangular reductions as scans."""
-    fading = Fading()
+    fading = Fading(lambda n: _scan(n, fading))
     done = rebuild(roots, lambda n: _scan(n, fading) or n)
     return [done[r] for r in roots]
 
@@ -53,12 +55,12 @@ def _scan(node: Node, fading: Fading) -> Node | None:
 
 
 def written(s: Subject, both: set[sp.Symbol]) -> Subject | None:
-    """A subject over reads at one of two indices at most; None where something else than a map is read at both."""
+    """A subject over reads at one of two indices at most, and products; None where something else than a map is read at both."""
     whole = compose(X0, [s], share=True)
     parts: list[Subject] = []
     for read in whole.reads:
         part = Subject(X0, (read,))
-        if both <= symbols_of(read):
+        if both <= symbols_of(read) and product(read.operand) is None:
             inner = enter(read)
             opened = None if inner is None else written(inner, both)
             if opened is None:
@@ -128,6 +130,8 @@ class _Sides:
         """0 where a factor is nothing and the others cannot be infinite or NaN by themselves: exp(-inf - m), m being no -inf."""
         if isinstance(e, sp.Mul) and ZERO in args:
             return new if all(a.is_number or J not in self.symbols(a) for a in args) else e
+        if args == [1] and type(new) in _OF_ONE:
+            return _OF_ONE[type(new)]
         if isinstance(new, op("apart")) and new.args[0] == 0:
             return ZERO
         if isinstance(new, op("exp")):
