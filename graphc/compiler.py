@@ -44,8 +44,8 @@ from graphc.schedule.memory import recompute
 from graphc.schedule.plan import Item, show_plan
 from graphc.schedule.policy import CPU, GPU, Policy
 from graphc.schedule.scan import Scan, stands_on
-from graphc.schedule.triangles import find_scans
 from graphc.schedule.tile import tile
+from graphc.schedule.triangles import find_scans
 
 if TYPE_CHECKING:
     from graphc.loops.device.statements import DeviceProgram

@@ -24,9 +24,9 @@ from graphc.passes.subject import Subject, compose, enter
 from graphc.scalar.derivative import is_where
 from graphc.scalar.symbols import INF, AxisIndex, Placeholder, axis_index, over_index
 from graphc.scalar.table import op, where
-from graphc.schedule.fading import Fading, Pair, peak_of, reached
 from graphc.schedule.between import product
-from graphc.schedule.scan import Scan
+from graphc.schedule.fading import Fading
+from graphc.schedule.terms import Pair, peak_of, reached
 
 __all__ = ["find_scans"]
 

@@ -104,7 +104,8 @@ class Grouping:
         """A loop that reads what it has added up."""
         t = found.total
         neutral = neutral_of("sum" if found.op == "fade" else found.op, t.kind)
-        return Scan(loop, found.made, found.value, found.op, t, found.before, found.now, neutral, self.over(found.rest, begun), found.fade, found.after)
+        rest = self.over(found.rest, begun)
+        return Scan(loop, found.made, found.value, found.op, t, found.before, found.now, neutral, rest, found.fade, found.after)
 
     def steps(self, loop: For) -> list[Any]:
         """A loop that all threads step through together. What it stored in one step may be read in the next; what was stored before it is

@@ -5,7 +5,7 @@ r"""Scans: loops that read at each point what they have added up so far, for a g
 
 `now` is the sum with the thread's own point, `before` without it, `s` what the next stretch begins with. What else the loop does, it does after.
 
-    for j: s = faded(s, d[j]); s += x[j]; a[j] = s          d = d[j], v = x[j]:  before, s = scan(d, v, s);  now = before; now = faded(now, d); now += v; a[j] = now
+    for j: s = faded(s, d[j]); s += x[j]; a[j] = s                         before, s = scan(d[j], x[j], s); then as on the left, with s = before
 
 A total that also fades is a map s -> d s + v at each point; of two, one after the other is such a map again.
 """
