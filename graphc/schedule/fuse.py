@@ -144,7 +144,7 @@ class _Fusion:
             if not candidates:
                 continue
             wanted = self.required(node, joined)
-            if wanted is None or self.policy.axes_first and self.is_second_scan(node, joined):
+            if wanted is None or self.is_apart(node, joined):
                 continue
             if not wanted:
                 leading = self.leading(node)
@@ -154,9 +154,19 @@ class _Fusion:
                 joined[node] = symbol
         return joined
 
-    def is_second_scan(self, node: Operation, joined: dict[Operation, sp.Symbol]) -> bool:
-        """Whether a loop would have two running values: threads share out one."""
-        return isinstance(node, Scan) and len(self.free(node)) == 1 and any(isinstance(n, Scan) and s == along_symbol(n) for n, s in joined.items())
+    def is_apart(self, node: Operation, joined: dict[Operation, sp.Symbol]) -> bool:
+        """Whether a node keeps out of a loop because of a running value, its own or another's: threads share out one at a time, and on a processor
+        functions would be computed one by one."""
+        scans = any(isinstance(n, Scan) and s == along_symbol(n) for n, s in joined.items())
+        runs = isinstance(node, Scan) and len(self.free(node)) == 1
+        if self.policy.axes_first:
+            return scans and runs
+        return scans and self.is_function(node) or runs and any(map(self.is_function, joined))
+
+    @staticmethod
+    def is_function(node: Operation) -> bool:
+        """Whether a node is a map that is computed faster in vectors."""
+        return isinstance(node, Comprehension) and node.is_map and not is_cheap(node)
 
     def early(self, joined: dict[Operation, sp.Symbol]) -> dict[Operation, sp.Symbol]:
         """Sums over rows that need a short loop of their own: what waits for them could else share the rows of the others. The number of
