@@ -3,8 +3,6 @@ compiled from runs as plain Python where many formulas are tried."""
 
 from __future__ import annotations
 
-import re
-
 import mpmath
 import numpy as np
 import pytest
@@ -127,6 +125,19 @@ def test_cox_partial_likelihood(scale, risk):
     np.testing.assert_allclose(x_bar, risk(expected[1]) - d_, rtol=1e-12, atol=1e-14)
 
 
+@pytest.mark.parametrize("scale", [1.0, 1e4])
+def test_weights(scale):
+    """Those at risk count a[j] times: log sum of a exp(x) is log sum of exp(x + log a)."""
+    x_, w_, a_ = scale * rng.normal(size=N), rng.normal(size=N), 0.1 + rng.random(N)
+    L = gc.sum(w * gc.log(gc.cumsum(a * gc.exp(x))))
+    value, x_bar = run(L, {"x": x_, "w": w_, "a": a_})
+    expected = exact([mpmath.mpf(t) + mpmath.log(mpmath.mpf(s)) for t, s in zip(x_, a_, strict=True)], w_, np.zeros(N))
+    np.testing.assert_allclose(value, expected[0], rtol=1e-13)
+    np.testing.assert_allclose(x_bar, expected[1], rtol=1e-12, atol=1e-14)
+    text = gc.compile(L).explain()
+    assert "n^2" not in text[text.index("== cost =="):text.index("== source ==")]
+
+
 RECURRENCES = {
     "cumulative product": gc.sum(w * gc.cumprod(1 + x)),
     "cumulative product from the end": gc.sum(w * gc.cumprod((1 + x)[::-1])[::-1]),
@@ -157,10 +168,10 @@ def test_work_grows_with_the_length(name):
     f = program(name) if name in WAYS and name != "by indices" else gc.compile(WAYS[name][0] if name in WAYS else RECURRENCES[name])
     text = f.explain()
     cost = text[text.index("== cost =="):text.index("== source ==")]
-    assert "flops" in cost and not re.search(r"[bn]\*\*2|[bn]\^2", cost), cost
+    assert "flops" in cost and "^2" not in cost
 
 
 def test_work_of_pairs_is_counted_as_such():
     """What the test above looks for is there where terms do not fade."""
     text = gc.compile(gc.sum(gc.array(gc.Sum(gc.where(j <= i, gc.sin(x[i] * x[j]), 0), j), (i,)))).explain()
-    assert re.search(r"n\*\*2|n\^2", text[text.index("== cost =="):text.index("== source ==")])
+    assert "n^2" in text[text.index("== cost =="):text.index("== source ==")]
