@@ -34,7 +34,7 @@ def is_view(node: Node) -> bool:
 
 def constant_value(node: Node) -> sp.Expr | None:
     """The body of a node that reads nothing, in terms of its indices; None for other nodes."""
-    if isinstance(node, Comprehension) and not node.reads and node.reduce is None:
+    if isinstance(node, Comprehension) and not node.reads and node.is_map:
         return node.body
     return None
 

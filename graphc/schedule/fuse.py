@@ -155,12 +155,13 @@ class _Fusion:
         return joined
 
     def is_apart(self, node: Operation, joined: dict[Operation, sp.Symbol]) -> bool:
-        """Whether a node keeps out of a loop because of a running value, its own or another's: threads share out one at a time, and on a processor
-        functions would be computed one by one."""
+        """Whether a node keeps out of a loop because of a running value, its own or another's: threads share out one at a time, and no loop inside;
+        on a processor functions would be computed one by one."""
         scans = any(isinstance(n, Scan) and s == along_symbol(n) for n, s in joined.items())
         runs = isinstance(node, Scan) and len(self.free(node)) == 1
         if self.policy.axes_first:
-            return scans and runs
+            sums = any(n.reduce and s.name[0] == "i" for n, s in joined.items())
+            return scans and (runs or bool(node.reduce) and self.free(node)[0].name[0] == "i") or runs and sums
         return scans and self.is_function(node) or runs and any(map(self.is_function, joined))
 
     @staticmethod
