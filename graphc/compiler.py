@@ -44,8 +44,9 @@ from graphc.schedule.fuse import features, fuse
 from graphc.schedule.memory import recompute
 from graphc.schedule.plan import Item, show_plan
 from graphc.schedule.policy import CPU, GPU, Policy
-from graphc.schedule.scan import Scan, find_scans
+from graphc.schedule.scan import Scan, stands_on
 from graphc.schedule.tile import tile
+from graphc.schedule.triangles import find_scans
 
 if TYPE_CHECKING:
     from graphc.loops.device.statements import DeviceProgram
@@ -102,7 +103,7 @@ class Compilation:
     @cached_property
     def node_names(self) -> dict[Node, str]:
         wanted = {r: n for r, n in zip(self.graph, self.names, strict=True) if n}
-        return names_of([*self.inputs, *(n for n in topological(self.graph) if n not in self.inputs)], reserved=RESERVED, preferred=wanted)
+        return names_of([*self.inputs, *(n for n in topological(self.graph, stands_on) if n not in self.inputs)], reserved=RESERVED, preferred=wanted)
 
     @cached_property
     def schedule(self) -> list[Item]:
@@ -179,7 +180,7 @@ class Compilation:
         """The line of index notation of each node, and the labels that are checked when a program is called."""
         compared = known_labels(self.graph)
         checked = frozenset(i for i in self.inputs if i.below is not None and not i.ignore and not compared.get(i))
-        order = topological(self.graph)
+        order = topological(self.graph, stands_on)
         as_written = {n.meaning: n for n in order if isinstance(n, Scan) and n.meaning is not None}
         names = self.node_names | {m: self.node_names[n] for m, n in as_written.items()}
         meaning = meaning_of([*order, *as_written], names)

@@ -187,12 +187,12 @@ def _euclidean(t: Tensor, axes: Sequence[int], keepdims: bool) -> Tensor:
 
 
 def cumsum(x: Any, axis: int | str | None = None) -> Tensor:
-    """out[i] = sum over j <= i of x[j]. Without an axis, of the flattened tensor, as numpy.cumsum."""
+    """out[i] = sum over j <= i of x[j]. Without an axis, of the flattened tensor, as numpy.cumsum. log(cumsum(exp(x))) is stable, in one pass."""
     return _scan("sum", x, axis, 0, "cumsum")
 
 
 def cumprod(x: Any, axis: int | str | None = None) -> Tensor:
-    """out[i] = product over j <= i of x[j]"""
+    """out[i] = product over j <= i of x[j]. Its gradient is right where elements are 0, in one pass."""
     return _scan("prod", x, axis, 1, "cumprod")
 
 

@@ -28,13 +28,13 @@ def plain(node: Node, first: int = 0) -> Read:
 
 def is_view(node: Node) -> bool:
     """Whether a node only re-indexes what it reads."""
-    return (isinstance(node, Comprehension) and node.reduce is None and node.body == X0
+    return (isinstance(node, Comprehension) and node.is_map and node.body == X0
             and node.dtype == node.reads[0].operand.dtype)
 
 
 def constant_value(node: Node) -> sp.Expr | None:
     """The body of a node that reads nothing, in terms of its indices; None for other nodes."""
-    if isinstance(node, Comprehension) and not node.reads and node.reduce is None:
+    if isinstance(node, Comprehension) and not node.reads and node.is_map:
         return node.body
     return None
 

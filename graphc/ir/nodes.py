@@ -103,6 +103,11 @@ class Comprehension:
     def dims(self) -> tuple[Size, ...]:
         return self.axes
 
+    @property
+    def is_map(self) -> bool:
+        """Whether each value is a function of what is read there."""
+        return self.reduce is None
+
     @cached_property
     def ranges(self) -> dict[sp.Symbol, Size]:
         """The extent of each index symbol of the node."""

@@ -111,9 +111,11 @@ class Computes(Places):
         if node.reduce:
             return [Accumulate(node.reduce, self.running(c), value)]
         if isinstance(node, Scan):
-            add = Accumulate(node.accumulate, self.running_total(c), value)
-            keep = self.keep(c, self.running_total(c))
-            return [add, keep] if node.inclusive else [keep, add]
+            total = self.running_total(c)
+            steps: dict[str, Statement] = {"add": Accumulate(node.accumulate, total, value), "keep": self.keep(c, total)}
+            if node.fade is not None:
+                steps["fade"] = Accumulate("fade", total, self.typed(self.term(freeze(node.fade, node.kinds), c.bound, node.reads), node))
+            return [steps[step] for step in node.steps]
         return [self.keep(c, value)]
 
     def keep(self, c: Compute, value: Term) -> Statement:
@@ -145,9 +147,11 @@ class Computes(Places):
         node = c.node
         frozen = freeze(node.body, node.kinds)                                                   # type: ignore[union-attr]
         term = self.term(frozen, c.bound, node.reads)
-        if node.reduce in ("argmax", "argmin") or term.kind == node.dtype:
-            return term
-        return Term("cast", (term,), None, node.dtype)
+        return term if node.reduce in ("argmax", "argmin") else self.typed(term, node)
+
+    @staticmethod
+    def typed(term: Term, node: Operation) -> Term:
+        return term if term.kind == node.dtype else Term("cast", (term,), None, node.dtype)
 
 
 def carrier(c: Compute) -> Loop | None:

@@ -45,7 +45,7 @@ class Store:
 
 @dataclass(frozen=True)
 class Accumulate:
-    """target = target op value; op: sum, prod, max, min"""
+    """target = target op value; op: sum, prod, max, min; fade, a product that leaves 0 as it is"""
 
     op: str
     target: Term

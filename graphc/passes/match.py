@@ -18,7 +18,7 @@ from itertools import permutations
 import sympy as sp
 
 from graphc.ir.nodes import Comprehension
-from graphc.passes.parts import ONE, WIDTH, ZERO, exponent, nth_root, parts_of
+from graphc.passes.parts import ONE, WIDTH, ZERO, exponent, is_masked, nth_root, parts_of
 from graphc.passes.pattern import Apply, At, Number, Pattern, Reduced, Wild, head_of, is_inverse, is_number
 from graphc.passes.subject import Subject, combined, located, place_of, signed, symbols, unfold
 from graphc.passes.unify import FIRST, Match, unify
@@ -64,7 +64,7 @@ def match(p: Pattern, s: Subject, m: Match) -> Iterator[Match]:
 
 
 def _apply(p: Apply, s: Subject, m: Match, root: bool = False) -> Iterator[tuple[Match, Remainder]]:
-    if p.head is sp.Mul and isinstance(s.expr, sp.Pow) and (not root or is_inverse(s.expr)):
+    if p.head is sp.Mul and (isinstance(s.expr, sp.Pow) and (not root or is_inverse(s.expr)) or not root and is_masked(s.expr)):
         yield from _commutative(p, s, m, root)
     elif p.head is sp.Pow and isinstance(s.expr, sp.Mul) and isinstance(p.args[1], Number):
         base = nth_root(s, p.args[1].value)

@@ -2,7 +2,7 @@ r"""What an expression is made of, whatever way it is written: the terms of a su
 base of a power.
 
     terms        a + 2 (b - c)        a, 2 b, -2 c
-    factors      a / (b c)^2          a, b^-2, c^-2
+    factors      a / (b c)^2          a, b^-2, c^-2;  where(i < j, a b, 0) has where(i < j, a, 0), where(i < j, b, 0)
     exponent     1 / exp(x)           -x;  and inside a logarithm, 3 exp(x) has log(3) + x
     nth root     4 a^2 b^4            2 a b^2, for n = 2
 """
@@ -16,7 +16,7 @@ from graphc.passes.subject import Subject, combined, raised, unfold
 from graphc.scalar.symbols import INF, Placeholder
 from graphc.scalar.table import op, where
 
-__all__ = ["WIDTH", "ZERO", "ONE", "exponent", "nth_root", "parts_of"]
+__all__ = ["WIDTH", "ZERO", "ONE", "exponent", "is_masked", "nth_root", "parts_of"]
 
 WIDTH = 12              # terms or factors beyond which a commutative match is not tried
 ZERO, ONE = sp.Integer(0), sp.Integer(1)
@@ -102,6 +102,11 @@ def _term(s: Subject, scale: sp.Expr, room: int) -> tuple[sp.Expr, list[Subject]
     return ZERO, [s._replace(expr=scale * s.expr)]
 
 
+def is_masked(e: sp.Expr) -> bool:
+    """Whether a condition on indices chooses between a product and 0, as in a cumulative sum: then it chooses so for each factor."""
+    return isinstance(e, op("where")) and e.args[2] == 0 and not e.args[0].atoms(Placeholder)
+
+
 def _factors(s: Subject, power: sp.Expr, room: int) -> tuple[sp.Expr, list[Subject]]:
     """The factors of a subject raised to an integer power."""
     e = s.expr
@@ -117,6 +122,11 @@ def _factors(s: Subject, power: sp.Expr, room: int) -> tuple[sp.Expr, list[Subje
     if isinstance(e, sp.Pow) and e.exp.is_Integer:
         return _factors(s._replace(expr=e.base), power * e.exp, room - 1)
     inner = unfold(s)
+    if power == 1 and is_masked(inner.expr):
+        condition, taken, _ = inner.expr.args
+        c, nested = _factors(inner._replace(expr=taken), ONE, room)
+        if len(nested) > 1 and c == 1:
+            return ONE, [combined(lambda c, x: where(c, x, ZERO), [inner._replace(expr=condition), f]) for f in nested]
     if inner is not s and isinstance(inner.expr, sp.Mul | sp.Pow):
         c, nested = _factors(inner, power, room - 1)
         if len(nested) > 1 or c != 1 or isinstance(inner.expr, sp.Pow) and inner.expr.exp.is_Integer:

@@ -41,7 +41,7 @@ def located(s: Subject) -> Read:
 def enter(read: Read) -> Subject | None:
     """The body of a map, seen where the map is read; None for other nodes, and where a gather stands in index arithmetic."""
     node = read.operand
-    if not isinstance(node, Comprehension) or node.reduce is not None:
+    if not isinstance(node, Comprehension) or not node.is_map:
         return None
     place = place_of(node, read.index)
     return None if place is None else Subject(node.body, node.reads, place)

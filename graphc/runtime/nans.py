@@ -27,7 +27,7 @@ from graphc.ir.walk import topological, with_reads
 from graphc.scalar.arithmetic import Arithmetic
 from graphc.scalar.symbols import axis_index, over_index
 from graphc.scalar.term import Term, freeze
-from graphc.schedule.scan import Scan
+from graphc.schedule.scan import Scan, stands_on
 
 __all__ = ["NonFinite", "Operand", "locate"]
 
@@ -105,7 +105,7 @@ def _first(mask: np.ndarray) -> tuple[int, ...]:
 def _without_scans(roots: Sequence[Node]) -> list[Node]:
     """The graph with the reductions that its scans compute: those are what the interpreter knows."""
     done: dict[Node, Node] = {}
-    for node in topological(roots):
+    for node in topological(roots, stands_on):
         meant = node.meaning if isinstance(node, Scan) and node.meaning is not None else node
         done[node] = with_reads(meant, done)
     return [done[r] for r in roots]

@@ -144,7 +144,7 @@ class _Fusion:
             if not candidates:
                 continue
             wanted = self.required(node, joined)
-            if wanted is None:
+            if wanted is None or self.is_apart(node, joined):
                 continue
             if not wanted:
                 leading = self.leading(node)
@@ -153,6 +153,21 @@ class _Fusion:
             elif len(wanted) == 1 and (symbol := next(iter(wanted))) in candidates:
                 joined[node] = symbol
         return joined
+
+    def is_apart(self, node: Operation, joined: dict[Operation, sp.Symbol]) -> bool:
+        """Whether a node keeps out of a loop because of a running value, its own or another's: threads share out one at a time, and no loop inside;
+        on a processor functions would be computed one by one."""
+        scans = any(isinstance(n, Scan) and s == along_symbol(n) for n, s in joined.items())
+        runs = isinstance(node, Scan) and len(self.free(node)) == 1
+        if self.policy.axes_first:
+            sums = any(n.reduce and s.name[0] == "i" for n, s in joined.items())
+            return scans and (runs or bool(node.reduce) and self.free(node)[0].name[0] == "i") or runs and sums
+        return scans and self.is_function(node) or runs and any(map(self.is_function, joined))
+
+    @staticmethod
+    def is_function(node: Operation) -> bool:
+        """Whether a node is a map that is computed faster in vectors."""
+        return isinstance(node, Comprehension) and node.is_map and not is_cheap(node)
 
     def early(self, joined: dict[Operation, sp.Symbol]) -> dict[Operation, sp.Symbol]:
         """Sums over rows that need a short loop of their own: what waits for them could else share the rows of the others. The number of

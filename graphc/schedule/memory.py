@@ -21,14 +21,13 @@ from graphc.scalar.term import freeze
 from graphc.schedule.cost import worth_keeping
 from graphc.schedule.plan import Compute, Item, Loop, walk_computes, walk_libraries
 from graphc.schedule.policy import CPU, Policy
-from graphc.schedule.scan import Scan
 
 __all__ = ["kept_axes", "recompute"]
 
 
 def is_cheap(node: Node) -> bool:
     """A map of a few arithmetic operations (see schedule.cost)."""
-    if not isinstance(node, Comprehension) or isinstance(node, Scan) or node.reduce is not None:
+    if not isinstance(node, Comprehension) or not node.is_map:
         return False
     body = freeze(node.body, node.kinds)
     return not worth_keeping(body) and not any(isinstance(e, Read) for r in node.reads for e in r.index)

@@ -54,3 +54,31 @@ def test_pieces(size, pieces, monkeypatch):
     ran = agrees(gc.sum(gc.cumsum(X) ** 2) + gc.prod(1 + X / 100), {"x": rng.normal(size=size)}, dtype="float64")
     assert {x.blocks[0] for x in ran if "_pieces_" in x.kernel} <= {1, pieces} and any("_pieces_" in x.kernel for x in ran) == (pieces > 1)
     agrees(gc.sum(gc.tanh(gc.cumsum(Y, axis=1)) * Y), {"y": rng.normal(size=(2, size))}, dtype="float64")
+
+
+@pytest.mark.parametrize("size", [1, 31, 33, 300])
+def test_the_log_sum_exp_of_what_came_before(size):
+    """A running maximum, and totals that fade as it grows: forth and, for the gradient, back."""
+    agrees(gc.sum(gc.log(gc.cumsum(gc.exp(X)))**2), {"x": 10 * np.random.default_rng(size).normal(size=size)}, dtype="float64")
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_the_log_sum_exp_of_what_came_before_in_rows_and_columns(axis):
+    agrees(gc.sum(gc.log(gc.cumsum(gc.exp(Y), axis=axis)) * Y), {"y": 10 * np.random.default_rng(axis).normal(size=(37, 41))}, dtype="float64")
+
+
+@pytest.mark.parametrize("size", [33, 300])
+def test_the_gradient_of_a_cumulative_product(size):
+    x = np.random.default_rng(size).normal(size=size) / 9
+    x[[5, 20]] = -1, -1
+    agrees(gc.sum(gc.cumprod(1 + X)**2), {"x": x}, dtype="float64")
+
+
+def test_extremes():
+    """Nothing overflows, and -inf counts for nothing, as on the processor."""
+    x = np.random.default_rng(1).choice([-np.inf, -1e4, 0.0, 1e4], size=70)
+    L = gc.sum(gc.where(X > -1e5, gc.log(gc.cumsum(gc.exp(X))), 0))
+    (value, grads), (expected, right) = (gc.compile(L, **target)(x=x) for target in ({"target": "cuda", "device": "emulator"}, {}))
+    np.testing.assert_allclose(value, expected, rtol=1e-12)
+    np.testing.assert_allclose(grads["x"], right["x"], rtol=1e-12)
+    assert np.isfinite(value) and np.isfinite(grads["x"]).all()

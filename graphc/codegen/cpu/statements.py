@@ -39,7 +39,8 @@ __all__ = ["CpuStatements", "is_compiled"]
 _NUMPY_TYPES = {"float": "real", "int": "np.int64", "bool": "np.bool_"}
 _MOST_COMPILED = 48          # statements: Numba takes about 0.1 s for each of a long function
 _FEW_COMPILED = 24           # where sections leave two thirds of them or less
-_OF_REALS = {"sum": "plus", "prod": "times", "max": "greatest", "min": "least"}        # their order LLVM may change, so that loops vectorise
+# the order of the first four LLVM may change, so that loops vectorise
+_OF_REALS = {"sum": "plus", "prod": "times", "max": "greatest", "min": "least", "fade": "faded"}
 _OF_INTEGERS = {"sum": "add", "prod": "mul", "max": "maximum", "min": "minimum"}
 
 

@@ -47,6 +47,8 @@ class GroupStatements(Context):
             case Accumulate(op, target, value):
                 if op in SIGN:
                     return [f"{p(target)} {SIGN[op]}= {p(value, 61 if op == 'prod' else 0)}"]
+                if op == "fade":
+                    return [f"{p(target)} = {p.apply('faded', [p(target), p(value)])}"]
                 return [f"{p(target)} = {p(Term({'max': 'maximum', 'min': 'minimum'}[op], (target, value), None, target.kind))}"]
             case For(index, extent, body, reverse, begin, end):            # Numba's range() keeps two more counters
                 start, stop = "0" if begin is None else p(begin), p.size(extent, self.sizes) if end is None else p(end)
@@ -133,10 +135,16 @@ class GroupStatements(Context):
         first, stop = "0" if loop.first is None else p(loop.first), p.size(loop.extent, self.sizes) if loop.last is None else p(loop.last)
         neutral, place = p(s.neutral), f"{begin} + {self.here}"
         index = f"{'' if first == '0' else f'{first} + '}{stop} - 1 - {begin} - {self.here}" if loop.reverse else place
-        sums = f"{s.before}, {s.now}, {s.total.value}"
-        found = self.use(f"scan_{s.op}", s.before, s.total.value, neutral, TYPES[s.total.kind], "THREADS")
-        value = [*self.block(s.made), f"{s.before} = {p(s.value)}"]
-        inner = [f"{loop.index} = {index}", f"{s.before} = {neutral}", f"if {place} < {stop}:", *("    " + x for x in value), f"{sums} = {found}"]
+        sums, value, given = f"{s.before}, {s.now}, {s.total.value}", [*self.block(s.made), f"{s.before} = {p(s.value)}"], s.before
+        start = [f"{s.before} = {neutral}"]
+        if s.fade is not None:
+            sums, given = f"{s.before}, {s.total.value}", f"{s.now}, {s.before}"
+            start.append(f"{s.now} = {TYPES[s.total.kind]}(1)")
+            value.append(f"{s.now} = {p(s.fade)}")
+            if s.after:
+                value.append(f"{s.before} = {p.apply('faded', [s.before, s.now])}")
+        found = self.use(f"scan_{s.op}", given, s.total.value, *([neutral] if s.fade is None else []), TYPES[s.total.kind], "THREADS")
+        inner = [f"{loop.index} = {index}", *start, f"if {place} < {stop}:", *("    " + x for x in value), f"{sums} = {found}"]
         if rest := self.block(s.rest.loop.body):
             inner += [f"if {place} < {stop}:", *("    " + x for x in rest)]
         parts = [f"{f.part} = {p(f.neutral)}" for f in s.rest.folds if f.part and f.neutral is not None]

@@ -17,7 +17,7 @@ from graphc.codegen.cudalib.blocks import WARP, mask
 from graphc.codegen.cudalib.names import cuda, inlined, int64, uint32
 
 __all__ = ["fold_sum", "fold_prod", "fold_max", "fold_min", "fold_argmax", "fold_argmin", "gathered_sum", "gathered_prod", "gathered_max",
-           "gathered_min", "gathered_argmax", "gathered_argmin", "scan_sum", "scan_prod", "scan_max", "scan_min"]
+           "gathered_min", "gathered_argmax", "gathered_argmin", "scan_sum", "scan_prod", "scan_max", "scan_min", "scan_fade"]
 
 
 def _fold(combine: Callable[..., Any]) -> Callable[..., Any]:
@@ -101,6 +101,41 @@ def _scan(combine: Callable[..., Any]) -> Callable[..., Any]:
                 total = combine(total, parts[w])
         return combine(start, before), combine(start, x), combine(carry, total)
     return scan
+
+
+@inlined
+def _after(s, d, v):                                                       # d s + v; of no s, v: it meets no NaN
+    return v if s == 0 else d * s + v
+
+
+@inlined
+def scan_fade(d, v, carry, kind, threads):
+    """(what s is before the thread's own point, what it is after all), where s becomes d s + v at each point and begins as `carry`."""
+    mine = int64(cuda.threadIdx.x) & (min(threads, WARP) - 1)
+    first = (int64(cuda.threadIdx.x) & (WARP - 1)) - mine
+    offset = 1
+    while offset < min(threads, WARP):
+        from_lane = first + max(mine - offset, 0)
+        other_d, other_v = cuda.shfl_sync(mask(threads), d, from_lane), cuda.shfl_sync(mask(threads), v, from_lane)
+        if mine >= offset:
+            d, v = d * other_d, _after(other_v, d, v)
+        offset *= 2
+    from_lane, last = first + max(mine - 1, 0), first + min(threads, WARP) - 1
+    before_d, before_v = cuda.shfl_sync(mask(threads), d, from_lane), cuda.shfl_sync(mask(threads), v, from_lane)
+    start, total = carry, _after(carry, cuda.shfl_sync(mask(threads), d, last), cuda.shfl_sync(mask(threads), v, last))
+    if threads > WARP:
+        parts_d, parts_v = cuda.shared.array(WARP, kind), cuda.shared.array(WARP, kind)
+        cuda.syncthreads()
+        if mine == WARP - 1:
+            parts_d[cuda.threadIdx.x // uint32(WARP)] = d
+            parts_v[cuda.threadIdx.x // uint32(WARP)] = v
+        cuda.syncthreads()
+        total = carry
+        for w in range(threads // WARP):
+            if w == cuda.threadIdx.x // uint32(WARP):
+                start = total
+            total = _after(total, parts_d[w], parts_v[w])
+    return start if mine == 0 else _after(start, before_d, before_v), total
 
 
 fold_sum, fold_prod, fold_max, fold_min = map(_fold, (total, product, greatest, least))

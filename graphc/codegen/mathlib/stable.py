@@ -15,7 +15,7 @@ from graphc.codegen.mathlib.pairs import fused
 
 __all__ = ["stable_functions", "STABLE_NAMES"]
 
-STABLE_NAMES = "excess apart log_total inverse_total times_log exp_sum log1p_square scaled binade over_hypot over_squares".split()
+STABLE_NAMES = "excess apart faded log_total inverse_total times_log exp_sum log1p_square scaled binade over_hypot over_squares".split()
 
 
 def stable_functions(real: Any, exp: Callable[..., Any], log: Callable[..., Any], log1p: Callable[..., Any]) -> dict[str, Callable[..., Any]]:
@@ -32,6 +32,10 @@ def stable_functions(real: Any, exp: Callable[..., Any], log: Callable[..., Any]
     @inlined
     def apart(e, c):                                                       # e, 0 where c holds
         return select(c, zero, e)
+
+    @inlined
+    def faded(s, d):                                                       # s d, 0 where s = 0: what is not there meets no NaN
+        return select(s == zero, zero, s * d)
 
     @inlined
     def log_total(m, r, k):                                                # m + log(k + r)

@@ -103,7 +103,9 @@ class Grouping:
     def scan(self, loop: For, found: Running, begun: set[str]) -> Scan:
         """A loop that reads what it has added up."""
         t = found.total
-        return Scan(loop, found.made, found.value, found.op, t, found.before, found.now, neutral_of(found.op, t.kind), self.over(found.rest, begun))
+        neutral = neutral_of("sum" if found.op == "fade" else found.op, t.kind)
+        rest = self.over(found.rest, begun)
+        return Scan(loop, found.made, found.value, found.op, t, found.before, found.now, neutral, rest, found.fade, found.after)
 
     def steps(self, loop: For) -> list[Any]:
         """A loop that all threads step through together. What it stored in one step may be read in the next; what was stored before it is

@@ -73,7 +73,9 @@ def in_pieces(kernel: GroupKernel, scratch: Sequence[Allocate], p: Pieces) -> li
 
 def _plain(s: Any) -> bool:
     """Whether a statement of a row is one that all pieces can do, or each its share of."""
-    return isinstance(s, Over | Scan | Note | Assign | Once | Barrier) or isinstance(s, Accumulate) and s.target.op == "var"
+    if isinstance(s, Scan):
+        return not s.fade
+    return isinstance(s, Over | Note | Assign | Once | Barrier) or isinstance(s, Accumulate) and s.target.op == "var"
 
 
 @dataclass(frozen=True)

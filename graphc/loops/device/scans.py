@@ -4,11 +4,15 @@ r"""Scans: loops that read at each point what they have added up so far, for a g
     for j: a[j] = s; s *= x[j]                                                                                                a[j] = before
 
 `now` is the sum with the thread's own point, `before` without it, `s` what the next stretch begins with. What else the loop does, it does after.
+
+    for j: s = faded(s, d[j]); s += x[j]; a[j] = s                         before, s = scan(d[j], x[j], s); then as on the left, with s = before
+
+A total that also fades is a map s -> d s + v at each point; of two, one after the other is such a map again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from graphc.loops.accesses import accesses, cone, names_in, read_by
@@ -32,6 +36,8 @@ class Running:
     before: str
     now: str
     rest: For
+    fade: Term | None = None
+    after: bool = False
 
 
 def running(loop: For, own: Callable[[str], str]) -> Running | None:
@@ -42,7 +48,11 @@ def running(loop: For, own: Callable[[str], str]) -> Running | None:
         return None
     name = next(iter(read))
     steps = [k for k, s in enumerate(loop.body) if isinstance(s, Accumulate) and s.target.op == "var" and s.target.value == name]
-    if len(steps) != 1 or not _own_point(loop):
+    if not _own_point(loop):
+        return None
+    if {loop.body[k].op for k in steps} == {"fade", "sum"} and len(steps) == 2:                      # type: ignore[union-attr]
+        return _fading(loop, name, steps, own)
+    if len(steps) != 1:
         return None
     step = loop.body[steps[0]]
     assert isinstance(step, Accumulate)
@@ -53,6 +63,22 @@ def running(loop: For, own: Callable[[str], str]) -> Running | None:
     first, last = ({step.target: var(x, step.target.kind)} for x in (before, now))
     rest = (*replaced(tuple(s for s in loop.body[:steps[0]] if s not in made), first), *replaced(loop.body[steps[0] + 1:], last))
     return Running(tuple(made), step.value, step.op, step.target, before, now, replace(loop, body=rest))
+
+
+def _fading(loop: For, name: str, steps: Sequence[int], own: Callable[[str], str]) -> Running | None:
+    """The parts of a loop that adds to a total and multiplies it."""
+    first, last = (loop.body[k] for k in steps)
+    assert isinstance(first, Accumulate) and isinstance(last, Accumulate)
+    add, fade = (first, last) if first.op == "sum" else (last, first)
+    made = cone(loop.body[:steps[1]], names_in(add.value) | names_in(fade.value))
+    if name in {n for s in made for n in read_by(s)} | names_in(add.value) | names_in(fade.value):
+        return None
+    before, now = own(f"{name}_before"), own(f"{name}_now")
+    total = var(now, add.target.kind)
+    rest = replaced(tuple(s for s in loop.body if s not in made), {add.target: total})
+    again = (replace(s, target=total) if isinstance(s, Accumulate) and s.target == add.target else s for s in rest)
+    body = (Assign(now, replace(total, value=before)), *again)
+    return Running(tuple(made), add.value, "fade", add.target, before, now, replace(loop, body=body), fade.value, first is add)
 
 
 def _own_point(loop: For) -> bool:

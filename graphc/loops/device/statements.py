@@ -99,7 +99,8 @@ class Over:
 @dataclass(frozen=True)
 class Scan:
     """total = total op value at each point in order; at a point the sums are `before` and `now`. `made` computes the value, `rest` is done after.
-    `loop` is all of it as it was."""
+    With a `fade`, by which the total is multiplied too, before or `after` that, `rest` does both anew from `before`. `loop` is all of it as it
+    was."""
 
     loop: For
     made: tuple[Statement, ...]
@@ -110,6 +111,8 @@ class Scan:
     now: str
     neutral: Term
     rest: Over
+    fade: Term | None = None
+    after: bool = False
 
 
 @dataclass(frozen=True)

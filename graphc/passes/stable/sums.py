@@ -70,7 +70,8 @@ def softmax_weighted_sum(gc: Any, x: Any, w: Any) -> Sides:
 def log_weighted_sum_exp(gc: Any, x: Any, w: Any) -> Sides:
     """log Σ w exp(x) = m + log Σ w exp(x - m), with m = max x held constant"""
     m = shift(x, (1,))
-    return gc.log(gc.sum(w * gc.exp(x), "d")), m[:, 0] + gc.log(gc.sum(w * gc.exp(x - m), "d")), gc.log(gc.sum(w * gc.exp(x - m), "d"))
+    total = gc.log(gc.sum(w * gc.exp(row("excess", x, m)), "d"))
+    return gc.log(gc.sum(w * gc.exp(x), "d")), m[:, 0] + total, total, gc.log(gc.sum(w * gc.exp(x - m), "d"))
 
 
 @rule(x="n d", w="n d")
