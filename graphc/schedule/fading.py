@@ -34,7 +34,7 @@ from graphc.passes.subject import Subject, compose
 from graphc.scalar.symbols import INF, over_index, placeholder
 from graphc.scalar.table import op, where
 from graphc.schedule.between import Between, Part, between
-from graphc.schedule.scan import Scan
+from graphc.schedule.scan import Scan, along_symbol
 from graphc.schedule.terms import Mixed, Pair, Term, Terms, floored, reached
 
 __all__ = ["Fading"]
@@ -149,10 +149,11 @@ class Fading:
         """The maximum of what came before each point."""
         assert t.peak is not None
         m = t.peak.scan
-        meaning = m.meaning
-        assert meaning is not None
-        strict = meaning.body.xreplace({c: op({"le": "lt", "ge": "gt"}[type(c).__name__])(*c.args) for c in meaning.body.atoms(op("le"), op("ge"))})
-        return self.once(("before", m), lambda: replace(m, steps=("keep", "add"), meaning=replace(meaning, body=strict)))
+        i = along_symbol(m)
+        to: dict[sp.Symbol, sp.Expr] = {i: J}
+        body = where(op("gt" if m.reverse else "lt")(J, i), m.body.xreplace(to), -INF)
+        meaning = comprehension(m.axes, [m.axes[m.along]], "max", body, [rewrite(r, to) for r in m.reads], m.origin, m.dtype)
+        return self.once(("before", m), lambda: replace(m, steps=("keep", "add"), meaning=meaning))
 
     def rise(self, t: Term) -> Comprehension:
         """exp(q (m[i - 1] - m[i]))"""

@@ -217,7 +217,9 @@ class Terms:
         peak = peak_of(self.pair.s, m)
         if peak is None or not peak.floored or not self.is_of(f, peak):
             raise Mixed
-        if kind and peak.index[peak.scan.along] == J or term.fades and (term.kind or kind or (term.peak, term.value) != (peak, f)):
+        if kind and (peak.index[peak.scan.along] == J or not self.pair.inclusive):
+            raise Mixed
+        if term.fades and (term.kind or kind or (term.peak, term.value) != (peak, f)):
             raise Mixed
         term.power, term.kind, term.peak, term.value = term.power + power, kind, peak, f
         term.fades.append(whole)
