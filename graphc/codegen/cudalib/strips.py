@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from graphc.codegen.cudalib.blocks import quotient
 from graphc.codegen.cudalib.folds import above, below, greatest, least, product, total
 from graphc.codegen.cudalib.names import cuda, inlined, int64, uint32
 
@@ -24,7 +25,7 @@ DEEPEST = 1 << 60
 
 @inlined
 def strips(size, columns):                                                 # of so many columns
-    return (size + (columns - 1)) // columns
+    return quotient(size + (columns - 1), columns)
 
 
 @inlined
@@ -34,7 +35,7 @@ def across(strip, columns):                                                # the
 
 @inlined
 def down(column, size, columns):                                           # how deep a thread is in its column
-    return int64(cuda.threadIdx.x) // columns if column < size else int64(DEEPEST)
+    return int64(cuda.threadIdx.x // uint32(columns)) if column < size else int64(DEEPEST)
 
 
 def _deep(combine: Callable[..., Any]) -> Callable[..., Any]:
@@ -59,7 +60,7 @@ def _deep(combine: Callable[..., Any]) -> Callable[..., Any]:
 
 @inlined
 def place(columns):                                                        # of a thread's part: a warp has one for each column
-    return int64(cuda.threadIdx.x) // WARP * min(columns, WARP) + int64(cuda.threadIdx.x & uint32(WARP - 1))
+    return int64(cuda.threadIdx.x // uint32(WARP)) * min(columns, WARP) + int64(cuda.threadIdx.x & uint32(WARP - 1))
 
 
 deep_sum, deep_prod, deep_max, deep_min = map(_deep, (total, product, greatest, least))
