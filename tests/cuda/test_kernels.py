@@ -186,6 +186,17 @@ def test_losses_of_pairs_in_a_batch(kind, names, n, monkeypatch):
     agrees(nearest(kind), {x: rng.normal(size=(n, 3)) for x in names} | ({"t": np.arange(n) % 3} if names == "X" else {}), ["X"])
 
 
+def test_rows_of_which_the_shorter_are_in_registers():
+    """Row memory that only the variant for rows in registers has."""
+    X, Z = gc.param("X", "n d"), gc.tensor("Z", "n d")
+    rng = np.random.default_rng(9)
+    agrees(gc.mean(gc.logsumexp(X @ Z.T, axis=1)) - gc.sum(X * Z), {"X": rng.normal(size=(41, 3)), "Z": rng.normal(size=(41, 3))}, ["X"])
+
+
+def test_gradient_of_a_maximum_reads_the_loss():
+    agrees(gc.max(gc.sin(gc.param("x", "n"))), {"x": np.arange(1.0, 38.0)})
+
+
 def test_equal_layers_share_their_kernels():
     X, Y = gc.tensor("X", "n d"), gc.tensor("Y", "n d")
     layers = [(gc.param(f"W{k}", "d d"), gc.param(f"b{k}", "d")) for k in range(4)]

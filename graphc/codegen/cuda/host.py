@@ -92,12 +92,12 @@ class Host(Context):
 
     def scratch(self, s: Launch, grid: str) -> list[str]:
         """Memory of groups, for those variants that use it."""
-        lines, longest = [], s.long or s.kernel
-        for a in (a for a in longest.scratch if self.in_memory(longest, a)):
+        lines, variants = [], {"": s.kernel} if s.long is None else {f"{grid}.fits": s.kernel, f"not {grid}.fits": s.long}
+        for a in {a.name: a for k in variants.values() for a in k.scratch if self.in_memory(k, a)}.values():
             group = [] if a.name in s.kernel.shared else [f"{grid}.blocks*{grid}.threads//{grid}.lanes"]
             shape = ", ".join([*group, *(self.print.size(x, self.sizes) for x in a.sizes)])
-            long = not any(self.in_memory(s.kernel, b) for b in s.kernel.scratch if b.name == a.name)
-            when = " and ".join([*([f"{s.cut.number} == 1"] if s.cut is not None else []), *([f"not {grid}.fits"] if long else [])])
+            users = [test for test, k in variants.items() if any(self.in_memory(k, b) for b in k.scratch if b.name == a.name)]
+            when = " and ".join([*([f"{s.cut.number} == 1"] if s.cut is not None else []), *(users if len(users) < len(variants) else [])])
             new = f"device.empty(({shape}{',' * (len(a.sizes) + len(group) == 1)}), {self.array(a.kind)})"
             lines.append(f"{a.name} = {new}{f' if {when} else None' if when else ''}")
         return lines
@@ -136,10 +136,9 @@ class Host(Context):
         return f"grids.{'long_rows' if cut else 'rows'}({number}, {p.size(k.width, self.sizes)}, {k.held}, {size}, {k.work}{halves})"
 
     def call(self, k: GroupKernel, grid: str) -> str:
-        p = self.program
         scratch = [a.name for a in k.scratch if self.in_memory(k, a)]
         size = [*([self.print.size(sp.Mul(*(loop.extent for loop in k.rows)), self.sizes)] if k.flat else []), *k.sizes]
-        arguments = [*k.arrays, *k.scalars, *(self.part(t) for t in k.totals), *(p.results.get(r, r) for r in k.results), *scratch, *size]
+        arguments = [*k.arrays, *map(self.place, k.scalars), *(self.part(t) for t in k.totals), *map(self.place, k.results), *scratch, *size]
         constants = {"COLUMNS": f"{grid}.columns", "DEEP": f"{grid}.lanes", "THREADS": f"{grid}.lanes", "WIDTH": f"{grid}.width",
                      "VECTOR": f"{grid}.vector", "BLOCK": f"{grid}.threads", "TILE": f"{grid}.tile"}
         deep = k.depth is not None
@@ -150,9 +149,13 @@ class Host(Context):
         blocks = "1" if k.alone else f"{grid}.blocks"
         return f"device.launch({', '.join([self.same[k.name], blocks, f'{grid}.threads', *arguments, *given])})"
 
+    def place(self, scalar: str) -> str:
+        """The array of one element that has a number."""
+        return self.program.results.get(scalar, scalar)
+
     def launch_finish(self, f: Finish) -> list[str]:
         counts = dict.fromkeys(self.parts[t.name] for t in f.totals)
-        arguments = [*(self.part(t) for t in f.totals), *f.scalars, *(self.program.results.get(r, r) for r in f.results),
+        arguments = [*(self.part(t) for t in f.totals), *map(self.place, f.scalars), *map(self.place, f.results),
                      *(f"{g}.blocks" for g in counts), *f.sizes]
         threads = "256" if f.totals else "1"
         return [f"device.launch({', '.join([f.name, '1', threads, *arguments, *(['BLOCK=256'] if f.totals else [])])})"]
