@@ -56,10 +56,11 @@ def _without(body: Sequence[Any], name: str, own: Callable[[str], str]) -> tuple
 
 
 def _pays(made: Sequence[Assign], loops: Sequence[For]) -> bool:
-    """Whether no more is moved, and not too much computed."""
-    arrays = {a.name for a in accesses(made)}
+    """Whether less is moved, and not too much computed. An exponential below a maximum may take as much: then both are found in one pass."""
+    arrays, value = {a.name for a in accesses(made)}, made[-1].value
     more = sum(len(arrays - {a.name for a in accesses([loop])}) for loop in loops[1:])
-    return more <= len(loops) and sum(map(instructions, made)) <= MOST
+    below = value.op == "exp" and value.args[0].op == "excess"
+    return more < len(loops) + below and sum(map(instructions, made)) <= MOST
 
 
 def _steady(made: Sequence[Assign], after: Sequence[Any]) -> bool:
