@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from graphc.passes.stable.few import log_mean
-from graphc.passes.stable.table import Sides, differentiated_as, row, rule
+from graphc.passes.stable.table import Sides, row, rule
 from graphc.passes.subject import symbols
 from graphc.passes.unify import Match
 from graphc.scalar.symbols import OverIndex
@@ -123,6 +123,18 @@ def exp_over_expm1(gc: Any, x: Any) -> Sides:
 
 
 @rule()
+def square_times_exp_over_expm1_squared(gc: Any, x: Any, y: Any) -> Sides:
+    """x^2 exp(y) / (exp(y) - 1)^2 = (x / (2 sinh(y / 2)))^2: a heat capacity"""
+    return row("grouped", x * gc.exp(y / 2))**2 / gc.expm1(y)**2, row("grouped", x / (2 * gc.sinh(y / 2)))**2
+
+
+@rule()
+def fourth_power_times_exp_over_expm1_squared(gc: Any, x: Any, y: Any) -> Sides:
+    """x^4 exp(y) / (exp(y) - 1)^2 = (x^2 / (2 sinh(y / 2)))^2"""
+    return row("grouped", x * gc.exp(y / 4))**4 / gc.expm1(y)**2, row("grouped", x**2 / (2 * gc.sinh(y / 2)))**2
+
+
+@rule()
 def sinh_by_exponentials(gc: Any, x: Any) -> Sides:
     """exp(x) - exp(-x) = 2 sinh(x)"""
     return gc.exp(x) - gc.exp(-x), 2 * gc.sinh(x)
@@ -200,28 +212,14 @@ def exp_sum_minus_the_other(gc: Any, x: Any, y: Any) -> Sides:
 
 @rule(x="n d")
 def one_minus_product_of_sigmoids(gc: Any, x: Any) -> Sides:
-    """1 - Π σ(x) = 1 - exp(Σ log σ(x)): noisy or"""
-    return 1 - gc.prod(gc.sigmoid(x), "d"), -gc.expm1(gc.sum(gc.logsigmoid(x), "d"))
+    """1 - Π σ(x) = 1 - exp(-Σ softplus(-x)): noisy or"""
+    return 1 - gc.prod(gc.sigmoid(x), "d"), -gc.expm1(-gc.sum(gc.softplus(-x), "d"))
 
 
 @rule(varies="x y")
 def exp_minus_exp(gc: Any, x: Any, y: Any) -> Sides:
     """exp(x) - exp(y) = exp(y) (exp(x - y) - 1), from the greater of the two"""
     return gc.exp(x) - gc.exp(y), row("exp_difference", x, y)
-
-
-# --- exponentials of exponentials -------------------------------------------------------------------------------------
-
-@rule()
-def exp_of_minus_exp(gc: Any, x: Any) -> Sides:
-    """exp(-exp(x)) = exp(-exp(min(x, 9))), both 0 from 7 on: in derivatives infinity is not multiplied by that 0"""
-    return gc.exp(-gc.exp(x)), differentiated_as(gc.exp(row("grouped", -gc.exp(gc.minimum(x, 9.0)))), gc.exp(row("grouped", -gc.exp(x))))
-
-
-@rule()
-def expm1_of_minus_exp(gc: Any, x: Any) -> Sides:
-    """exp(-exp(x)) - 1 = exp(-exp(min(x, 9))) - 1, both -1 from 7 on"""
-    return gc.expm1(-gc.exp(x)), gc.expm1(-gc.exp(gc.minimum(x, 9.0))), gc.expm1(-gc.exp(gc.minimum(x, 9.0)))
 
 
 # --- products of exponentials -----------------------------------------------------------------------------------------

@@ -4,27 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import sympy as sp
-
-from graphc.ir.nodes import Comprehension
-from graphc.passes.pattern import is_number
-from graphc.passes.rewrite import fires
-from graphc.passes.stable.table import STABLE, Sides, positive, root_of, row, rule
-from graphc.passes.subject import Subject, located, unfold
-from graphc.passes.unify import Match
-from graphc.scalar.symbols import Placeholder
-from graphc.scalar.table import op
+from graphc.passes.stable.facts import has_better_logarithm, is_positive
+from graphc.passes.stable.table import Sides, positive, root_of, row, rule
 
 __all__: list[str] = []
 
 
 # --- other bases ------------------------------------------------------------------------------------------------------
-
-def has_better_logarithm(m: Match) -> bool:
-    """Whether log(z) has a stable form of its own."""
-    (z,) = m.wilds.values()
-    return fires(STABLE, z._replace(expr=op("log")(z.expr)))
-
 
 @rule(when=has_better_logarithm)
 def log2_of_what_has_a_logarithm(gc: Any, z: Any) -> Sides:
@@ -176,26 +162,6 @@ def log_product_of_all(gc: Any, x: Any) -> Sides:
     near = (product > 1e-30) & (product < 1e30)
     fits = gc.where(near, row("log_product", product, 1.0) - total, signs)
     return gc.log(gc.prod(x, "d")), total + gc.stop_gradient(gc.where(gc.abs(fits) < 1e-4, fits, signs))
-
-
-def is_positive(m: Match) -> bool:
-    """Whether x is made of exponentials and their kin and of positive numbers, by sums, products and powers."""
-    return all(s.expr.is_number or _grows(s) for s in m.wilds.values())
-
-
-POSITIVE = tuple(map(op, "exp exp_sum cosh sech sigmoid softplus erfc erfcx inverse_total".split()))
-
-
-def _grows(s: Subject) -> bool:
-    s = unfold(s)
-    e = s.expr
-    if isinstance(e, POSITIVE) or is_number(e) and bool(e.is_positive):
-        return True
-    if isinstance(e, Placeholder):
-        node = located(s).operand
-        return isinstance(node, Comprehension) and node.reduce in ("sum", "prod") and _grows(Subject(node.body, node.reads))
-    parts = e.args[:1] if isinstance(e, sp.Pow) else e.args if isinstance(e, sp.Add | sp.Mul) else ()
-    return bool(parts) and all(_grows(s._replace(expr=a)) for a in parts)
 
 
 @rule(when=is_positive)
