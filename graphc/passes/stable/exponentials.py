@@ -141,6 +141,18 @@ def sinh_by_exponentials(gc: Any, x: Any) -> Sides:
 
 
 @rule()
+def artanh_of_tanh(gc: Any, x: Any) -> Sides:
+    """artanh(tanh(x)) = x"""
+    return gc.arctanh(gc.tanh(x)), x
+
+
+@rule()
+def arsinh_of_sinh(gc: Any, x: Any) -> Sides:
+    """arsinh(sinh(x)) = x"""
+    return gc.arcsinh(gc.sinh(x)), x
+
+
+@rule()
 def log_cosh(gc: Any, x: Any) -> Sides:
     """log(cosh(x)) = log((exp(x) + exp(-x)) / 2)"""
     return gc.log(gc.cosh(x)), gc.logcosh(x)

@@ -13,7 +13,7 @@ from graphc.passes.unify import Match
 from graphc.scalar.symbols import Placeholder
 from graphc.scalar.table import op
 
-__all__ = ["has_better_logarithm", "is_positive", "shrinks", "underflows"]
+__all__ = ["has_better_logarithm", "is_positive", "shrinks", "side_has_better_logarithm", "underflows"]
 
 
 def has_better_logarithm(m: Match) -> bool:
@@ -40,6 +40,11 @@ def _grows(s: Subject) -> bool:
         return isinstance(node, Comprehension) and node.reduce in ("sum", "prod") and _grows(Subject(node.body, node.reads))
     parts = e.args[:1] if isinstance(e, sp.Pow) else e.args if isinstance(e, sp.Add | sp.Mul) else ()
     return bool(parts) and all(_grows(s._replace(expr=a)) for a in parts)
+
+
+def side_has_better_logarithm(m: Match) -> bool:
+    """Whether log(x) or log(y) has a stable form of its own."""
+    return any(fires(STABLE, s._replace(expr=op("log")(s.expr))) for w, s in m.wilds.items() if w.name in ("x", "y"))
 
 
 def underflows(m: Match) -> bool:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphc.passes.stable.facts import has_better_logarithm, is_positive
+from graphc.passes.stable.facts import has_better_logarithm, is_positive, side_has_better_logarithm
 from graphc.passes.stable.table import Sides, positive, root_of, row, rule
+from graphc.passes.unify import Match
 
 __all__: list[str] = []
 
@@ -22,6 +23,12 @@ def log2_of_what_has_a_logarithm(gc: Any, z: Any) -> Sides:
 def log10_of_what_has_a_logarithm(gc: Any, z: Any) -> Sides:
     """log10(z) = log(z) / log(10), where log(z) has a stable form"""
     return gc.log10(z), gc.log(z) / gc.log(10)
+
+
+@rule(when=side_has_better_logarithm)
+def log_of_selection(gc: Any, x: Any, y: Any, z: Any) -> Sides:
+    """log(where(z, x, y)) = where(z, log(x), log(y)), where one of them has a stable form"""
+    return gc.log(row("where", z, x, y)), row("where", z, gc.log(x), gc.log(y))
 
 
 # --- logarithms of exponentials ---------------------------------------------------------------------------------------
@@ -136,6 +143,12 @@ def log_number_plus_square(gc: Any, x: Any, z: Any) -> Sides:
     return gc.log(z + x**2), 2 * gc.log(gc.hypot(x, root_of(z)))
 
 
+@rule(varies="x y")
+def log_sum_of_two_squares(gc: Any, x: Any, y: Any) -> Sides:
+    """log(x^2 + y^2) = 2 log(sqrt(x^2 + y^2)), without the overflow of the squares"""
+    return gc.log(x**2 + y**2), 2 * gc.log(gc.hypot(x, y))
+
+
 @rule()
 def artanh_by_logarithm(gc: Any, x: Any) -> Sides:
     """log((1 + x) / (1 - x)) = 2 artanh(x)"""
@@ -192,6 +205,18 @@ def log_multiple_of_square_times_exp(gc: Any, x: Any, y: Any, z: Any) -> Sides:
 def log_fourth_power_times_exp(gc: Any, x: Any, y: Any) -> Sides:
     """log((x exp(y))^4) = 4 log|x| + 4 y"""
     return gc.log(row("grouped", x * gc.exp(y))**4), 4 * gc.log(gc.abs(x)) + 4 * y
+
+
+def is_broken(m: Match) -> bool:
+    """Whether q is a number between whole ones, so that x^q is a number for x >= 0 alone."""
+    q = m.value("q")
+    return q is not None and q.expr.is_number and not bool(q.expr.is_integer)
+
+
+@rule(when=is_broken)
+def log_power(gc: Any, x: Any, q: Any) -> Sides:
+    """log(x^q) = q log(x), for a broken number q"""
+    return gc.log(x**q), q * gc.log(x)
 
 
 @rule()

@@ -122,6 +122,12 @@ def saturating_ratio(gc: Any, x: Any, z: Any) -> Sides:
     return x / (z + x), differentiated_as(1 - z / row("grouped", z + x), x / row("grouped", z + x))
 
 
+@rule(varies="x y")
+def complement_of_share(gc: Any, x: Any, y: Any) -> Sides:
+    """1 - x / (x + y) = y / (x + y)"""
+    return 1 - x / (x + y), y / (x + y)
+
+
 @rule(when=is_shifted)
 def softsign(gc: Any, x: Any, z: Any) -> Sides:
     """x / (z + |x|) = ±(1 - z / (z ± x)), whose derivative z / (z + |x|)^2 is no difference"""
