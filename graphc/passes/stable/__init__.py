@@ -13,11 +13,13 @@ of the good form; and again after, on what differentiation produced.
     saturating      tanh, erf, 1 - exp of an exponential
     distributed     differences with such forms, written term by term
     logistic        the logistic function
-    exponentials    hyperbolic functions, 1 + or - something small, products of exponentials
+    exponentials    hyperbolic functions, 1 + or - something small
+    products        products and powers of exponentials
     special         erf, erfc, lgamma, cos
     weights         0 * log 0
     differences     logarithms of differences: the probability of an interval
-    logarithms      logarithms of products and powers
+    logarithms      logarithms of exponentials
+    powers          logarithms of products and powers
     norms           norms, directions, differences of norms
     roots           square roots of sums of squares, differences of roots, saturating ratios
     moments         moments about a mean
@@ -47,8 +49,8 @@ from graphc.scalar.table import op
 __all__ = ["STABLE", "WHOLES", "stabilise"]
 
 # in order of preference
-fill("elements bases sums few softplus saturating distributed logistic exponentials special weights")
-fill("differences logarithms norms roots moments wholes")
+fill("elements bases sums few softplus saturating distributed logistic exponentials products special weights")
+fill("differences logarithms powers norms roots moments wholes")
 
 
 def stabilise(roots: Sequence[Node]) -> list[Node]:
