@@ -274,7 +274,7 @@ def _sized(constant: sp.Expr, m: Match) -> sp.Expr | None:
 def _bind(p: Wild, s: Subject, m: Match) -> Match | None:
     s = signed(s)
     kinds = tuple(r.operand.dtype for r in s.reads)
-    if not is_number(s.expr) and (kinds[int(s.expr.name[1:])] if isinstance(s.expr, Placeholder) else freeze(s.expr, kinds).kind) != "float":
+    if not is_number(s.expr) and (kinds[int(s.expr.name[1:])] if isinstance(s.expr, Placeholder) else freeze(s.expr, kinds).kind) != p.kind:
         return None
     if not p.under and m.ranges and symbols(s) & set(m.ranges):
         return None

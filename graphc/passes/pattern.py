@@ -18,7 +18,7 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -37,10 +37,11 @@ Tag = str | None        # where an axis of a pattern lies: None among the root's
 
 @dataclass(frozen=True)
 class Wild:
-    """Any float value. `under` are the reduced dims among its indices."""
+    """Any float value; for what `where` selects by, any condition. `under` are the reduced dims among its indices."""
 
     name: str
     under: frozenset[str] = frozenset()
+    kind: str = "float"
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,10 @@ def _pattern(node: Node, tags: tuple[Tag, ...]) -> Pattern:
                 return Apply(sp.Mul, tuple(_raised(a, e.exp) for a in base.args), base.constant**e.exp)
             return _raised(base, e.exp)
         if isinstance(e, sp.Pow | Op):
-            return Apply(type(e), tuple(convert(a) for a in e.args))
+            args = [convert(a) for a in e.args]
+            if isinstance(e, op("where")) and isinstance(args[0], Wild):
+                args[0] = replace(args[0], kind="bool")
+            return Apply(type(e), tuple(args))
         raise TypeError(f"a pattern cannot contain {e}")
 
     body = convert(node.body)

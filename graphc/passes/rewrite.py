@@ -149,7 +149,7 @@ class _RightSide:
         s = self.m.value(node.name, under)
         if s is None:
             raise InternalError(f"rule {self.rule.name}: the right side uses {node.name} under {sorted(under)}, and the left side does not")
-        simple = self.rule.pointwise or isinstance(s.expr, Placeholder) or isinstance(-s.expr, Placeholder)
+        simple = self.rule.pointwise or self.rule.expand or isinstance(s.expr, Placeholder) or isinstance(-s.expr, Placeholder)
         return s if simple else self.built(s, (), None, replace(self.node.origin, op="", hint=""))
 
     def at(self, dim: str) -> Subject:

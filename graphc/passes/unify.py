@@ -37,8 +37,10 @@ class Match:
     def renamed(self) -> dict[sp.Symbol, sp.Symbol]:
         """Indices of matched reductions that are other such indices."""
         known = {s: e for s, e in self.equal.items() if isinstance(e, OverIndex) and e in self.ranges}
-        bound = set(known) | set(known.values())
-        return known | {s: e for s, e in self.again.items() if s not in bound}
+        first = {s: self.again.get(s, s) for s in {*self.again, *known, *known.values()}}
+        apart = {e for s, e in known.items() if first[s] != first[e]}                   # indices of different dims that are one
+        return {s: e if first[s] != first[e] or e in apart else first[e] for s, e in known.items()} \
+            | {s: e for s, e in first.items() if s not in known and s not in apart and e != s}
 
     def value(self, name: str, under: frozenset[str] | None = None) -> Subject | None:
         """What a value of the pattern is, over the indices of its first reduction."""

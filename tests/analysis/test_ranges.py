@@ -280,6 +280,16 @@ def test_subdivision_narrows_what_reads_a_value_twice():
     assert -0.6 < parabola.low < -0.25
 
 
+@pytest.mark.parametrize("ends", [(-1, 1), (-1e30, 1e30)])
+def test_a_norm_by_its_greatest_element_keeps_its_digits(ends):
+    """Squares beside the greatest may underflow; their sum, which is 1 or more, does not show it. As written they overflow."""
+    x = gc.tensor("x", "n d")
+    formula, sizes = gc.sqrt(gc.sum(x**2, axis=1)), {"n": 3, "d": 13}
+    last = gc.range(formula, x=ends, sizes=sizes).rows[-1]
+    assert last.digits == last.nan == last.overflow == "cannot"
+    assert ends[1] < 1e19 or not gc.range(formula, x=ends, sizes=sizes, as_written=True).ok
+
+
 def test_what_is_selected_away_is_harmless():
     x = gc.tensor("x", "n")
     found = gc.range(gc.sum(gc.where(x > 0, gc.log(x), 0)), x=(-1, 1))

@@ -36,6 +36,7 @@ REGULAR: list[tuple[Callable[[Any], Any], float, Callable[[Any], Any], Callable[
     (lambda x: (gc.exp(x) - 1) / x, 1e-9, lambda x: mp.expm1(x) / x, lambda x: (mp.exp(x) * x - mp.expm1(x)) / x**2),
     (lambda x: gc.exp(x) * gc.exp(-x), 800.0, lambda x: mpmath.mpf(1), lambda x: mpmath.mpf(0)),
     (lambda x: gc.erfc(x), 20.0, mp.erfc, lambda x: -2 * mp.exp(-x * x) / mp.sqrt(mp.pi)),
+    (lambda x: gc.sqrt((x - 1)**2) - x + 3, 1e200, lambda x: mpmath.mpf(2), lambda x: mpmath.mpf(0)),
     (lambda x: (x - 1)**2, 1.0, lambda x: mpmath.mpf(0), lambda x: mpmath.mpf(0)),
 ]
 

@@ -37,7 +37,7 @@ DOMAIN = {"z": POSITIVE, "log_one_plus.x": ABOVE_MINUS_ONE, "weight_times_log1p.
           "weight_times_log_ratio.w": POSITIVE, "weight_times_log_product.w": POSITIVE, "log_weighted_sum_exp.w": POSITIVE, "log_expm1.x": POSITIVE,
           "artanh_by_logarithm.x": UNIT, "difference_of_log1p.x": UNIT, "x_times_its_root.x": POSITIVE, "lgamma_recurrence.x": POSITIVE,
           "hypotenuse_of_three.z": "real", "log_sinh.x": POSITIVE, "log1p_of_cube.x": POSITIVE,
-          "log1p_of_power.x": POSITIVE,
+          "log1p_of_power.x": POSITIVE, "log_one_minus_exp_of_grouped.x": POSITIVE, **{f"log_{of}.x": POSITIVE for of in ("multiple_of_sinh", "over_sinh", "multiple_of_expm1", "over_expm1")},
           **{f"{r}.{v}": POSITIVE for r in ("log_quotient", "log_product", "log_cube", "log_sqrt", "log_reciprocal", "log_product_of_all") for v in "xy"}}
 VALUES = {"real": [-750.0, -40, -1.5, -1e-9, 1e-9, 0.7, 40, 750], POSITIVE: [1e-200, 1e-9, 0.25, 0.7, 1.5, 40, 750, 1e200],
           ABOVE_MINUS_ONE: [-0.9, -0.3, -1e-9, 1e-17, 1e-9, 0.7, 40, 1e200], "negative": [-750.0, -40, -1.5, -0.6, -0.1, -1e-3, -1e-9, -1e-17],
@@ -78,13 +78,23 @@ RELATED = {"difference_of_roots": (lambda x: gc.sqrt(x + 1) - gc.sqrt(x), [1e-9,
            "norm_of_order_three": (lambda x: gc.sum(gc.abs(x)**3)**0.3, [1e-9, -0.5, 40, 3.0]),
            "norm_of_order_four": (lambda x: gc.sum(x**4)**0.25, [1e-9, -0.5, 40, 3.0]),
            "norm_of_order": (lambda x: gc.sum(gc.abs(x)**2.5)**0.4, [1e-9, -0.5, 40, 3.0]),
+           "log_one_minus_exp_of_small": (lambda x: gc.log1mexp(gc.exp(x)), [-700, -1, 1e-9, 2, 700]),
+           "log_of_selection": (lambda x: gc.log(gc.where(x < 0, gc.exp(x) / 2, 1 - gc.exp(-x) / 2)), [-700.0, -1, 1e-9, 40, 700]),
+           "log_power": (lambda x: gc.log(x**2.5), [1e-200, 1e-9, 0.25, 1.5, 40, 1e200]),
+           "log_multiple_of_softplus": (lambda x: gc.log(3 * gc.softplus(x)), [-700, -1, 1e-9, 40, 700]),
+           "log_one_minus_power_of_sigmoid": (lambda x: gc.log1mexp(-2 * gc.logsigmoid(x)), [-700, -1, 1e-9, 40, 700]),
+           "log_difference_of_sigmoids": (lambda x: gc.log(gc.sigmoid(x + 1) - gc.sigmoid(x - 0.5)), [-700, -1, 1e-9, 40, 700]),
+           "log_half_difference_of_erf": (lambda x: gc.log((gc.erf(x / 8 + 0.5) - gc.erf(x / 8 - 0.25)) / 2), [-160.0, -24, -1, 1, 40, 160]),
+           "log_half_difference_of_erfc": (lambda x: gc.log(gc.erfc(x) / 2 - gc.erfc(x + 1) / 2), [-20, -3, -0.5, 0.125, 5, 20]),
+           "third_moment": (lambda x: gc.mean(x**3) - 3 * gc.mean(x) * gc.mean(x**2) + 2 * gc.mean(x)**3, [1e6 + 1, 1e6, 1e6 + 5, 1e6 + 3]),
+           "difference_of_norms": (lambda x: gc.norm(x) - gc.norm(x + 1), [1e-9, -0.5, 40, 1e6]),
            "root_minus_one": (lambda x: gc.sqrt(1 + x) - 1, [-0.5, -1e-9, 1e-17, 1e-3, 40, 1e15])}
 # Where the value or the slope jumps or is chosen, or squares of large values are taken on purpose.
 SMALL_VALUES = {"log_product_of_all", "norm", "cosine_similarity", "direction", "variance", "covariance", "sum_of_squared_deviations"}
 
 
 # Gradients whose terms cancel against each other where one element has nearly all the weight, as p_j (w_j - sum w p) and (1 - x_j^2 / |x|^2) / |x| do.
-ABSOLUTE = {"softmax_weighted_sum": 1e-12, "power_of_softmax": 1e-12, "root_of_softmax": 1e-12, "cosine_similarity": 1e-16, "direction": 1e-16}
+ABSOLUTE = {"softmax_weighted_sum": 1e-12, "power_of_softmax": 1e-12, "root_of_softmax": 1e-12, "cosine_similarity": 1e-16, "direction": 1e-16, "difference_of_norms": 1e-16}
 
 
 def domain(rule, name):

@@ -1,6 +1,7 @@
 r"""What mathematics says that a formula and its derivatives are: the formula as written, in mpmath, with as many digits as it takes.
 
     value    f(x), with 50, 100, 200 ... digits until two agree, and as many more as the smallest input has zeros after the point
+             and the square of the largest before it
     slope    (f(x + h u) - f(x - h u)) / 2h,  h = 10^(-digits/3) max(1, |x|): two precisions are also two steps
     kink     the slopes to the two sides differ, and go on to as h shrinks: any number between them is a subgradient
     limit    where f is undefined (0/0, 0*inf): f(x + e u) for e = 1e-60 and 1e-120, along several u
@@ -96,7 +97,7 @@ class Reference:
     def __init__(self, formula: Formula, arrays: Arrays, extents: Mapping[str, int], digits: int = 50, smallest: float = SMALLEST):
         self.formula, self.extents, self.smallest = formula, extents, mpmath.mpf(smallest)
         self.arrays = {i: _exact(a) if i.dtype == "float" else a for i, a in arrays.items()}
-        self.ladder = tuple(_tiny(arrays) + digits * 2**k for k in range(DOUBLINGS))
+        self.ladder = tuple(_apart(arrays) + digits * 2**k for k in range(DOUBLINGS))
         self.nothing = -float(mpmath.log10(self.smallest)) + 6                                   # digits after which a float sees nothing
         self.span = max((_log10(x) for i, a in self.arrays.items() if i.dtype == "float" for x in a.flat), default=0.0)
         self.centres: dict[int, np.ndarray] = {}
@@ -268,11 +269,13 @@ def _common(limits: list[Any], corners: bool) -> Answer:
 
 # --- for tests --------------------------------------------------------------------------------------------------------
 
-def _tiny(arrays: Arrays) -> int:
-    """Digits that a number far below 1 needs beside 1: without them exp(1e-300) - 1 is 0 in 50 digits and in 100, which agree."""
+def _apart(arrays: Arrays) -> int:
+    """Digits that a number far below 1 needs beside 1, and 1 beside the square of one far above: without them exp(1e-300) - 1 and
+    sqrt((1 - 1e200)^2) - 1e200 are 0 in 50 digits and in 100, which agree."""
     floats = [np.abs(a[(a != 0) & np.isfinite(a)]) for a in map(np.asarray, arrays.values()) if a.dtype.kind == "f"]
     least = min((float(a.min()) for a in floats if a.size), default=1.0)
-    return int(-np.log10(least)) if least < 1e-20 else 0
+    greatest = max((float(a.max()) for a in floats if a.size), default=1.0)
+    return int(-np.log10(least) if least < 1e-20 else 0) + int(2 * np.log10(greatest) if greatest > 1e20 else 0)
 
 
 def _reference(t: Tensor, data: Mapping[str, Any], digits: int) -> Reference:

@@ -31,6 +31,7 @@ __all__ = ["Error", "total", "of_operation", "of_sum", "over", "EXACTLY"]
 Error = tuple[float, float]                # relative, absolute
 EXACTLY: Error = (0.0, 0.0)
 _STEPS = frozenset("sign floor ceil round floordiv mod".split())
+_COMPARE = frozenset("lt le gt ge eq ne".split())
 _SELECT = frozenset("where maximum minimum relu abs neg stop_gradient".split())
 _EXPONENTIAL = frozenset("exp sigmoid softplus".split())               # |f'| <= f: an absolute error becomes a relative one
 _FLAT = frozenset("tanh arctan arcsinh erf".split())                   # |x f'| <= f and |f'| <= 1.2
@@ -60,12 +61,11 @@ def of_operation(op: str, args: Sequence[Interval], errors: Sequence[Error], res
     if result.empty:
         return EXACTLY
     if kind != "float" or op in _STEPS:
-        return EXACTLY if exact else (0.0, float(result.high - result.low))
+        return EXACTLY if exact or op in _COMPARE and _signs_are_known(args, errors) else (0.0, float(result.high - result.low))
     if op == "cast":
         return errors[0] if args[0].greatest <= 2**machine.bits else _rounded(errors[0], machine.unit)
-    if op == "binade":                                                 # a step, and clamped
-        plain = exact and machine.span <= args[0].least and args[0].greatest <= 1 / machine.span
-        return EXACTLY if plain else (0.0, float(apply(op, args, machine=machine).high))
+    if op == "binade":                  # a scale that cancels: of exact data the one that is used, clamped or not, is the exact one
+        return EXACTLY if exact else (0.0, float(apply(op, args, machine=machine).high))
     if op in _SELECT:
         return _selected(args, errors) if op in ("maximum", "minimum") else (max(e[0] for e in errors), max(e[1] for e in errors))
     rule = _ARITHMETIC.get(op)
@@ -74,6 +74,11 @@ def of_operation(op: str, args: Sequence[Interval], errors: Sequence[Error], res
     units = machine.unit * (power if op == "powi" else 1 if op == "sqrt" else 2 * ULPS)
     found = EXACTLY if exact else _powi(args[0], errors[0], power) if op == "powi" else _function(op, args, errors, result)
     return _rounded((found[0], found[1] + units * (op in ABSOLUTE)), units)
+
+
+def _signs_are_known(args: Sequence[Interval], errors: Sequence[Error]) -> bool:
+    """Whether a number is compared with 0 whose error is a part of itself: rounding does not change its sign."""
+    return any(args[k] == interval(0) and errors[1 - k][0] < 1 and errors[1 - k][1] == 0 for k in (0, 1)) and EXACTLY in errors
 
 
 def _one_sign(a: Interval, b: Interval) -> bool:

@@ -10,13 +10,18 @@ of the good form; and again after, on what differentiation produced.
     sums            sums of exponentials over a dim: log-sum-exp, softmax
     few             sums of two to four exponentials: log-add-exp, softplus
     softplus        where it underflows
+    saturating      tanh, erf, 1 - exp of an exponential
     distributed     differences with such forms, written term by term
     logistic        the logistic function
-    exponentials    hyperbolic functions, 1 + or - something small, products of exponentials
+    exponentials    hyperbolic functions, 1 + or - something small
+    products        products and powers of exponentials
     special         erf, erfc, lgamma, cos
     weights         0 * log 0
-    logarithms      logarithms of products and powers
-    roots           square roots of sums of squares, norms, differences of roots, saturating ratios
+    differences     logarithms of differences: the probability of an interval
+    logarithms      logarithms of exponentials
+    powers          logarithms of products and powers
+    norms           norms, directions, differences of norms
+    roots           square roots of sums of squares, differences of roots, saturating ratios
     moments         moments about a mean
 
 The tables stand in order of preference, from the most particular to the most general. Quotients with a removable singularity are
@@ -44,7 +49,8 @@ from graphc.scalar.table import op
 __all__ = ["STABLE", "WHOLES", "stabilise"]
 
 # in order of preference
-fill("elements bases sums few softplus distributed logistic exponentials special weights logarithms roots moments wholes")
+fill("elements bases sums few softplus saturating distributed logistic exponentials products special weights")
+fill("differences logarithms powers norms roots moments wholes")
 
 
 def stabilise(roots: Sequence[Node]) -> list[Node]:

@@ -1,14 +1,11 @@
-"""Hyperbolic functions, one plus or minus something small, products of exponentials."""
+"""Hyperbolic functions, one plus or minus something small."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from graphc.passes.stable.few import log_mean
-from graphc.passes.stable.table import Sides, differentiated_as, row, rule
-from graphc.passes.subject import symbols
-from graphc.passes.unify import Match
-from graphc.scalar.symbols import OverIndex
+from graphc.passes.stable.table import Sides, row, rule
 
 __all__: list[str] = []
 
@@ -123,9 +120,33 @@ def exp_over_expm1(gc: Any, x: Any) -> Sides:
 
 
 @rule()
+def square_times_exp_over_expm1_squared(gc: Any, x: Any, y: Any) -> Sides:
+    """x^2 exp(y) / (exp(y) - 1)^2 = (x / (2 sinh(y / 2)))^2: a heat capacity"""
+    return row("grouped", x * gc.exp(y / 2))**2 / gc.expm1(y)**2, row("grouped", x / (2 * gc.sinh(y / 2)))**2
+
+
+@rule()
+def fourth_power_times_exp_over_expm1_squared(gc: Any, x: Any, y: Any) -> Sides:
+    """x^4 exp(y) / (exp(y) - 1)^2 = (x^2 / (2 sinh(y / 2)))^2"""
+    return row("grouped", x * gc.exp(y / 4))**4 / gc.expm1(y)**2, row("grouped", x**2 / (2 * gc.sinh(y / 2)))**2
+
+
+@rule()
 def sinh_by_exponentials(gc: Any, x: Any) -> Sides:
     """exp(x) - exp(-x) = 2 sinh(x)"""
     return gc.exp(x) - gc.exp(-x), 2 * gc.sinh(x)
+
+
+@rule()
+def artanh_of_tanh(gc: Any, x: Any) -> Sides:
+    """artanh(tanh(x)) = x"""
+    return gc.arctanh(gc.tanh(x)), x
+
+
+@rule()
+def arsinh_of_sinh(gc: Any, x: Any) -> Sides:
+    """arsinh(sinh(x)) = x"""
+    return gc.arcsinh(gc.sinh(x)), x
 
 
 @rule()
@@ -200,69 +221,11 @@ def exp_sum_minus_the_other(gc: Any, x: Any, y: Any) -> Sides:
 
 @rule(x="n d")
 def one_minus_product_of_sigmoids(gc: Any, x: Any) -> Sides:
-    """1 - Π σ(x) = 1 - exp(Σ log σ(x)): noisy or"""
-    return 1 - gc.prod(gc.sigmoid(x), "d"), -gc.expm1(gc.sum(gc.logsigmoid(x), "d"))
+    """1 - Π σ(x) = 1 - exp(-Σ softplus(-x)): noisy or"""
+    return 1 - gc.prod(gc.sigmoid(x), "d"), -gc.expm1(-gc.sum(gc.softplus(-x), "d"))
 
 
 @rule(varies="x y")
 def exp_minus_exp(gc: Any, x: Any, y: Any) -> Sides:
     """exp(x) - exp(y) = exp(y) (exp(x - y) - 1), from the greater of the two"""
     return gc.exp(x) - gc.exp(y), row("exp_difference", x, y)
-
-
-# --- exponentials of exponentials -------------------------------------------------------------------------------------
-
-@rule()
-def exp_of_minus_exp(gc: Any, x: Any) -> Sides:
-    """exp(-exp(x)) = exp(-exp(min(x, 9))), both 0 from 7 on: in derivatives infinity is not multiplied by that 0"""
-    return gc.exp(-gc.exp(x)), differentiated_as(gc.exp(row("grouped", -gc.exp(gc.minimum(x, 9.0)))), gc.exp(row("grouped", -gc.exp(x))))
-
-
-@rule()
-def expm1_of_minus_exp(gc: Any, x: Any) -> Sides:
-    """exp(-exp(x)) - 1 = exp(-exp(min(x, 9))) - 1, both -1 from 7 on"""
-    return gc.expm1(-gc.exp(x)), gc.expm1(-gc.exp(gc.minimum(x, 9.0))), gc.expm1(-gc.exp(gc.minimum(x, 9.0)))
-
-
-# --- products of exponentials -----------------------------------------------------------------------------------------
-
-def no_matrix_product(m: Match) -> bool:
-    """Whether exp(x + y) is no exponential for each term of a product of matrices, which takes one for each of their elements."""
-    x, y = (symbols(next(s for w, s in m.wilds.items() if w.name == name)) for name in "xy")
-    return x <= y or y <= x or not any(isinstance(s, OverIndex) for s in x & y)
-
-
-@rule(varies="x y", when=no_matrix_product)
-def exp_times_exp(gc: Any, x: Any, y: Any) -> Sides:
-    """exp(x) exp(y) = exp(x + y), the sum in twice the precision"""
-    return gc.exp(x) * gc.exp(y), row("exp_sum", x, y)
-
-
-@rule()
-def square_times_exp(gc: Any, x: Any, y: Any) -> Sides:
-    """x^2 exp(y) = (x exp(y / 2))^2: neither factor alone has to fit the format"""
-    return x**2 * gc.exp(y), row("grouped", x * gc.exp(y / 2))**2
-
-
-@rule()
-def cube_times_exp(gc: Any, x: Any, y: Any) -> Sides:
-    """x^3 exp(y) = x (x exp(y / 2))^2"""
-    return x**3 * gc.exp(y), x * row("grouped", x * gc.exp(y / 2))**2
-
-
-@rule()
-def fourth_power_times_exp(gc: Any, x: Any, y: Any) -> Sides:
-    """x^4 exp(y) = (x exp(y / 4))^4"""
-    return x**4 * gc.exp(y), row("grouped", x * gc.exp(y / 4))**4
-
-
-@rule()
-def power_of_exp(gc: Any, x: Any, y: Any) -> Sides:
-    """exp(x)^y = exp(x y)"""
-    return gc.exp(x)**y, gc.exp(x * y)
-
-
-@rule()
-def root_of_exp(gc: Any, x: Any) -> Sides:
-    """sqrt(exp(x)) = exp(x / 2)"""
-    return gc.sqrt(gc.exp(x)), gc.exp(x / 2)

@@ -1,30 +1,16 @@
-"""Logarithms of exponentials, products, quotients and powers; logarithms to other bases."""
+"""Logarithms of exponentials and of selections; logarithms to other bases."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import sympy as sp
-
-from graphc.ir.nodes import Comprehension
-from graphc.passes.pattern import is_number
-from graphc.passes.rewrite import fires
-from graphc.passes.stable.table import STABLE, Sides, positive, root_of, row, rule
-from graphc.passes.subject import Subject, located, unfold
-from graphc.passes.unify import Match
-from graphc.scalar.symbols import Placeholder
-from graphc.scalar.table import op
+from graphc.passes.stable.facts import has_better_logarithm, side_has_better_logarithm
+from graphc.passes.stable.table import Sides, row, rule
 
 __all__: list[str] = []
 
 
 # --- other bases ------------------------------------------------------------------------------------------------------
-
-def has_better_logarithm(m: Match) -> bool:
-    """Whether log(z) has a stable form of its own."""
-    (z,) = m.wilds.values()
-    return fires(STABLE, z._replace(expr=op("log")(z.expr)))
-
 
 @rule(when=has_better_logarithm)
 def log2_of_what_has_a_logarithm(gc: Any, z: Any) -> Sides:
@@ -36,6 +22,12 @@ def log2_of_what_has_a_logarithm(gc: Any, z: Any) -> Sides:
 def log10_of_what_has_a_logarithm(gc: Any, z: Any) -> Sides:
     """log10(z) = log(z) / log(10), where log(z) has a stable form"""
     return gc.log10(z), gc.log(z) / gc.log(10)
+
+
+@rule(when=side_has_better_logarithm)
+def log_of_selection(gc: Any, x: Any, y: Any, z: Any) -> Sides:
+    """log(where(z, x, y)) = where(z, log(x), log(y)), where one of them has a stable form"""
+    return gc.log(row("where", z, x, y)), row("where", z, gc.log(x), gc.log(y))
 
 
 # --- logarithms of exponentials ---------------------------------------------------------------------------------------
@@ -98,191 +90,3 @@ def log_expm1(gc: Any, x: Any) -> Sides:
 def log_exp_minus_exp(gc: Any, x: Any, y: Any) -> Sides:
     """log(exp(x) - exp(y)) = x + log(1 - exp(y - x))"""
     return gc.log(row("exp_difference", x, y)), x + gc.log1mexp(x - y)
-
-
-# --- logarithms of powers, products and quotients ---------------------------------------------------------------------
-
-@rule()
-def log_one_plus_square(gc: Any, x: Any) -> Sides:
-    """log(1 + x^2), without the overflow of the square"""
-    return gc.log(1 + x**2), row("log1p_square", x)
-
-
-@rule()
-def log1p_of_square(gc: Any, x: Any) -> Sides:
-    """log1p(x^2) = log(1 + x^2)"""
-    return gc.log1p(x**2), row("log1p_square", x)
-
-
-@rule()
-def log1p_of_cube(gc: Any, x: Any) -> Sides:
-    """log1p(x^3) = 3 log(x) where 1 is nothing beside x^3"""
-    return gc.log1p(x**3), gc.where(x > 1e6, 3 * gc.log(x), gc.log1p(row("grouped", x**3)))
-
-
-@rule(varies="x")
-def log1p_of_power(gc: Any, x: Any, q: Any) -> Sides:
-    """log1p(x^q) = q log(x) where 1 is nothing beside x^q"""
-    return gc.log1p(x**q), gc.where(x**q > 1e18, q * gc.log(x), gc.log1p(row("grouped", x**q)))
-
-
-@rule(when=positive)
-def log_one_plus_multiple_of_square(gc: Any, x: Any, z: Any) -> Sides:
-    """log(1 + z x^2) = log(1 + (sqrt(z) x)^2), for a number z > 0"""
-    return gc.log(1 + z * x**2), row("log1p_square", gc.sqrt(z) * x)
-
-
-@rule(when=positive)
-def log1p_of_multiple_of_square(gc: Any, x: Any, z: Any) -> Sides:
-    """log1p(z x^2) = log(1 + z x^2)"""
-    return gc.log1p(z * x**2), row("log1p_square", gc.sqrt(z) * x)
-
-
-@rule()
-def log_hypotenuse_of_one(gc: Any, x: Any) -> Sides:
-    """log(sqrt(1 + x^2)) = log(1 + x^2) / 2"""
-    return gc.log(gc.hypot(x, 1)), row("log1p_square", x) / 2
-
-
-@rule(when=positive)
-def log_number_plus_square(gc: Any, x: Any, z: Any) -> Sides:
-    """log(z + x^2) = 2 log(sqrt(z + x^2)) without the overflow of the square, for a number z > 0"""
-    return gc.log(z + x**2), 2 * gc.log(gc.hypot(x, root_of(z)))
-
-
-@rule()
-def artanh_by_logarithm(gc: Any, x: Any) -> Sides:
-    """log((1 + x) / (1 - x)) = 2 artanh(x)"""
-    return gc.log((1 + x) / (1 - x)), 2 * gc.arctanh(x)
-
-
-@rule()
-def difference_of_log1p(gc: Any, x: Any) -> Sides:
-    """log1p(x) - log1p(-x) = 2 artanh(x)"""
-    return gc.log1p(x) - gc.log1p(-x), 2 * gc.arctanh(x)
-
-
-@rule()
-def log_one_plus(gc: Any, x: Any) -> Sides:
-    """log(1 + x) = log1p(x): 1 + x rounds x away where it is small"""
-    return gc.log(1 + x), gc.log1p(x)
-
-
-@rule(x="n d")
-def log_product_of_all(gc: Any, x: Any) -> Sides:
-    """log Π x = Σ log|x| where the product of the signs is positive; corrected by log Π x itself where that fits the format"""
-    total = gc.sum(gc.log(gc.abs(x)), "d")
-    product, signs = gc.prod(x, "d"), row("log_product", gc.prod(gc.sign(x), "d"), 1.0)
-    near = (product > 1e-30) & (product < 1e30)
-    fits = gc.where(near, row("log_product", product, 1.0) - total, signs)
-    return gc.log(gc.prod(x, "d")), total + gc.stop_gradient(gc.where(gc.abs(fits) < 1e-4, fits, signs))
-
-
-def is_positive(m: Match) -> bool:
-    """Whether x is made of exponentials and their kin and of positive numbers, by sums, products and powers."""
-    return all(s.expr.is_number or _grows(s) for s in m.wilds.values())
-
-
-POSITIVE = tuple(map(op, "exp exp_sum cosh sech sigmoid softplus erfc erfcx inverse_total".split()))
-
-
-def _grows(s: Subject) -> bool:
-    s = unfold(s)
-    e = s.expr
-    if isinstance(e, POSITIVE) or is_number(e) and bool(e.is_positive):
-        return True
-    if isinstance(e, Placeholder):
-        node = located(s).operand
-        return isinstance(node, Comprehension) and node.reduce in ("sum", "prod") and _grows(Subject(node.body, node.reads))
-    parts = e.args[:1] if isinstance(e, sp.Pow) else e.args if isinstance(e, sp.Add | sp.Mul) else ()
-    return bool(parts) and all(_grows(s._replace(expr=a)) for a in parts)
-
-
-@rule(when=is_positive)
-def absolute_value_of_exponentials(gc: Any, x: Any) -> Sides:
-    """|x| = x where x is positive by its form: 1 + exp(y)"""
-    return gc.abs(x), x
-
-
-@rule(when=is_positive)
-def sign_of_exponentials(gc: Any, x: Any) -> Sides:
-    """sign(x) = 1 where x is positive by its form, though it underflow"""
-    return gc.sign(x), gc.where(x < 0, -1.0, 1.0)
-
-
-@rule()
-def log_square_times_exp(gc: Any, x: Any, y: Any) -> Sides:
-    """log((x exp(y))^2) = 2 log|x| + 2 y"""
-    return gc.log(row("grouped", x * gc.exp(y))**2), 2 * gc.log(gc.abs(x)) + 2 * y
-
-
-@rule()
-def log_multiple_of_square_times_exp(gc: Any, x: Any, y: Any, z: Any) -> Sides:
-    """log(z (x exp(y))^2) = 2 log|x| + 2 y + log(z)"""
-    return gc.log(row("grouped", x * gc.exp(y))**2 * z), 2 * gc.log(gc.abs(x)) + 2 * y + gc.log(z)
-
-
-@rule()
-def log_fourth_power_times_exp(gc: Any, x: Any, y: Any) -> Sides:
-    """log((x exp(y))^4) = 4 log|x| + 4 y"""
-    return gc.log(row("grouped", x * gc.exp(y))**4), 4 * gc.log(gc.abs(x)) + 4 * y
-
-
-@rule()
-def log_square(gc: Any, x: Any) -> Sides:
-    """log(x^2) = 2 log|x|"""
-    return gc.log(x**2), 2 * gc.log(gc.abs(x))
-
-
-@rule()
-def log_cube(gc: Any, x: Any) -> Sides:
-    """log(x^3) = 3 log(x)"""
-    return gc.log(x**3), 3 * gc.log(x)
-
-
-@rule()
-def log_fourth_power(gc: Any, x: Any) -> Sides:
-    """log(x^4) = 4 log|x|"""
-    return gc.log(x**4), 4 * gc.log(gc.abs(x))
-
-
-@rule()
-def log_sqrt(gc: Any, x: Any) -> Sides:
-    """log(sqrt(x)) = log(x) / 2"""
-    return gc.log(gc.sqrt(x)), gc.log(x) / 2
-
-
-@rule()
-def log_reciprocal(gc: Any, x: Any) -> Sides:
-    """log(1 / x) = -log(x)"""
-    return gc.log(1 / x), -gc.log(x)
-
-
-@rule(x="n d")
-def log_sum_of_squares(gc: Any, x: Any) -> Sides:
-    """log Σ x^2 = 2 log |x|"""
-    return gc.log(gc.sum(x**2, "d")), 2 * gc.log(gc.norm(x, "d"))
-
-
-@rule(x="n d", z="n")
-def log_multiple_of_sum_of_squares(gc: Any, x: Any, z: Any) -> Sides:
-    """log(z Σ x^2) = 2 log |x| + log z: of a variance"""
-    return gc.log(gc.sum(x**2, "d") * z), 2 * gc.log(gc.norm(x, "d")) + gc.log(z)
-
-
-@rule(varies="x y")
-def log_quotient(gc: Any, x: Any, y: Any) -> Sides:
-    """log(x / y) = log|x| - log|y| where x / y leaves the format and is positive"""
-    return gc.log(x / y), row("log_ratio", x, y)
-
-
-@rule(varies="x y z")
-def log_product_of_three(gc: Any, x: Any, y: Any, z: Any) -> Sides:
-    """log(x y z) = log|x y| + log|z| where x y z leaves the format and is positive"""
-    return gc.log(x * y * z), row("log_product3", x, y, z)
-
-
-@rule(varies="x y")
-def log_product(gc: Any, x: Any, y: Any) -> Sides:
-    """log(x y) = log|x| + log|y| where x y leaves the format and is positive"""
-    return gc.log(x * y), row("log_product", x, y)

@@ -39,6 +39,12 @@ def tanh_by_expm1(gc: Any, x: Any) -> Sides:
 
 
 @rule()
+def coth_by_expm1(gc: Any, x: Any) -> Sides:
+    """(1 + exp(x)) / (exp(x) - 1) = 1 / tanh(x / 2)"""
+    return (1 + gc.exp(x)) / gc.expm1(x), 1 / gc.tanh(x / 2)
+
+
+@rule()
 def exp_over_sum_of_two(gc: Any, x: Any, y: Any) -> Sides:
     """exp(x) / (exp(x) + exp(y)) = σ(x - y): a softmax of two"""
     return gc.exp(x) / (gc.exp(x) + gc.exp(y)), gc.sigmoid(x - y)

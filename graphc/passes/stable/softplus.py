@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphc.passes.stable.table import Sides, limit, row, rule
+from graphc.passes.stable.table import Sides, limit, positive, row, rule
 from graphc.scalar.symbols import placeholder
 from graphc.scalar.table import op
 
@@ -47,9 +47,19 @@ def power_of_softplus(gc: Any, x: Any, q: Any) -> Sides:
     return gc.softplus(x)**q, gc.where(x < 0, gc.exp(q * x) * over_exp(gc, x)**q, not_small(gc, x)**q)
 
 
-@rule()
-def log1mexp_of_exp(gc: Any, x: Any) -> Sides:
-    """log(1 - exp(-exp(x))) = x + log((1 - exp(-u)) / u) where u = exp(x) is small: the complementary log-log link"""
-    u = gc.exp(gc.where(x < 0, x, 0.0))
-    far = gc.log1p(row("grouped", -gc.exp(-gc.exp(gc.where(x < 0, 0.0, x)))))
-    return gc.log1mexp(gc.exp(x)), gc.where(x < 0, x + gc.log(limit(-op("expm1")(-U) / U, u)), far)
+@rule(x="n d")
+def log_sum_of_softplus(gc: Any, x: Any) -> Sides:
+    """log Σ softplus(x) = log Σ exp(log softplus(x))"""
+    return gc.log(gc.sum(gc.softplus(x), "d")), gc.logsumexp(gc.log(gc.softplus(x)), "d")
+
+
+@rule(when=positive)
+def log_multiple_of_softplus(gc: Any, x: Any, z: Any) -> Sides:
+    """log(z softplus(x)) = x + log(z softplus(x) / exp(x)), for a number z > 0"""
+    return gc.log(gc.softplus(x) * z), gc.where(x < 0, x + gc.log(over_exp(gc, x) * z), row("log_product", not_small(gc, x), z))
+
+
+@rule(x="n d", z="n")
+def log_multiple_of_sum_of_softplus(gc: Any, x: Any, z: Any) -> Sides:
+    """log(z Σ softplus(x)) = log Σ softplus(x) + log(z)"""
+    return gc.log(gc.sum(gc.softplus(x), "d") * z), gc.log(gc.sum(gc.softplus(x), "d")) + gc.log(z)

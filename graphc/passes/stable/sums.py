@@ -159,3 +159,16 @@ def log_sum_exp_and_exp(gc: Any, x: Any, z: Any) -> Sides:
 def exp_over_sum_and_exp(gc: Any, x: Any, y: Any) -> Sides:
     """exp(y) / (exp(y) + Σ exp(x)) = σ(y - log Σ exp(x)): one term against the others"""
     return gc.exp(y) / (gc.exp(y) + gc.sum(gc.exp(x), "d")), gc.sigmoid(y - gc.logsumexp(x, "d"))
+
+
+@rule(x="n d", y="n c")
+def log_of_two_sums_of_exp(gc: Any, x: Any, y: Any) -> Sides:
+    """log(Σ exp(x) + Σ exp(y)) = logaddexp(log Σ exp(x), log Σ exp(y)): the positives and the negatives of a contrastive loss"""
+    return gc.log(gc.sum(gc.exp(x), "d") + gc.sum(gc.exp(y), "c")), gc.logaddexp(gc.logsumexp(x, "d"), gc.logsumexp(y, "c"))
+
+
+@rule(x="n d", y="n c", z="n")
+def log_of_exp_and_two_sums_of_exp(gc: Any, x: Any, y: Any, z: Any) -> Sides:
+    """log(exp(z) + Σ exp(x) + Σ exp(y)) = logaddexp(z, logaddexp(log Σ exp(x), log Σ exp(y)))"""
+    return (gc.log(gc.exp(z) + gc.sum(gc.exp(x), "d") + gc.sum(gc.exp(y), "c")),
+            gc.logaddexp(z, gc.logaddexp(gc.logsumexp(x, "d"), gc.logsumexp(y, "c"))))

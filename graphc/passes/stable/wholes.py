@@ -6,7 +6,8 @@ from typing import Any
 
 import sympy as sp
 
-from graphc.passes.stable.roots import beyond_one, shrinks
+from graphc.passes.stable.facts import shrinks
+from graphc.passes.stable.roots import beyond_one
 from graphc.passes.stable.table import Sides, positive, root_of, row, whole
 from graphc.passes.subject import combined
 from graphc.passes.unify import Match

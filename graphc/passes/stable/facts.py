@@ -1,0 +1,61 @@
+"""What rules ask of the values that they match, beyond their form."""
+
+from __future__ import annotations
+
+import sympy as sp
+
+from graphc.ir.nodes import Comprehension
+from graphc.passes.pattern import is_number
+from graphc.passes.rewrite import fires
+from graphc.passes.stable.table import STABLE
+from graphc.passes.subject import Subject, combined, located, unfold
+from graphc.passes.unify import Match
+from graphc.scalar.symbols import Placeholder
+from graphc.scalar.table import op
+
+__all__ = ["has_better_logarithm", "is_positive", "shrinks", "side_has_better_logarithm", "underflows"]
+
+
+def has_better_logarithm(m: Match) -> bool:
+    """Whether log(z) has a stable form of its own."""
+    (z,) = m.wilds.values()
+    return fires(STABLE, z._replace(expr=op("log")(z.expr)))
+
+
+def is_positive(m: Match) -> bool:
+    """Whether x is made of exponentials and their kin and of positive numbers, by sums, products and powers."""
+    return all(s.expr.is_number or _grows(s) for s in m.wilds.values())
+
+
+POSITIVE = tuple(map(op, "exp exp_sum cosh sech sigmoid softplus erfc erfcx inverse_total".split()))
+
+
+def _grows(s: Subject) -> bool:
+    s = unfold(s)
+    e = s.expr
+    if isinstance(e, POSITIVE) or is_number(e) and bool(e.is_positive):
+        return True
+    if isinstance(e, Placeholder):
+        node = located(s).operand
+        return isinstance(node, Comprehension) and node.reduce in ("sum", "prod") and _grows(Subject(node.body, node.reads))
+    parts = e.args[:1] if isinstance(e, sp.Pow) else e.args if isinstance(e, sp.Add | sp.Mul) else ()
+    return bool(parts) and all(_grows(s._replace(expr=a)) for a in parts)
+
+
+def side_has_better_logarithm(m: Match) -> bool:
+    """Whether log(x) or log(y) has a stable form of its own."""
+    return any(fires(STABLE, s._replace(expr=op("log")(s.expr))) for w, s in m.wilds.items() if w.name in ("x", "y"))
+
+
+def underflows(m: Match) -> bool:
+    """Whether z is made of exponentials and their kin, and its logarithm does not underflow with it."""
+    return is_positive(m) and has_better_logarithm(m)
+
+
+def shrinks(m: Match, x: str, y: str | None, power: int) -> bool:
+    """Whether x - y^power has fewer terms than both together: what cancels by algebra need not cancel by rounding."""
+    left, right = m.value(x), m.value(y) if y else Subject(sp.Integer(1))
+    assert left is not None and right is not None
+    pair = combined(lambda a, b: sp.Tuple(a, b**power), [left, right]).expr
+    terms = sum(len(sp.Add.make_args(e)) for e in pair)
+    return len(sp.Add.make_args(pair[0] - pair[1])) < terms
