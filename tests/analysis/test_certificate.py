@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import mpmath
 import numpy as np
 import pytest
+from sympy.core.cache import clear_cache
 
 import graphc as gc
 from graphc.analysis.certificate import judge
@@ -20,6 +21,7 @@ from graphc.analysis.certificate.ulps import FORMATS, distance, half_ulp_away
 from graphc.errors import BindingError, BindingTypeError, DifferentiationError, FormulaError, TargetError
 from graphc.frontend.text import parse
 from graphc.runtime.cpu import CpuProgram
+from graphc.scalar.derivative import derivative
 from graphc.scalar.table import ROWS, op
 
 LOSS = MappingProxyType({"X": "n d", "W": "d c param", "Y": "n c", "lam": ""})
@@ -81,6 +83,17 @@ def test_parameters_are_checked_or_else_all_float_inputs() -> None:
 
 # --- what is wrong fails ----------------------------------------------------------------------------------------------
 
+@pytest.fixture
+def forgotten() -> Iterator[None]:
+    """No derivative is remembered from before the test, nor after it."""
+    derivative.cache_clear()
+    clear_cache()
+    yield
+    derivative.cache_clear()
+    clear_cache()
+
+
+@pytest.mark.usefixtures("forgotten")
 def test_a_derivative_that_is_off_by_1e_10_fails_where_it_can_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     off = replace(ROWS["arctan"], derivatives=(lambda x, y: (1 + 1e-10) / (1 + x**2),))
     monkeypatch.setattr(op("arctan"), "row", off)
