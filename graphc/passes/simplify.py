@@ -27,7 +27,7 @@ from graphc.ir.verify import law
 from graphc.passes.canonical import sweep
 from graphc.passes.conditions import truth
 from graphc.passes.guards import conjuncts
-from graphc.passes.products import found_product, one_product
+from graphc.passes.products import found_product, joined_products
 from graphc.passes.subject import enter
 from graphc.scalar.derivative import is_where
 from graphc.scalar.symbols import INF, AxisIndex, OverIndex, Placeholder, axis_index, over_index
@@ -41,7 +41,7 @@ _BOUNDED = tuple(op(name) for name in ("sigmoid", "tanh", "arctan", "erf", "erfc
 
 def simplify(roots: Sequence[Node]) -> list[Node]:
     """The graph with the algebra done."""
-    return sweep(roots, (_body, _unguarded, _one_scale, _independent_sum, _selected_sum, found_product, one_product))
+    return joined_products(sweep(roots, (_body, _unguarded, _one_scale, _independent_sum, _selected_sum, found_product)))
 
 
 @law("simplify", "no stop_gradient and no choice at a kink is left")

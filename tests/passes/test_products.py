@@ -9,6 +9,8 @@ from graphc.frontend.tensor import Tensor
 from graphc.ir.classify import product_operands
 from graphc.ir.nodes import Comprehension
 from graphc.ir.walk import topological
+from graphc.passes.cse import share
+from graphc.passes.simplify import simplify
 
 N, D = 17, 5
 
@@ -48,12 +50,18 @@ def _two_weights(F, G):
 LOSSES = {_gram: 2, _covariance: 2, _cosine: 2, _scaled_by_all: 2, _two_weights: 2, _target: 3, _row_sums: 3}
 
 
+def _products(outputs):
+    """How many products of matrices a graph has."""
+    graph = simplify(share([t.node for t in outputs]))
+    return sum(product_operands(n) is not None and len(n.axes) == 2 for n in topological(graph) if isinstance(n, Comprehension))
+
+
 @pytest.mark.parametrize("loss", LOSSES, ids=lambda f: f.__name__[1:])
 def test_one_product(loss):
     F, G = gc.param("F", "n d"), gc.tensor("G", "n n")
     L = loss(F, G)
     made = Compilation([L.node, gc.grad(L, F).node], ["L", "F_bar"])
-    assert sum(product_operands(n) is not None and len(n.axes) == 2 for n in topological(made.graph) if isinstance(n, Comprehension)) == LOSSES[loss]
+    assert _products(map(Tensor, made.graph)) == LOSSES[loss]
     rng = np.random.default_rng(0)
     data = {"F": rng.normal(size=(N, D)), "G": rng.normal(size=(N, N))}
     for got, want in zip(*(gc.evaluate([Tensor(r) for r in roots], **data) for roots in (made.graph, made.captured)), strict=True):
@@ -70,3 +78,19 @@ def test_gradient_of_cosines():
     norm = x.norm(dim=1, keepdim=True)
     torch.tanh(x @ x.T/(norm*norm.T) - other.mean()).sum().backward()
     np.testing.assert_allclose(f(F=given, G=other)[1]["F"], x.grad.numpy(), rtol=1e-10, atol=1e-12)
+
+
+def test_products_that_others_read_too_are_not_joined():
+    F, G = gc.param("F", "n d"), gc.tensor("G", "n n")
+    y, z = G @ F, (G*G) @ F
+    assert _products([y + z]) == 1
+    assert _products([y, z, y + z]) == _products([y, y + z]) == 2
+
+
+def test_transposes_of_long_chains_with_two_readers():
+    """R is a chain of maps, each of which reads the one before twice: as deep as it is, and as wide as it is deep."""
+    F = gc.param("F", "n d")
+    R = F @ F.T
+    for _ in range(2000):
+        R = gc.sin(R)*gc.cos(R)
+    assert _products([R @ F + R.T @ F]) == 2
