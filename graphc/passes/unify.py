@@ -42,6 +42,10 @@ class Match:
         return {s: e if first[s] != first[e] or e in apart else first[e] for s, e in known.items()} \
             | {s: e for s, e in first.items() if s not in known and s not in apart and e != s}
 
+    def wild(self, name: str) -> Subject:
+        """What stands for a value of the pattern, where that was first met."""
+        return next(s for w, s in self.wilds.items() if w.name == name)
+
     def value(self, name: str, under: frozenset[str] | None = None) -> Subject | None:
         """What a value of the pattern is, over the indices of its first reduction."""
         found = next((s for w, s in self.wilds.items() if w.name == name and under in (None, w.under)), None)

@@ -28,7 +28,7 @@ class CpuProgram(Program):
     def __init__(self, *given: Any, way_of: Callable[[Mapping[str, int]], Way], **named: Any):
         super().__init__(*given, **named)
         self._way_of = way_of
-        self._last = self._last, Way()
+        self._last = self._dtype or "float64", Way()
         self._loaded: dict[tuple[str, Way], Loaded] = {}
         self._lock = threading.Lock()
         self._calls = Calls([len(i.dims) for i in self._inputs], [len(r.dims) for r in self._roots], self._structure)

@@ -40,6 +40,7 @@ class Program(ABC):
     """
 
     _signature: Callable[[Sequence[Any]], Any]         # of values that can be used as they are; None where one cannot
+    _last: Any                                         # of which module the last call was
 
     def __init__(self, inputs: Sequence[Input], roots: Sequence[Node], outputs: Sequence[Tensor], structure: Structure,
                  source_of: Callable[[Any], Any], explain: Callable[[], str], dtype: str | None = None):
@@ -50,7 +51,6 @@ class Program(ABC):
         self._pick = itemgetter(*names) if len(names) > 1 else lambda given: tuple(given[n] for n in names)
         self._binder = Binder(inputs, roots)
         self._plans: dict[Any, Any] = {}
-        self._last: Any = dtype or "float64"
 
     @property
     def inputs(self) -> dict[str, tuple[str, ...]]:

@@ -106,10 +106,8 @@ class Fading:
     def back(self, pair: Pair, t: Term) -> Scan:
         """The sum over what is beyond: it fades after each point."""
         assert t.peak is not None
-        index = t.peak.index
-        here = tuple(rewrite(e, {J: pair.i}) for e in index)
-        reads = list(pair.s.reads)
-        a, b = (self.read(reads, t.peak.scan, x) for x in (here, index))
+        here, reads = self.at(pair, t), list(pair.s.reads)
+        a, b = (self.read(reads, t.peak.scan, x) for x in (here, t.peak.index))
         meaning = self.meaning(pair, sp.Mul(op("exp")(t.power * op("excess")(a, b)), *t.own), reads)
         return self.scan(pair, t.own, meaning, self.step(t), here, after=True)
 

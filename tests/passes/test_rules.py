@@ -37,7 +37,8 @@ DOMAIN = {"z": POSITIVE, "log_one_plus.x": ABOVE_MINUS_ONE, "weight_times_log1p.
           "weight_times_log_ratio.w": POSITIVE, "weight_times_log_product.w": POSITIVE, "log_weighted_sum_exp.w": POSITIVE, "log_expm1.x": POSITIVE,
           "artanh_by_logarithm.x": UNIT, "difference_of_log1p.x": UNIT, "x_times_its_root.x": POSITIVE, "lgamma_recurrence.x": POSITIVE,
           "hypotenuse_of_three.z": "real", "log_sinh.x": POSITIVE, "log1p_of_cube.x": POSITIVE,
-          "log1p_of_power.x": POSITIVE, "log_one_minus_exp_of_grouped.x": POSITIVE, **{f"log_{of}.x": POSITIVE for of in ("multiple_of_sinh", "over_sinh", "multiple_of_expm1", "over_expm1")},
+          "log1p_of_power.x": POSITIVE, "log_one_minus_exp_of_grouped.x": POSITIVE,
+          **{f"log_{of}.x": POSITIVE for of in ("multiple_of_sinh", "over_sinh", "multiple_of_expm1", "over_expm1")},
           **{f"{r}.{v}": POSITIVE for r in ("log_quotient", "log_product", "log_cube", "log_sqrt", "log_reciprocal", "log_product_of_all") for v in "xy"}}
 VALUES = {"real": [-750.0, -40, -1.5, -1e-9, 1e-9, 0.7, 40, 750], POSITIVE: [1e-200, 1e-9, 0.25, 0.7, 1.5, 40, 750, 1e200],
           ABOVE_MINUS_ONE: [-0.9, -0.3, -1e-9, 1e-17, 1e-9, 0.7, 40, 1e200], "negative": [-750.0, -40, -1.5, -0.6, -0.1, -1e-3, -1e-9, -1e-17],
@@ -94,7 +95,8 @@ SMALL_VALUES = {"log_product_of_all", "norm", "cosine_similarity", "direction", 
 
 
 # Gradients whose terms cancel against each other where one element has nearly all the weight, as p_j (w_j - sum w p) and (1 - x_j^2 / |x|^2) / |x| do.
-ABSOLUTE = {"softmax_weighted_sum": 1e-12, "power_of_softmax": 1e-12, "root_of_softmax": 1e-12, "cosine_similarity": 1e-16, "direction": 1e-16, "difference_of_norms": 1e-16}
+ABSOLUTE = {"softmax_weighted_sum": 1e-12, "power_of_softmax": 1e-12, "root_of_softmax": 1e-12, "cosine_similarity": 1e-16, "direction": 1e-16,
+            "difference_of_norms": 1e-16}
 
 
 def domain(rule, name):

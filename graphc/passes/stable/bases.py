@@ -12,8 +12,7 @@ __all__: list[str] = []
 
 def above_one(m: Match) -> bool:
     """Whether z is a number greater than 1."""
-    (z,) = (s.expr for w, s in m.wilds.items() if w.name == "z")
-    return bool((z - 1).is_positive)
+    return bool((m.wild("z").expr - 1).is_positive)
 
 
 @rule(x="n d", when=above_one)

@@ -45,8 +45,8 @@ FAR = 40.0          # exp(-FAR) is nothing beside 1
 
 def no_negative_number(m: Match) -> bool:
     """Whether z is an expression, or a positive number: -(exp(x) - 1) is small far out."""
-    z = m.value("z")
-    return z is not None and (not is_number(z.expr) or bool(z.expr.is_positive))
+    z = m.wild("z").expr
+    return not is_number(z) or bool(z.is_positive)
 
 
 @rule(when=no_negative_number)

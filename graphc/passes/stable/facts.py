@@ -19,7 +19,11 @@ __all__ = ["has_better_logarithm", "is_positive", "shrinks", "side_has_better_lo
 def has_better_logarithm(m: Match) -> bool:
     """Whether log(z) has a stable form of its own."""
     (z,) = m.wilds.values()
-    return fires(STABLE, z._replace(expr=op("log")(z.expr)))
+    return _has_better_logarithm(z)
+
+
+def _has_better_logarithm(s: Subject) -> bool:
+    return fires(STABLE, s._replace(expr=op("log")(s.expr)))
 
 
 def is_positive(m: Match) -> bool:
@@ -44,7 +48,7 @@ def _grows(s: Subject) -> bool:
 
 def side_has_better_logarithm(m: Match) -> bool:
     """Whether log(x) or log(y) has a stable form of its own."""
-    return any(fires(STABLE, s._replace(expr=op("log")(s.expr))) for w, s in m.wilds.items() if w.name in ("x", "y"))
+    return any(_has_better_logarithm(m.wild(name)) for name in "xy")
 
 
 def underflows(m: Match) -> bool:

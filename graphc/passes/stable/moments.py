@@ -38,8 +38,7 @@ def third_moment(gc: Any, x: Any) -> Sides:
 
 def side_by_side(m: Match) -> bool:
     """Whether x and y depend on the same indices: distances of all pairs are a product of matrices, as they are written."""
-    x, y = (symbols(next(s for w, s in m.wilds.items() if w.name == name)) for name in "xy")
-    return x == y
+    return symbols(m.wild("x")) == symbols(m.wild("y"))
 
 
 @rule(x="n d", y="n d", when=side_by_side)

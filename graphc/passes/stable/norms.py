@@ -9,6 +9,7 @@ from graphc.passes.stable.table import Sides, row, rule
 
 __all__: list[str] = []
 
+
 @rule(x="n d")
 def norm(gc: Any, x: Any) -> Sides:
     """sqrt(Σ x^2) = b sqrt(Σ (x / b)^2), b a power of two near max|x|; its derivative at 0 is 0"""

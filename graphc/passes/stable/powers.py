@@ -125,8 +125,8 @@ def log_fourth_power_times_exp(gc: Any, x: Any, y: Any) -> Sides:
 
 def is_broken(m: Match) -> bool:
     """Whether q is a number between whole ones, so that x^q is a number for x >= 0 alone."""
-    q = m.value("q")
-    return q is not None and q.expr.is_number and not bool(q.expr.is_integer)
+    q = m.wild("q").expr
+    return q.is_number and not bool(q.is_integer)
 
 
 @rule(when=is_broken)

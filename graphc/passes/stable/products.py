@@ -14,7 +14,7 @@ __all__: list[str] = []
 
 def no_matrix_product(m: Match) -> bool:
     """Whether exp(x + y) is no exponential for each term of a product of matrices, which takes one for each of their elements."""
-    x, y = (symbols(next(s for w, s in m.wilds.items() if w.name == name)) for name in "xy")
+    x, y = symbols(m.wild("x")), symbols(m.wild("y"))
     return x <= y or y <= x or not any(isinstance(s, OverIndex) for s in x & y)
 
 

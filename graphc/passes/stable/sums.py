@@ -24,8 +24,7 @@ def log_sum_exp(gc: Any, x: Any, m: Any) -> Sides:
 
 def no_wider(m: Match) -> bool:
     """Whether y depends on nothing that x does not depend on: brought into the sum, it makes it no larger."""
-    x, y = (next(s for w, s in m.wilds.items() if w.name == name) for name in "xy")
-    return symbols(y) <= symbols(x)
+    return symbols(m.wild("y")) <= symbols(m.wild("x"))
 
 
 @rule(x="n d", y="n", when=no_wider)

@@ -16,8 +16,7 @@ __all__: list[str] = []
 
 def may_vanish(m: Match) -> bool:
     """Whether the weight is more than an inverse, which is never 0."""
-    (weight,) = (s.expr for w, s in m.wilds.items() if w.name == "x")
-    return not is_number(sp.fraction(weight)[0])
+    return not is_number(sp.fraction(m.wild("x").expr)[0])
 
 
 def _weighted(name: str, arity: int = 1) -> None:

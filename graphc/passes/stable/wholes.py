@@ -84,8 +84,7 @@ def cancels(m: Match) -> bool:
     """Whether x - y^2 has fewer terms than both together, and z for a factor."""
     if not shrinks(m, "x", "y", 2):
         return False
-    x, y, z = ({w.name: s for w, s in m.wilds.items()}[name] for name in "xyz")
-    return not sp.fraction(combined(lambda a, b, c: (a - b**2) / c, [x, y, z]).expr)[1].free_symbols
+    return not sp.fraction(combined(lambda a, b, c: (a - b**2) / c, [m.wild(name) for name in "xyz"]).expr)[1].free_symbols
 
 
 @whole(varies="y z", expand=True, when=cancels)
