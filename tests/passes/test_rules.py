@@ -96,7 +96,7 @@ SMALL_VALUES = {"log_product_of_all", "norm", "cosine_similarity", "direction", 
 
 # Gradients whose terms cancel against each other where one element has nearly all the weight, as p_j (w_j - sum w p) and (1 - x_j^2 / |x|^2) / |x| do.
 ABSOLUTE = {"softmax_weighted_sum": 1e-12, "power_of_softmax": 1e-12, "root_of_softmax": 1e-12, "cosine_similarity": 1e-16, "direction": 1e-16,
-            "difference_of_norms": 1e-16}
+            "difference_of_norms": 2.0**-52}                    # two directions, each rounded
 
 
 def domain(rule, name):

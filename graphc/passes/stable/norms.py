@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from graphc.passes.stable.facts import shrinks
-from graphc.passes.stable.table import Sides, row, rule
+from graphc.passes.stable.table import Sides, differentiated_as, row, rule
 
 __all__: list[str] = []
 
@@ -75,6 +75,9 @@ def direction(gc: Any, x: Any) -> Sides:
 
 @rule(x="n d", y="n d", expand=True, when=lambda m: shrinks(m, "x", "y", 1))
 def difference_of_norms(gc: Any, x: Any, y: Any) -> Sides:
-    """|x| - |y| = Σ (x - y) (x + y) / (|x| + |y|), where x - y has fewer terms than both: triplet losses far from the origin"""
+    """|x| - |y| = Σ (x - y) (x + y) / (|x| + |y|), where x - y has fewer terms than both: triplet losses far from the origin. The derivatives are the
+    two directions as they stand, each with its own digits"""
+    length, other = gc.norm(x, "d"), gc.norm(y, "d")
     inverse = row("inverse_total", gc.norm(x, "d", keepdims=True) + gc.norm(y, "d", keepdims=True), 0.0)
-    return gc.norm(x, "d") - gc.norm(y, "d"), gc.sum((x - y) * row("grouped", (x + y) * inverse), "d")
+    value = gc.sum((x - y) * row("grouped", (x + y) * inverse), "d")
+    return length - other, differentiated_as(row("excess", length, other), value)
