@@ -46,10 +46,11 @@ class _Library(JITCodeLibrary):
 
     def set_environments(self) -> None:
         """What the functions beside this one refer to, which Numba sets for a function with machine code of its own."""
+        codegen: Any = self._codegen                      # of which only a base is declared
         for variable in self._final_module.global_variables:
             found = lookup_environment(variable.name) if variable.name.startswith("_ZN08NumbaEnv") else None
             if found is not None:
-                self._codegen.set_env(variable.name, found)
+                codegen.set_env(variable.name, found)
 
 
 class Called(_Library):
@@ -109,11 +110,11 @@ class _Lowering(NativeLowering):
 
     def run_pass(self, state: Any) -> bool:
         called = len(ConfigStack()) > 1                   # within the compilation of another function
-        library = state.library = (Called if called else _Library)(state.targetctx.codegen(), state.func_id.func_qualname)
+        library: _Library = (Called if called else _Library)(state.targetctx.codegen(), state.func_id.func_qualname)
         library.enable_object_caching()
-        state.flags.no_compile = called
+        state.library, state.flags.no_compile = library, called
         super().run_pass(state)
-        if called:
+        if isinstance(library, Called):
             made = state.cr
             library.inlined, library.wrapper = state.flags.forceinline, made.fndesc.llvm_cpython_wrapper_name
             entry = _Entry(state.targetctx, library, made.fndesc, made.env)
