@@ -105,7 +105,7 @@ def _function(node: Comprehension | Scatter, site: sp.Expr) -> Node | None:
 def _better(e: sp.Expr) -> sp.Expr | None:
     """An expression by such a function."""
     written = _written_out(e)
-    known = None if _is_large(e) else _by_function(_of_one_value(written)) or _near_zero(written)
+    known = None if _is_large(e) else _by_function(_of_one_value(_let_go(written))) or _near_zero(written)
     return known or scaled(e)
 
 
@@ -137,6 +137,13 @@ def _written_out(e: sp.Expr) -> sp.Expr:
     """An expression with the formulas of such functions that are in it."""
     made = [o for o in e.atoms(Op) if o.row.definition is not None]
     return e.xreplace({o: o.row.definition.formula.xreplace({X: o.args[0]}) for o in made}) if made else e
+
+
+def _let_go(e: sp.Expr) -> sp.Expr:
+    """An expression without what holds its factors together, as those of (x exp(x/2))^2."""
+    while held := e.atoms(op("grouped")):
+        e = e.xreplace({o: o.args[0] for o in held})
+    return e
 
 
 def _of_one_value(e: sp.Expr, of: sp.Expr | None = None) -> tuple[sp.Expr, sp.Expr, sp.Expr] | None:

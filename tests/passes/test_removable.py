@@ -29,6 +29,7 @@ LIMITS = {
     "exp(x) - 1 - x": (lambda x: gc.exp(x) - 1 - x, 0.0, (0, 0, 1)),
     "x - 1 - log(x)": (lambda x: x - 1 - gc.log(x), 1.0, (0, 0, 1)),
     "sin(2x + 1)/(2x + 1)": (lambda x: gc.sin(2 * x + 1) / (2 * x + 1), -0.5, (1, 0, -4 / 3)),
+    "x^2 exp(-x)/(1 - exp(-x))^2": (lambda x: x**2 * gc.exp(-x) / (1 - gc.exp(-x))**2, 0.0, (1, 0, -1 / 6)),
     "arctan(x)/x": (lambda x: gc.arctan(x) / x, 0.0, (1, 0, -2 / 3)),
 }
 DISTANCES = [1e-30, 1e-12, -1e-5, 1e-3, -0.01, 0.06, -0.12, 0.3, 0.45, 1.1]

@@ -235,3 +235,22 @@ def test_differences_are_taken_before_sums():
     for L in (gc.logsumexp(x, axis=1) - x[:, 1], -gc.log(gc.softmax(x)[:, 1])):
         assert gc.evaluate(prepared(L), x=data)[0] == pytest.approx(-special.log_softmax(data[0] + 1000)[1], rel=1e-15)
     np.testing.assert_allclose(gc.evaluate(gc.grad(gc.sum(naive), x), x=data)[0], special.softmax(data[0]), rtol=1e-15)
+
+
+def test_a_product_of_squares_neither_overflows_nor_underflows():
+    x = gc.param("x", "n")
+    L = gc.log(gc.prod(x**2))
+    for at in ([1e200, -1e150, 2.0], [1e-200, -1e-170, 0.5]):
+        value, slope = gc.evaluate([prepared(L), gc.grad(L, x)], x=np.array(at))
+        np.testing.assert_allclose(value, 2 * np.sum(np.log(np.abs(at))), rtol=1e-15)
+        np.testing.assert_allclose(slope, 2 / np.array(at), rtol=1e-15)
+
+
+def test_second_derivatives_of_logarithms_of_hyperbolic_functions_keep_their_digits():
+    x = gc.param("x", "n")
+    at = np.array([30.0])
+    for form, wanted in ((gc.log(gc.cosh(x) + 1), 1 / (2 * np.cosh(at / 2)**2)), (gc.log(gc.cosh(x) - 1), -1 / (2 * np.sinh(at / 2)**2))):
+        (second,) = gc.evaluate([gc.grad(gc.sum(gc.grad(gc.sum(form), x)), x)], x=at)
+        np.testing.assert_allclose(second, wanted, rtol=1e-14)
+    (value,) = gc.evaluate([prepared(gc.sum(gc.log(gc.cosh(x) - 1)))], x=np.array([800.0]))
+    np.testing.assert_allclose(value, 800 - np.log(2), rtol=1e-15)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from graphc.passes.stable.few import log_mean
-from graphc.passes.stable.table import Sides, row, rule
+from graphc.passes.stable.table import Sides, differentiated_as, row, rule
 
 __all__: list[str] = []
 
@@ -163,8 +163,9 @@ def log_sech(gc: Any, x: Any) -> Sides:
 
 @rule()
 def log_sinh(gc: Any, x: Any) -> Sides:
-    """log(sinh(x)) = x - log(2) where exp(-2 x) is nothing beside 1"""
-    return gc.log(gc.sinh(x)), gc.where(x > 20, x - gc.log(2), gc.log(row("grouped", gc.sinh(x))))
+    """log(sinh(x)) = x + log(1 - exp(-2 x)) - log(2): x - log(2) where exp(-2 x) is nothing beside 1"""
+    value = gc.where(x > 20, x - gc.log(2), gc.log(row("grouped", gc.sinh(x))))
+    return gc.log(gc.sinh(x)), differentiated_as(x + row("log1mexp", 2 * x), value)
 
 
 @rule()
@@ -197,6 +198,18 @@ def exp_minus_one(gc: Any, x: Any) -> Sides:
 def cosh_minus_one(gc: Any, x: Any) -> Sides:
     """cosh(x) - 1 = 2 sinh(x / 2)^2"""
     return gc.cosh(x) - 1, 2 * gc.sinh(x / 2)**2
+
+
+@rule()
+def cosh_plus_one(gc: Any, x: Any) -> Sides:
+    """cosh(x) + 1 = 2 cosh(x / 2)^2"""
+    return gc.cosh(x) + 1, 2 * gc.cosh(x / 2)**2
+
+
+@rule()
+def absolute_value_of_sinh(gc: Any, x: Any) -> Sides:
+    """|sinh(x)| = sinh(|x|)"""
+    return gc.abs(gc.sinh(x)), gc.sinh(gc.abs(x))
 
 
 @rule(varies="y")

@@ -99,6 +99,18 @@ def absolute_value_of_exponentials(gc: Any, x: Any) -> Sides:
     return gc.abs(x), x
 
 
+@rule()
+def absolute_value_of_square(gc: Any, x: Any) -> Sides:
+    """|x^2| = x^2"""
+    return gc.abs(x**2), x**2
+
+
+@rule()
+def sign_of_square(gc: Any, x: Any) -> Sides:
+    """sign(x^2) = |sign(x)|, though the square underflow"""
+    return gc.sign(x**2), gc.abs(gc.sign(x))
+
+
 @rule(when=is_positive)
 def sign_of_exponentials(gc: Any, x: Any) -> Sides:
     """sign(x) = 1 where x is positive by its form, though it underflow"""
@@ -139,6 +151,12 @@ def log_power(gc: Any, x: Any, q: Any) -> Sides:
 def log_square(gc: Any, x: Any) -> Sides:
     """log(x^2) = 2 log|x|"""
     return gc.log(x**2), 2 * gc.log(gc.abs(x))
+
+
+@rule(when=positive)
+def log_multiple_of_square(gc: Any, x: Any, z: Any) -> Sides:
+    """log(z x^2) = 2 log|x| + log(z), for a number z > 0: without the overflow of the square"""
+    return gc.log(z * x**2), 2 * gc.log(gc.abs(x)) + gc.log(z)
 
 
 @rule()
