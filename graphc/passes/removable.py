@@ -105,7 +105,7 @@ def _function(node: Comprehension | Scatter, site: sp.Expr) -> Node | None:
 def _better(e: sp.Expr) -> sp.Expr | None:
     """An expression by such a function."""
     written = _written_out(e)
-    known = None if _is_large(e) else _by_function(_of_one_value(_let_go(written))) or _near_zero(written)
+    known = None if _is_large(e) else _by_function(_of_one_value(_without_grouping(written))) or _near_zero(written)
     return known or scaled(e)
 
 
@@ -139,7 +139,7 @@ def _written_out(e: sp.Expr) -> sp.Expr:
     return e.xreplace({o: o.row.definition.formula.xreplace({X: o.args[0]}) for o in made}) if made else e
 
 
-def _let_go(e: sp.Expr) -> sp.Expr:
+def _without_grouping(e: sp.Expr) -> sp.Expr:
     """An expression without what holds its factors together, as those of (x exp(x/2))^2."""
     while held := e.atoms(op("grouped")):
         e = e.xreplace({o: o.args[0] for o in held})

@@ -72,6 +72,14 @@ def derivatives(L, at):
         return mid, (high - low) / (2 * h), (high - 2 * mid + low) / h**2
 
 
+def test_a_function_with_a_limit_is_right_far_from_it():
+    x = gc.param("x", "n")
+    L = gc.sum(x**2 * gc.exp(-x) / (1 - gc.exp(-x))**2)
+    slope = gc.grad(L, x)
+    for found in gc.evaluate([Tensor(prepare([L.node])[0]), slope, gc.grad(gc.sum(slope), x)], x=np.array([-800.0])):
+        assert np.all(found == 0)
+
+
 def test_a_nan_stays_one_and_poles_stay_poles():
     assert np.isnan(gc.evaluate(gc.sum(gc.sin(x) / x), x=[np.nan]))
     assert np.isinf(gc.evaluate(gc.sum(gc.cos(x) / x), x=[0.0]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mpmath
 import numpy as np
 import pytest
 from scipy import special
@@ -246,11 +247,23 @@ def test_a_product_of_squares_neither_overflows_nor_underflows():
         np.testing.assert_allclose(slope, 2 / np.array(at), rtol=1e-15)
 
 
-def test_second_derivatives_of_logarithms_of_hyperbolic_functions_keep_their_digits():
+def test_logarithms_of_hyperbolic_functions_keep_their_digits_far_out():
     x = gc.param("x", "n")
-    at = np.array([30.0])
-    for form, wanted in ((gc.log(gc.cosh(x) + 1), 1 / (2 * np.cosh(at / 2)**2)), (gc.log(gc.cosh(x) - 1), -1 / (2 * np.sinh(at / 2)**2))):
-        (second,) = gc.evaluate([gc.grad(gc.sum(gc.grad(gc.sum(form), x)), x)], x=at)
-        np.testing.assert_allclose(second, wanted, rtol=1e-14)
-    (value,) = gc.evaluate([prepared(gc.sum(gc.log(gc.cosh(x) - 1)))], x=np.array([800.0]))
-    np.testing.assert_allclose(value, 800 - np.log(2), rtol=1e-15)
+    forms = {"cosh(x) + 1": (gc.log(gc.cosh(x) + 1), lambda x: 1 / (2 * np.cosh(x / 2)**2)),
+             "cosh(x) - 1": (gc.log(gc.cosh(x) - 1), lambda x: -1 / (2 * np.sinh(x / 2)**2)),
+             "sinh(x)": (gc.log(gc.sinh(x)), lambda x: -1 / np.sinh(x)**2)}
+    for name, (form, second) in forms.items():
+        L = gc.sum(form)
+        slope = gc.grad(L, x)
+        value, first = gc.evaluate([prepared(L), slope], x=np.array([800.0]))
+        assert (value, first) == (pytest.approx(800 - np.log(2), rel=1e-15), 1), name
+        at = np.array([1.0, 30.0])
+        np.testing.assert_allclose(gc.evaluate([gc.grad(gc.sum(slope), x)], x=at)[0], second(at), rtol=2e-15, err_msg=name)
+
+
+def test_a_logarithm_of_a_multiple_of_a_square_keeps_its_digits_near_one():
+    x = gc.param("x", "n")
+    at = np.array([0.57, 0.577, -0.6])
+    with mpmath.workdps(40):
+        wanted = [float(mpmath.log(3 * mpmath.mpf(a)**2)) for a in at]
+    np.testing.assert_allclose(gc.evaluate([prepared(gc.log(3 * x**2))], x=at)[0], wanted, rtol=3e-16)

@@ -13,7 +13,7 @@ from graphc.passes.unify import Match
 from graphc.scalar.symbols import Placeholder
 from graphc.scalar.table import op
 
-__all__ = ["has_better_logarithm", "is_positive", "shrinks", "side_has_better_logarithm", "underflows"]
+__all__ = ["has_better_logarithm", "is_positive", "shrinks", "side_has_better_logarithm", "square_has_better_logarithm", "underflows"]
 
 
 def has_better_logarithm(m: Match) -> bool:
@@ -49,6 +49,11 @@ def _grows(s: Subject) -> bool:
 def side_has_better_logarithm(m: Match) -> bool:
     """Whether log(x) or log(y) has a stable form of its own."""
     return any(_has_better_logarithm(m.wild(name)) for name in "xy")
+
+
+def square_has_better_logarithm(m: Match) -> bool:
+    """Whether log(x), in log(z x^2), has a stable form of its own, and z is a number > 0."""
+    return bool(m.wild("z").expr.is_positive) and _has_better_logarithm(m.wild("x"))
 
 
 def underflows(m: Match) -> bool:

@@ -217,6 +217,7 @@ NEEDS = {
     "log_fourth_power_times_exp": "log: ^4",
     "log_power": "log: power",
     "log_square": "log: ^2",
+    "log_multiple_of_square_of_what_has_a_logarithm": "log: *",
     "log_multiple_of_square": "log: *",
     "log_cube": "log: ^3",
     "log_fourth_power": "log: ^4",

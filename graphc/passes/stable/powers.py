@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphc.passes.stable.facts import is_positive
+from graphc.passes.stable.facts import is_positive, square_has_better_logarithm
 from graphc.passes.stable.table import Sides, positive, root_of, row, rule
 from graphc.passes.unify import Match
 
@@ -153,10 +153,16 @@ def log_square(gc: Any, x: Any) -> Sides:
     return gc.log(x**2), 2 * gc.log(gc.abs(x))
 
 
+@rule(when=square_has_better_logarithm)
+def log_multiple_of_square_of_what_has_a_logarithm(gc: Any, x: Any, z: Any) -> Sides:
+    """log(z x^2) = 2 log|x| + log(z), for a number z > 0, where log|x| has a stable form: cosh(x) + 1 = 2 cosh(x / 2)^2"""
+    return gc.log(z * x**2), 2 * gc.log(gc.abs(x)) + gc.log(z)
+
+
 @rule(when=positive)
 def log_multiple_of_square(gc: Any, x: Any, z: Any) -> Sides:
-    """log(z x^2) = 2 log|x| + log(z), for a number z > 0: without the overflow of the square"""
-    return gc.log(z * x**2), 2 * gc.log(gc.abs(x)) + gc.log(z)
+    """log(z x^2) = log(z x x), for a number z > 0: without the overflow of the square, and with its digits near 0"""
+    return gc.log(z * x**2), row("log_product3", x, x, z)
 
 
 @rule()
