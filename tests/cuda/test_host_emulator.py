@@ -63,6 +63,14 @@ def test_tensors_of_torch_on_the_processor(program, expected):
     same(program(**{k: torch.tensor(v, requires_grad=True) if np.ndim(v) else v for k, v in DATA.items()}), expected)
 
 
+@pytest.mark.parametrize("without_numbers", ["meta", "sparse"])
+def test_tensors_of_torch_that_have_no_array_are_named(program, without_numbers):
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    X = torch.zeros(DATA["X"].shape, device="meta") if without_numbers == "meta" else torch.tensor(DATA["X"]).to_sparse()
+    with pytest.raises(gc.BindingError, match=r"X: torch does not hand this array over \(.*; give one of CuPy or NumPy\n  declared at .*test_host_emulator.py"):
+        program(**{**DATA, "X": X})
+
+
 def test_empty_arrays(program):
     value, grads = program(X=np.empty((0, 3)), Y=np.empty((0, 5)), W=DATA["W"], lam=1)
     np.testing.assert_allclose(value, abs(DATA["W"]).sum(), rtol=1e-14)

@@ -87,9 +87,10 @@ class CudaProgram(Program):
         for name, value in named.items():
             try:
                 found[name] = device.adopt(value)
-            except (TypeError, ValueError, BufferError, NotImplementedError) as error:
+            except (TypeError, ValueError, BufferError, NotImplementedError) as error:             # the last from PyTorch, for a tensor on "meta"
+                declared = next((f"\n  declared at {i.origin}" for i in self._inputs if i.name == name), "")
                 raise BindingTypeError(f"{name}: {type(value).__module__.split('.')[0]} does not hand this array over ({error}); give one of CuPy or "
-                                       "NumPy") from None
+                                       f"NumPy{declared}") from None
         return found
 
     def bind(self, *args: Any, out: Any = None, **inputs: Any) -> BoundDeviceCall:
