@@ -20,7 +20,7 @@ from graphc.passes.prepare import prepare
 from graphc.passes.rewrite import apply_rules, first_match
 from graphc.passes.stable import STABLE, WHOLES
 from graphc.passes.stable import needs as written
-from graphc.passes.stable.table import row
+from graphc.passes.stable.table import differentiated_as, row
 from graphc.passes.tokens import needs
 
 DIGITS = 900                                                    # enough for 1 + exp(-750), and for its derivative
@@ -28,8 +28,9 @@ RULES = [pytest.param(rule, id=name) for table in (WHOLES, STABLE) for name, rul
 TABLE = {rule: table for table in (WHOLES, STABLE) for rule in table.table.values()}
 
 # Where a rule's tensors may be: any number, or ...
-POSITIVE, ABOVE_MINUS_ONE, UNIT = "positive", "above -1", "between -1 and 1"
-DOMAIN = {"z": POSITIVE, "log_one_plus.x": ABOVE_MINUS_ONE, "weight_times_log1p.z": ABOVE_MINUS_ONE, "log1p_minus_exp.x": "negative", "log_one_minus_exp.x": "negative",
+POSITIVE, ABOVE_MINUS_ONE, UNIT, PROBABILITY = "positive", "above -1", "between -1 and 1", "between 0 and 1"
+DOMAIN = {"z": POSITIVE, "log_one_plus.x": ABOVE_MINUS_ONE, "weight_times_log1p.z": ABOVE_MINUS_ONE, "log1p_minus_exp.x": "negative", "log_one_minus_exp.x": "negative", "log_one_minus_product_of_exp.x": "negative",
+          **{f"{log}_product_of_complements.x": PROBABILITY for log in ("log_one_minus", "log1p_of_minus")},
           "weight_times_logsigmoid.z": "real", "weight_times_softplus.z": "real", "weight_times_logaddexp.z": "real", "weight_times_logaddexp.w": "real",
           "weight_times_logerfc.z": "real", "log_of_three_exp.z": "real", "log_of_four_exp.z": "real", "softmax_of_three.z": "real", "log_sum_exp_and_exp.z": "real",
           **{f"arcosh_by_{how}.x": "above 1" for how in ("logarithm", "the_small_root", "factors", "two_roots")}, "root_of_cube.x": POSITIVE, "square_of_root.x": POSITIVE, "cube_of_root.x": POSITIVE, "weight_times_log_and_more.w": "real",
@@ -42,7 +43,8 @@ DOMAIN = {"z": POSITIVE, "log_one_plus.x": ABOVE_MINUS_ONE, "weight_times_log1p.
           **{f"{r}.{v}": POSITIVE for r in ("log_quotient", "log_product", "log_cube", "log_sqrt", "log_reciprocal", "log_product_of_all") for v in "xy"}}
 VALUES = {"real": [-750.0, -40, -1.5, -1e-9, 1e-9, 0.7, 40, 750], POSITIVE: [1e-200, 1e-9, 0.25, 0.7, 1.5, 40, 750, 1e200],
           ABOVE_MINUS_ONE: [-0.9, -0.3, -1e-9, 1e-17, 1e-9, 0.7, 40, 1e200], "negative": [-750.0, -40, -1.5, -0.6, -0.1, -1e-3, -1e-9, -1e-17],
-          "above 1": [1.001, 1.5, 2, 3, 10, 40, 750, 1e5], UNIT: [-0.999, -0.5, -1e-9, -1e-17, 1e-17, 1e-9, 0.5, 0.999]}
+          "above 1": [1.001, 1.5, 2, 3, 10, 40, 750, 1e5], UNIT: [-0.999, -0.5, -1e-9, -1e-17, 1e-17, 1e-9, 0.5, 0.999],
+          PROBABILITY: [1e-200, 1e-17, 1e-9, 0.1, 0.4, 0.6, 0.9, 0.999]}
 # Rules with a condition fire where values are related so; others as they stand.
 RELATED = {"difference_of_roots": (lambda x: gc.sqrt(x + 1) - gc.sqrt(x), [1e-9, 0.5, 40, 1e9, 1e15]),
            "root_minus_its_main_term": (lambda x: gc.sqrt(x**2 - 4) - x, [2.5, 40, 1e5, 1e8, -3, -1e7]),
@@ -91,6 +93,10 @@ RELATED = {"difference_of_roots": (lambda x: gc.sqrt(x + 1) - gc.sqrt(x), [1e-9,
            "log_half_difference_of_erfc": (lambda x: gc.log(gc.erfc(x) / 2 - gc.erfc(x + 1) / 2), [-20, -3, -0.5, 0.125, 5, 20]),
            "third_moment": (lambda x: gc.mean(x**3) - 3 * gc.mean(x) * gc.mean(x**2) + 2 * gc.mean(x)**3, [1e6 + 1, 1e6, 1e6 + 5, 1e6 + 3]),
            "difference_of_norms": (lambda x: gc.norm(x) - gc.norm(x + 1), [1e-9, -0.5, 40, 1e6]),
+           "one_minus_few_complements": (lambda x: 1 - (1 - x) * (1 - x**2) * (1 - x**3), [1e-17, 1e-9, 0.3, 0.5, 0.9, 0.999]),
+           "one_minus_few_sigmoids": (lambda x: 1 - gc.sigmoid(x) * gc.sigmoid(2 * x) * gc.sigmoid(3 * x), [-700, -1, 1e-9, 12, 40, 700]),
+           "log_exp_product_in_two_forms": (lambda x: gc.log(3 * differentiated_as(1 / (gc.exp(-x) * (1 + x**2)), gc.exp(x) / (1 + x**2))),
+                                            [-700, -1, 1e-9, 40, 700]),
            "root_minus_one": (lambda x: gc.sqrt(1 + x) - 1, [-0.5, -1e-9, 1e-17, 1e-3, 40, 1e15])}
 # Where the value or the slope jumps or is chosen, or squares of large values are taken on purpose.
 SMALL_VALUES = {"log_product_of_all", "norm", "cosine_similarity", "direction", "variance", "covariance", "sum_of_squared_deviations"}
@@ -121,7 +127,7 @@ def data_for(rule, ordinary=False):
             continue
         values = np.array(VALUES[domain(rule, i.name)])
         if ordinary:
-            low, high = {"negative": (-3, -0.1), "above 1": (1.1, 3), UNIT: (-0.9, 0.9)}.get(domain(rule, i.name), (-3, 3))
+            low, high = {"negative": (-3, -0.1), "above 1": (1.1, 3), UNIT: (-0.9, 0.9), PROBABILITY: (0, 0.9)}.get(domain(rule, i.name), (-3, 3))
             values = np.clip(values, low, high) + rng.uniform(0.01, 0.02, 8)
         elif rule.name in SMALL_VALUES:
             values = np.clip(values, -1e3, 1e3)

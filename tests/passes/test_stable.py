@@ -267,3 +267,44 @@ def test_a_logarithm_of_a_multiple_of_a_square_keeps_its_digits_near_one():
     with mpmath.workdps(40):
         wanted = [float(mpmath.log(3 * mpmath.mpf(a)**2)) for a in at]
     np.testing.assert_allclose(gc.evaluate([prepared(gc.log(3 * x**2))], x=at)[0], wanted, rtol=3e-16)
+
+
+@pytest.mark.parametrize("at", [[1e-20, 3e-19, 1e-30], [0.2, 0.15, 0.1], [0.9, 0.99, 0.3], [1.0, 0.5, 0.2], [0.0, 1e-5, 0.0]])
+def test_noisy_or_keeps_its_digits_where_nothing_is_likely(at):
+    x = gc.param("x", "n")
+    with mpmath.workdps(60):
+        p = [mpmath.mpf(v) for v in at]
+        likely = 1 - mpmath.fprod(1 - v for v in p)
+        slopes = [mpmath.fprod(1 - v for j, v in enumerate(p) if j != i) for i in range(3)]
+        for form, value, scale in ((1 - gc.prod(1 - x), likely, 1), (gc.log(1 - gc.prod(1 - x)), mpmath.log(likely), likely),
+                                   (1 - (1 - x[0]) * (1 - x[1]) * (1 - x[2]), likely, 1)):
+            got, slope = gc.evaluate([prepared(form), gc.grad(form, x)], x=np.array(at))
+            np.testing.assert_allclose(got, float(value), rtol=4e-16)
+            np.testing.assert_allclose(slope, [float(s / scale) for s in slopes], rtol=1e-15)
+
+
+def test_log_of_noisy_or_where_nothing_is_possible():
+    x = gc.param("x", "n")
+    value, slope = gc.evaluate([prepared(gc.log(1 - gc.prod(1 - x))), gc.grad(gc.log(1 - gc.prod(1 - x)), x)], x=np.zeros(3))
+    assert value == -np.inf and (slope == np.inf).all()
+
+
+def test_log_odds_of_what_all_gates_let_through():
+    x = gc.param("x", "n")
+    for p in (gc.prod(gc.sigmoid(x)), gc.sigmoid(x[0]) * gc.sigmoid(x[1]) * gc.sigmoid(x[2])):
+        for at in ([-800.0, 3, 2], [40.0, 30, 50], [-1.0, 0.5, 2]):
+            with mpmath.workdps(900):
+                through = mpmath.fprod(1 / (1 + mpmath.exp(-v)) for v in at)
+                wanted = mpmath.log(through / (1 - through))
+                slopes = [1 / (1 + mpmath.exp(v)) / (1 - through) for v in at]
+            value, slope = gc.evaluate([prepared(gc.log(p / (1 - p))), gc.grad(gc.log(p / (1 - p)), x)], x=np.array(at))
+            np.testing.assert_allclose(value, float(wanted), rtol=1e-15)
+            np.testing.assert_allclose(slope, [float(s) for s in slopes], rtol=1e-15)
+
+
+def test_log_of_one_minus_a_product_of_small_survivals():
+    x = gc.param("x", "n")
+    L = gc.log(1 - gc.prod(gc.exp(-gc.exp(x))))
+    value, slope = gc.evaluate([prepared(L), gc.grad(L, x)], x=np.array([-40.0, -50.0]))
+    np.testing.assert_allclose(value, np.logaddexp(-40, -50), rtol=1e-15)
+    np.testing.assert_allclose(slope, special.softmax([-40.0, -50.0]), rtol=1e-15)

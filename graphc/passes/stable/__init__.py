@@ -17,8 +17,8 @@ of the good form; and again after, on what differentiation produced.
     products        products and powers of exponentials
     special         erf, erfc, lgamma, cos
     weights         0 * log 0
-    differences     logarithms of differences: the probability of an interval
     logarithms      logarithms of exponentials
+    differences     logarithms of differences: the probability of an interval
     powers          logarithms of products and powers
     norms           norms, directions, differences of norms
     roots           square roots of sums of squares, differences of roots, saturating ratios
@@ -50,7 +50,7 @@ __all__ = ["STABLE", "WHOLES", "stabilise"]
 
 # in order of preference
 fill("elements bases sums few softplus saturating distributed logistic exponentials products special weights")
-fill("differences logarithms powers norms roots moments wholes")
+fill("logarithms differences powers norms roots moments wholes")
 
 
 def stabilise(roots: Sequence[Node]) -> list[Node]:

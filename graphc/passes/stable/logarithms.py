@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from graphc.passes.stable.facts import has_better_logarithm, side_has_better_logarithm
-from graphc.passes.stable.table import Sides, row, rule
+from graphc.passes.stable.table import Sides, differentiated_as, row, rule
 
 __all__: list[str] = []
 
@@ -51,6 +51,12 @@ def log_exp_product(gc: Any, x: Any, z: Any) -> Sides:
 
 
 @rule()
+def log_exp_product_in_two_forms(gc: Any, x: Any, y: Any, z: Any, w: Any) -> Sides:
+    """log(z y) = log(z exp(x) w), where exp(x) w is the value of y: what was found for the sake of derivatives hides no logarithm"""
+    return gc.log(differentiated_as(y, gc.exp(x) * w) * z), x + gc.log(w * z)
+
+
+@rule()
 def log_sum_of_two_exp_product(gc: Any, x: Any, y: Any, z: Any) -> Sides:
     """log(z (exp(x) + exp(y))) = logaddexp(x, y) + log(z)"""
     return gc.log((gc.exp(x) + gc.exp(y)) * z), gc.logaddexp(x, y) + gc.log(z)
@@ -60,6 +66,12 @@ def log_sum_of_two_exp_product(gc: Any, x: Any, y: Any, z: Any) -> Sides:
 def log_sum_exp_product(gc: Any, x: Any, z: Any) -> Sides:
     """log(z Σ exp(x)) = log Σ exp(x) + log(z): a mean of exponentials"""
     return gc.log(gc.sum(gc.exp(x), "d") * z), gc.logsumexp(x, "d") + gc.log(z)
+
+
+@rule(x="n d")
+def log_product_of_sigmoids_product(gc: Any, x: Any, z: Any) -> Sides:
+    """log(z Π σ(x)) = Σ log σ(x) + log(z): the odds of what several gates let through"""
+    return gc.log(gc.prod(gc.sigmoid(x), "d") * z), gc.sum(gc.logsigmoid(x), "d") + gc.log(z)
 
 
 @rule()
