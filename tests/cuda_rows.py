@@ -29,7 +29,7 @@ POINTS = {"scaled": [(x, b) for x in SOME for b in (2.0**-30, 1.0, 2.0**20)],   
           "log_total": [(m, r, k) for m in (0.0, -3.0, 80.0) for r, k in ((0.0, 1.0), (0.5, 1.0), (1e-20, 2.0), (0.0, 0.0), (7.0, 3.0))],
           "log_product3": [(a, b, c) for a in (0.3, 1e-30, -2.0) for b in (1.7, -5.0) for c in (1e-20, 30.0)]}
 STRANGE = [(a, b) for a, b in itertools.product([*NONFINITE, 0.0, 1.5, -1.5], repeat=2) if not (math.isfinite(a) and math.isfinite(b))]
-STRANGE_PAIRS = ("maximum", "minimum", "logaddexp", "arctan2", "power", "xlogy", "hypot", "times_log", "lt", "ge", "eq", "ne")
+STRANGE_PAIRS = ("maximum", "minimum", "logaddexp", "arctan2", "power", "xlogy", "hypot", "times_log", "times_exp", "lt", "ge", "eq", "ne")
 NO_KERNEL = ("at_kink", "stop_gradient", "grouped")                        # passes take them away
 WIDE = ("lgamma", "digamma", "polygamma")                                  # float32 in float64, and for their derivatives
 

@@ -77,7 +77,8 @@ def _unify(a: Subject, b: Subject, m: Match, budget: list[int]) -> Match | None:
         return None
     if not a.expr.args:
         if isinstance(a.expr, AxisIndex | OverIndex):
-            return m if a.place.get(a.expr, a.expr) == b.place.get(b.expr, b.expr) else None
+            e, f = a.place.get(a.expr, a.expr), b.place.get(b.expr, b.expr)
+            return m if e == f else _unify_index(e, f, m.ranges.get(e, m.ranges.get(f)), m)
         return m if a.expr == b.expr else None
     found: Match | None = m
     for x, y in zip(a.expr.args, b.expr.args, strict=True):

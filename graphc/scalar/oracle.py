@@ -166,6 +166,11 @@ def times_log(x: Any, l: Any) -> Any:
     return np.where((x == 0) & (l == l), np.zeros_like(l), x * l)
 
 
+def times_exp(x: Any, u: Any) -> Any:
+    """x*exp(u), and 0 where x is 0 and u is not NaN."""
+    return times_log(x, np.exp(u))
+
+
 def exp_sum(x: Any, y: Any) -> Any:
     """exp(x + y), with what the sum rounds away."""
     s = x + y

@@ -226,6 +226,9 @@ _row("times_log", lambda x, l, y: l, lambda x, l, y: where(_("and_", _("eq", x, 
      plain=lambda x, l: x * l,
      numpy="graphc.scalar.oracle.times_log", jit="times_log", mpmath=lambda mp, x, l: l if mp.isnan(l) else mp.mpf(0) if x == 0 else x * l,
      note="x = 0: value 0 for every l that is not NaN; derivative 0 in an infinite l")
+_row("times_exp", lambda x, u, y: _("exp", u), lambda x, u, y: y, plain=lambda x, u: x * _("exp", u),
+     numpy="graphc.scalar.oracle.times_exp", jit="times_exp", mpmath=lambda mp, x, u: u if mp.isnan(u) else mp.mpf(0) if x == 0 else x * mp.exp(u),
+     note="x = 0: value, and derivative in u, 0 for every u that is not NaN")
 # in grouped(x*e)**2 the product comes first: sympy would distribute the power
 _row("grouped", lambda x, y: 1, plain=lambda x: x, numpy="numpy.positive", jit="", mpmath=lambda mp, x: x, result="same")
 _row("scaled", lambda x, b, y: 1 / b, None, plain=lambda x, b: x / b,

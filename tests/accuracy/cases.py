@@ -70,6 +70,7 @@ CASES: dict[str, Case] = {
     **_pair("log_product log_ratio scaled"), "inverse_total": Case(0, 100, (1.0,), 2), "apart": Case(-30, 60, (1.0,), 2, "f(a[i], b[i] > 0)"),
     "mod": Case(-30, 60, (1.0, 0.5), 2, "a[i] % b[i]"), "floordiv": Case(-30, 60, (1.0, 0.5), 2, "a[i] // b[i]"),
     "log_product3": Case(-30, 60, (1.0, 0.5), 3), "log_total": Case(-30, 60, (-0.7, -3.0), 3),
+    "times_exp": Case(-30, 60, (1.0, 0.5, -20.0), 2, within="abs(b) < 87"),      # where exp(b) has all its digits: of a weighted sum b <= 0
     "lgamma.part": Case(-30, 200, (1.0, 2.0), row="lgamma", within="a > 0"),
     "digamma.part": Case(-30, 200, (DIGAMMA_ZEROS[0],), row="digamma", within="a > 0"),
     "logaddexp.part": Case(-30.0, 60.0, (1.0, -1.5, -20.0), 2, row="logaddexp", within="(np.maximum(a, b) < -1.5) | (np.maximum(a, b) > 0)"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from pathlib import Path
 
@@ -28,14 +29,16 @@ RULES = [pytest.param(rule, id=name) for table in (WHOLES, STABLE) for name, rul
 TABLE = {rule: table for table in (WHOLES, STABLE) for rule in table.table.values()}
 
 # Where a rule's tensors may be: any number, or ...
-POSITIVE, ABOVE_MINUS_ONE, UNIT, PROBABILITY = "positive", "above -1", "between -1 and 1", "between 0 and 1"
+POSITIVE, ABOVE_MINUS_ONE, UNIT, PROBABILITY, WEIGHT = "positive", "above -1", "between -1 and 1", "between 0 and 1", "a weight"
 DOMAIN = {"z": POSITIVE, "log_one_plus.x": ABOVE_MINUS_ONE, "weight_times_log1p.z": ABOVE_MINUS_ONE, "log1p_minus_exp.x": "negative", "log_one_minus_exp.x": "negative", "log_one_minus_product_of_exp.x": "negative",
           **{f"{log}_product_of_complements.x": PROBABILITY for log in ("log_one_minus", "log1p_of_minus")},
           "weight_times_logsigmoid.z": "real", "weight_times_softplus.z": "real", "weight_times_logaddexp.z": "real", "weight_times_logaddexp.w": "real",
           "weight_times_logerfc.z": "real", "log_of_three_exp.z": "real", "log_of_four_exp.z": "real", "softmax_of_three.z": "real", "log_sum_exp_and_exp.z": "real",
           **{f"arcosh_by_{how}.x": "above 1" for how in ("logarithm", "the_small_root", "factors", "two_roots")}, "root_of_cube.x": POSITIVE, "square_of_root.x": POSITIVE, "cube_of_root.x": POSITIVE, "weight_times_log_and_more.w": "real",
           "log_product_of_three.x": POSITIVE, "log_product_of_three.y": POSITIVE, "quotient_of_squares.y": POSITIVE,
-          "weight_times_log_ratio.w": POSITIVE, "weight_times_log_product.w": POSITIVE, "log_weighted_sum_exp.w": POSITIVE, "log_expm1.x": POSITIVE,
+          "weight_times_log_ratio.w": POSITIVE, "weight_times_log_product.w": POSITIVE, "log_weighted_sum_exp.w": POSITIVE,
+          **{f"{r}.w": WEIGHT for r in ("weighted_softmax", "mean_with_weighted_softmax", "exp_over_weighted_sum_exp", "one_over_weighted_sum_exp",
+                                        "weighted_sum_exp_times_exp")}, "log_expm1.x": POSITIVE,
           "artanh_by_logarithm.x": UNIT, "difference_of_log1p.x": UNIT, "x_times_its_root.x": POSITIVE, "lgamma_recurrence.x": POSITIVE,
           "hypotenuse_of_three.z": "real", "log_sinh.x": POSITIVE, "log1p_of_cube.x": POSITIVE,
           "log1p_of_power.x": POSITIVE, "log_one_minus_exp_of_grouped.x": POSITIVE,
@@ -44,7 +47,16 @@ DOMAIN = {"z": POSITIVE, "log_one_plus.x": ABOVE_MINUS_ONE, "weight_times_log1p.
 VALUES = {"real": [-750.0, -40, -1.5, -1e-9, 1e-9, 0.7, 40, 750], POSITIVE: [1e-200, 1e-9, 0.25, 0.7, 1.5, 40, 750, 1e200],
           ABOVE_MINUS_ONE: [-0.9, -0.3, -1e-9, 1e-17, 1e-9, 0.7, 40, 1e200], "negative": [-750.0, -40, -1.5, -0.6, -0.1, -1e-3, -1e-9, -1e-17],
           "above 1": [1.001, 1.5, 2, 3, 10, 40, 750, 1e5], UNIT: [-0.999, -0.5, -1e-9, -1e-17, 1e-17, 1e-9, 0.5, 0.999],
-          PROBABILITY: [1e-200, 1e-17, 1e-9, 0.1, 0.4, 0.6, 0.9, 0.999]}
+          WEIGHT: [0.1, 0.2, 0.25, 0.5, 0.7, 1.5, 20, 1e5], PROBABILITY: [1e-200, 1e-17, 1e-9, 0.1, 0.4, 0.6, 0.9, 0.999]}
+def chosen(x, weight):
+    """exp(x) where |x| > 2, as such or with a weight"""
+    e = gc.where(abs(x) > 2, gc.exp(x), 0)
+    return e if weight else (2 + gc.sin(x)) * e
+
+
+LARGE = [900.0, 899, 690, 3, -3, -800, 1e-9]
+
+
 # Rules with a condition fire where values are related so; others as they stand.
 RELATED = {"difference_of_roots": (lambda x: gc.sqrt(x + 1) - gc.sqrt(x), [1e-9, 0.5, 40, 1e9, 1e15]),
            "root_minus_its_main_term": (lambda x: gc.sqrt(x**2 - 4) - x, [2.5, 40, 1e5, 1e8, -3, -1e7]),
@@ -93,6 +105,14 @@ RELATED = {"difference_of_roots": (lambda x: gc.sqrt(x + 1) - gc.sqrt(x), [1e-9,
            "log_half_difference_of_erfc": (lambda x: gc.log(gc.erfc(x) / 2 - gc.erfc(x + 1) / 2), [-20, -3, -0.5, 0.125, 5, 20]),
            "third_moment": (lambda x: gc.mean(x**3) - 3 * gc.mean(x) * gc.mean(x**2) + 2 * gc.mean(x)**3, [1e6 + 1, 1e6, 1e6 + 5, 1e6 + 3]),
            "difference_of_norms": (lambda x: gc.norm(x) - gc.norm(x + 1), [1e-9, -0.5, 40, 1e6]),
+           **{f"{name}{kind}{end}": (functools.partial(form, w), values) for kind, w in (("masked", 1.0), ("masked_weighted", None))
+              for name, end, form, values in (("", "_softmax", lambda w, x: chosen(x, w) / gc.sum(chosen(x, w)), LARGE),
+                                              ("mean_with_", "_softmax", lambda w, x: gc.sum(x * chosen(x, w)) / gc.sum(chosen(x, w)), LARGE),
+                                              ("exp_over_", "_sum_exp", lambda w, x: gc.exp(x[0]) / gc.sum(chosen(x, w)), LARGE),
+                                              ("one_over_", "_sum_exp", lambda w, x: 1 / gc.sum(chosen(x, w)), LARGE[2:]),
+                                              ("", "_sum_exp_times_exp", lambda w, x: gc.exp(-x[0]) * gc.sum(chosen(x, w)), LARGE))},
+           "mean_with_masked_softmax_of_selected": (lambda x: gc.sum(gc.where(abs(x) > 2, x * gc.exp(x), 0)) / gc.sum(chosen(x, 1)), LARGE),
+           "log_other_weighted_sum_exp": (lambda x: gc.log(gc.cumsum((2 + gc.sin(x)) * gc.exp(x))), [-700, 3, 40, 899, 900, 1e-9]),
            "one_minus_few_complements": (lambda x: 1 - (1 - x) * (1 - x**2) * (1 - x**3), [1e-17, 1e-9, 0.3, 0.5, 0.9, 0.999]),
            "one_minus_few_sigmoids": (lambda x: 1 - gc.sigmoid(x) * gc.sigmoid(2 * x) * gc.sigmoid(3 * x), [-700, -1, 1e-9, 12, 40, 700]),
            "log_exp_product_in_two_forms": (lambda x: gc.log(3 * differentiated_as(1 / (gc.exp(-x) * (1 + x**2)), gc.exp(x) / (1 + x**2))),
@@ -103,7 +123,7 @@ SMALL_VALUES = {"log_product_of_all", "norm", "cosine_similarity", "direction", 
 
 
 # Gradients whose terms cancel against each other where one element has nearly all the weight, as p_j (w_j - sum w p) and (1 - x_j^2 / |x|^2) / |x| do.
-ABSOLUTE = {"softmax_weighted_sum": 1e-12, "power_of_softmax": 1e-12, "root_of_softmax": 1e-12, "cosine_similarity": 1e-16, "direction": 1e-16,
+ABSOLUTE = {"softmax_weighted_sum": 1e-12, "power_of_softmax": 1e-12, "weighted_softmax": 1e-12, "mean_with_weighted_softmax": 1e-12, "root_of_softmax": 1e-12, "cosine_similarity": 1e-16, "direction": 1e-16,
             "difference_of_norms": 2.0**-52}                    # two directions, each rounded
 
 

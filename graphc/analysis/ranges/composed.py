@@ -49,6 +49,7 @@ COMPOSED: dict[str, Callable[..., Term]] = {
     "log_total": lambda m, r, k: _("add", m, _("log1p", _("add", r, _("sub", k, _number(1, "float"))))),
     "inverse_total": _inverse_total,
     "times_log": _times_log,
+    "times_exp": lambda x, u: _times_log(x, _("exp", u)),
     "scaled": lambda x, b: _("div", x, b),
     "over_squares": lambda a, b: _("mul", _("over_hypot", a, b), _inverse_total(_("hypot", a, b), _number(0, "float"))),
     "grouped": lambda x: x,

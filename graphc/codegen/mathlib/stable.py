@@ -15,7 +15,7 @@ from graphc.codegen.mathlib.pairs import fused
 
 __all__ = ["stable_functions", "STABLE_NAMES"]
 
-STABLE_NAMES = "excess apart faded log_total inverse_total times_log exp_sum log1p_square scaled binade over_hypot over_squares".split()
+STABLE_NAMES = "excess apart faded log_total inverse_total times_log times_exp exp_sum log1p_square scaled binade over_hypot over_squares".split()
 
 
 def stable_functions(real: Any, exp: Callable[..., Any], log: Callable[..., Any], log1p: Callable[..., Any]) -> dict[str, Callable[..., Any]]:
@@ -49,6 +49,10 @@ def stable_functions(real: Any, exp: Callable[..., Any], log: Callable[..., Any]
     @inlined
     def times_log(x, l):                                                   # x l, 0 where x = 0 unless l is NaN
         return select((x != zero) | (l != l), x * l, zero)
+
+    @inlined
+    def times_exp(x, u):                                                   # x exp(u), 0 where x = 0 unless u is NaN
+        return times_log(x, exp(u))
 
     @inlined
     def exp_sum(x, y):                                                     # exp(x + y)

@@ -8,6 +8,7 @@ of the good form; and again after, on what differentiation produced.
     elements        one element against the others: cross-entropy
     bases           sums of powers of a number
     sums            sums of exponentials over a dim: log-sum-exp, softmax
+    masks           and of those that weights or masks leave
     few             sums of two to four exponentials: log-add-exp, softplus
     softplus        where it underflows
     saturating      tanh, erf, 1 - exp of an exponential
@@ -49,7 +50,7 @@ from graphc.scalar.table import op
 __all__ = ["STABLE", "WHOLES", "stabilise"]
 
 # in order of preference
-fill("elements bases sums few softplus saturating distributed logistic exponentials products special weights")
+fill("elements bases sums masks few softplus saturating distributed logistic exponentials products special weights")
 fill("logarithms differences powers norms roots moments wholes")
 
 

@@ -11,7 +11,7 @@ from graphc.passes.stable.table import Sides, positive, row, rule, shift
 from graphc.passes.subject import symbols
 from graphc.passes.unify import Match
 
-__all__: list[str] = []
+__all__ = ["no_wider"]
 
 
 @rule(x="n d", m=("n", 1))
@@ -63,14 +63,6 @@ def softmax(gc: Any, x: Any, m: Any) -> Sides:
 def softmax_weighted_sum(gc: Any, x: Any, w: Any) -> Sides:
     """Σ w exp(x) / Σ exp(x) = Σ w softmax(x): a mean weighted by exponentials, attention"""
     return gc.sum(w * gc.exp(x), "d") / gc.sum(gc.exp(x), "d"), gc.sum(w * gc.softmax(x, "d"), "d")
-
-
-@rule(x="n d", w="n d", varies="w")
-def log_weighted_sum_exp(gc: Any, x: Any, w: Any) -> Sides:
-    """log Σ w exp(x) = m + log Σ w exp(x - m), with m = max x held constant"""
-    m = shift(x, (1,))
-    total = gc.log(gc.sum(w * gc.exp(row("excess", x, m)), "d"))
-    return gc.log(gc.sum(w * gc.exp(x), "d")), m[:, 0] + total, total, gc.log(gc.sum(w * gc.exp(x - m), "d"))
 
 
 @rule(x="n d", w="n d")
