@@ -30,6 +30,8 @@ def exponent(s: Subject, loose: bool) -> Subject | None:
         return s._replace(expr=e.args[0])
     if isinstance(e, op("exp_sum")):
         return s._replace(expr=sp.Add(*e.args))
+    if isinstance(e, op("sqrt")):
+        e = sp.sqrt(e.args[0])
     if isinstance(e, sp.Pow) and e.exp.is_number and (loose or e.exp in (-1, 2, -2)):           # exact multiples of the exponent
         inner = exponent(s._replace(expr=e.base), loose)
         return None if inner is None else inner._replace(expr=e.exp * inner.expr)
@@ -37,7 +39,7 @@ def exponent(s: Subject, loose: bool) -> Subject | None:
         return None
     if isinstance(e, op("power")) and e.args[0].is_number and e.args[0].is_positive:
         return s._replace(expr=op("log")(e.args[0]) * e.args[1])
-    if isinstance(e, op("at_kink")):
+    if isinstance(e, op("at_kink") | op("grouped")):
         return exponent(s._replace(expr=e.args[-1]), loose)
     if isinstance(e, op("inverse_total")) and e.args[1] != 0:
         return s._replace(expr=-op("log_total")(ZERO, *e.args))                                 # 1 / Σ exp, in a softmax

@@ -133,3 +133,29 @@ def test_a_product_with_a_matrix_of_exponentials_stays_one():
     u = a / (K @ (b / (K.T @ gc.sqrt(a))))                      # Sinkhorn's step: K is computed once, and used for each of its products
     source = gc.compile(gc.sum(u), wrt=(cost,)).source
     assert "times_exp" not in source and "greatest" not in source
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 30.0, 900.0])
+def test_one_and_a_weighted_sum(scale):
+    """Multi-similarity and angular losses: log(1 + sum of m exp(x))."""
+    x, m = gc.param("x", "n d"), gc.tensor("m", "n d")
+    data = scale * VALUES
+    for form in (gc.log(1 + gc.sum(m * gc.exp(x), axis=1)), gc.log1p(gc.sum(m * gc.exp(x), axis=1))):
+        got = gc.compile({"v": form, "x_bar": gc.grad(gc.sum(form), x)}, wrt=())(x=data, m=MASK.astype(float))
+        rows = np.where(MASK, data, -np.inf)
+        wanted = np.logaddexp(0, special.logsumexp(rows, axis=1))
+        np.testing.assert_allclose(got["v"], wanted, rtol=1e-14)
+        np.testing.assert_allclose(got["x_bar"], np.exp(rows - wanted[:, None]), rtol=1e-12, atol=1e-300)
+
+
+def test_a_step_of_a_hidden_markov_model():
+    a, T, b = gc.param("a", "i"), gc.param("T", "i j"), gc.param("b", "j k")
+    forward = gc.log(gc.sum(gc.exp(a)[:, None] * gc.exp(T) * gc.sum(gc.exp(b), axis=1)[None]))
+    rng = np.random.default_rng(0)
+    data = {"a": 800 * rng.normal(size=3), "T": 900 * rng.normal(size=(3, 5)), "b": 700 * rng.normal(size=(5, 7))}
+    value, slopes = gc.compile(forward, wrt=(a, T, b))(**data)
+    terms = data["a"][:, None, None] + data["T"][:, :, None] + data["b"][None]
+    p = special.softmax(terms)
+    np.testing.assert_allclose(value, special.logsumexp(terms), rtol=1e-15)
+    np.testing.assert_allclose(slopes["a"], p.sum((1, 2)), rtol=1e-12, atol=1e-15)
+    np.testing.assert_allclose(slopes["b"], p.sum(0), rtol=1e-12, atol=1e-15)

@@ -308,3 +308,54 @@ def test_log_of_one_minus_a_product_of_small_survivals():
     value, slope = gc.evaluate([prepared(L), gc.grad(L, x)], x=np.array([-40.0, -50.0]))
     np.testing.assert_allclose(value, np.logaddexp(-40, -50), rtol=1e-15)
     np.testing.assert_allclose(slope, special.softmax([-40.0, -50.0]), rtol=1e-15)
+
+
+ONE_LARGE = np.array([[30.0, -3, 2, 0, 1], [0.5, 0.25, 0.5, -1, 0], [900.0, 899, -5, 3, 0], [760.0, 3, 3, 3, -80], [1.0, 40, 3, -40, -800]])
+
+
+def exact_softmax(x):
+    e = [[mpmath.exp(mpmath.mpf(v)) for v in row] for row in x]
+    return [[v / mpmath.fsum(row) for v in row] for row in e]
+
+
+def test_one_minus_softmax_of_every_element():
+    """Unlikelihood: the gradient of -log(1 - p) is exact where p is confident."""
+    x = gc.param("x", "n d")
+    p = gc.softmax(x, axis=1)
+    with mpmath.workdps(900):
+        wanted = exact_softmax(ONE_LARGE)
+        odds = [[v / (1 - v) for v in row] for row in wanted]
+        slopes = [[p_ * (mpmath.fsum(odds[i]) - o) - p_ for p_, o in zip(row, odds[i], strict=True)] for i, row in enumerate(wanted)]
+        for form, value in ((1 - p, lambda v: 1 - v), (gc.log(1 - p), lambda v: mpmath.log(1 - v)), (gc.log1p(-p), lambda v: mpmath.log(1 - v))):
+            np.testing.assert_allclose(gc.evaluate(prepared(form), x=ONE_LARGE), np.array([[float(value(v)) for v in row] for row in wanted]), rtol=1e-14)
+        got = gc.evaluate(gc.grad(gc.sum(gc.log(1 - p)), x), x=ONE_LARGE)
+        np.testing.assert_allclose(got, np.array([[float(s) for s in row] for row in slopes]), rtol=1e-12, atol=1e-15)
+
+
+def test_impurity_of_confident_probabilities():
+    x = gc.param("x", "n d")
+    gini = 1 - gc.sum(gc.softmax(x, axis=1)**2, axis=1)
+    with mpmath.workdps(900):
+        wanted = [float(1 - mpmath.fsum(v**2 for v in row)) for row in exact_softmax(ONE_LARGE)]
+    np.testing.assert_allclose(gc.evaluate(prepared(gini), x=ONE_LARGE), wanted, rtol=1e-14)
+
+
+@pytest.mark.parametrize("order", [0.5, 2.0])
+def test_renyi_divergence_of_confident_distributions(order):
+    x, y = gc.param("x", "n d"), gc.param("y", "n d")
+    p, q = gc.softmax(x, axis=1), gc.softmax(y, axis=1)
+    form = gc.log(gc.sum(gc.sqrt(p * q) if order == 0.5 else p**2 / q, axis=1))
+    a, b = special.log_softmax(ONE_LARGE, axis=1), special.log_softmax(ONE_LARGE[::-1], axis=1)
+    wanted = special.logsumexp(order * a + (1 - order) * b, axis=1)
+    value, slope = gc.evaluate([prepared(form), gc.grad(gc.sum(form), y)], x=ONE_LARGE, y=ONE_LARGE[::-1])
+    np.testing.assert_allclose(value, wanted, rtol=1e-13, atol=1e-13)
+    weights = special.softmax(order * a + (1 - order) * b, axis=1)
+    np.testing.assert_allclose(slope, (1 - order) * (weights - np.exp(b)), rtol=1e-10, atol=1e-13)
+
+
+def test_survival_by_hazards_that_are_nearly_nothing():
+    u = gc.param("u", "n")
+    at = np.array([-60.0, -700, -45])
+    wanted = np.log1p(-special.expit(at))
+    for form, sums in ((gc.log(gc.cumprod(1 - gc.sigmoid(u))), np.cumsum(wanted)), (gc.log(gc.prod(1 - gc.sigmoid(u))), wanted.sum())):
+        np.testing.assert_allclose(gc.evaluate(prepared(form), u=at), sums, rtol=1e-15)

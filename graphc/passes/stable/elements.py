@@ -70,3 +70,31 @@ def root_of_softmax_of_element(gc: Any, x: Any, at: Any) -> Sides:
     """sqrt(softmax(x)_t) = exp(-softplus(log Σ_{j ≠ t} exp(x_j) - x_t) / 2)"""
     s, = gc.indices("s")
     return gc.sqrt(gc.array(gc.softmax(x, "d")[s, at[s]], (s,))), gc.exp(-gc.softplus(others(gc, x, at)) / 2)
+
+
+def of_the_others(gc: Any, x: Any, greatest: Any, other: Any) -> Any:
+    """A function of 1 - softmax(x)_i: of log Σ_{j ≠ i} exp(x_j) - x_i for the greatest element, of softmax, at most 1/2, for others and equal ones"""
+    m = gc.max(x, "d", keepdims=True)
+    attained = x == gc.stop_gradient(m)
+    alone = attained & (gc.sum(gc.where(attained, 1.0, 0.0), "d", keepdims=True) == 1)
+    u = (gc.logsumexp(gc.where(attained, -float("inf"), x), "d", keepdims=True) - m).named("u")
+    return gc.where(alone, greatest(u), other(row("grouped", gc.softmax(x, "d"))))
+
+
+@rule(x="n d")
+def one_minus_softmax(gc: Any, x: Any) -> Sides:
+    """1 - softmax(x)_i = σ(log Σ_{j ≠ i} exp(x_j) - x_i), of every element"""
+    return 1 - gc.softmax(x, "d"), of_the_others(gc, x, gc.sigmoid, lambda p: 1 - p)
+
+
+@rule(x="n d")
+def log1p_of_minus_softmax(gc: Any, x: Any) -> Sides:
+    """log1p(-softmax(x)_i) = log σ(log Σ_{j ≠ i} exp(x_j) - x_i), of every element"""
+    return gc.log1p(-gc.softmax(x, "d")), of_the_others(gc, x, gc.logsigmoid, lambda p: gc.log1p(-p))
+
+
+@rule(x="n d")
+def one_minus_squares_of_softmax(gc: Any, x: Any) -> Sides:
+    """1 - Σ softmax(x)^2 = Σ softmax(x) (1 - softmax(x)): Gini's impurity"""
+    p = gc.softmax(x, "d")
+    return 1 - gc.sum(p**2, "d"), gc.sum(row("grouped", p) * (1 - p), "d")

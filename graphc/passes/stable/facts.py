@@ -27,7 +27,7 @@ def _has_better_logarithm(s: Subject) -> bool:
 
 
 def is_positive(m: Match) -> bool:
-    """Whether x is made of exponentials and their kin and of positive numbers, by sums, products and powers."""
+    """Whether x is made of exponentials and their kin and of positive numbers, by sums, products, powers and selections."""
     return all(s.expr.is_number or _grows(s) for s in m.wilds.values())
 
 
@@ -42,7 +42,7 @@ def _grows(s: Subject) -> bool:
     if isinstance(e, Placeholder):
         node = located(s).operand
         return isinstance(node, Comprehension) and node.reduce in ("sum", "prod") and _grows(Subject(node.body, node.reads))
-    parts = e.args[:1] if isinstance(e, sp.Pow) else e.args if isinstance(e, sp.Add | sp.Mul) else ()
+    parts = e.args[1:] if isinstance(e, op("where")) else e.args[:1] if isinstance(e, sp.Pow) else e.args if isinstance(e, sp.Add | sp.Mul) else ()
     return bool(parts) and all(_grows(s._replace(expr=a)) for a in parts)
 
 
@@ -56,9 +56,10 @@ def square_has_better_logarithm(m: Match) -> bool:
     return bool(m.wild("z").expr.is_positive) and _has_better_logarithm(m.wild("x"))
 
 
-def underflows(m: Match) -> bool:
-    """Whether z is made of exponentials and their kin, and its logarithm does not underflow with it."""
-    return is_positive(m) and has_better_logarithm(m)
+def underflows(m: Match, name: str = "") -> bool:
+    """Whether the value, or the only one, is made of exponentials and their kin, and its logarithm does not underflow with it."""
+    (s,) = [m.wild(name)] if name else m.wilds.values()
+    return _grows(s) and _has_better_logarithm(s)
 
 
 def shrinks(m: Match, x: str, y: str | None, power: int) -> bool:

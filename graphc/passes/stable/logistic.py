@@ -87,6 +87,12 @@ def log_sigmoid(gc: Any, x: Any) -> Sides:
 
 
 @rule()
+def difference_of_log_sigmoids(gc: Any, x: Any) -> Sides:
+    """log σ(x) - log σ(-x) = x"""
+    return gc.logsigmoid(x) - gc.logsigmoid(-x), x
+
+
+@rule()
 def log1p_minus_sigmoid(gc: Any, x: Any) -> Sides:
     """log1p(-σ(x)) = log(σ(-x))"""
     return gc.log1p(-gc.sigmoid(x)), gc.logsigmoid(-x)

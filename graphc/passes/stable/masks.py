@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from graphc.ir.nodes import Input
 from graphc.passes.parts import is_masked
+from graphc.passes.stable.facts import underflows
 from graphc.passes.stable.sums import no_wider
 from graphc.passes.stable.table import Sides, row, rule, shift
 from graphc.passes.subject import located, symbols, unfold
@@ -87,6 +88,40 @@ def _rules(kind: str, terms: Terms) -> None:
     @add("{}_sum_exp_times_exp", "exp(y) Σ exp(x) = Σ exp(x + y)", lambda m: no_wider(m) and (terms.when is None or terms.when(m)))
     def times(gc: Any, t: Any, x: Any, u: Any, y: Any, e: Any, total: Any, m: Any) -> Sides:
         return gc.sum(t(gc.exp(x)), "d") * gc.exp(y), gc.sum(t(row("exp_sum", x, y[:, None])), "d")
+
+
+def of_exponentials(m: Match) -> bool:
+    """Whether w is positive by its form, and its logarithm has a stable one: it may overflow as the exponentials do."""
+    return underflows(m, "w")
+
+
+@rule(x="n d", w="n d", when=of_exponentials)
+def log_sum_exp_of_products(gc: Any, x: Any, w: Any) -> Sides:
+    """log Σ w exp(x) = log Σ exp(x + log w), where w is a sum of exponentials itself: a step of a hidden Markov model"""
+    return gc.log(gc.sum(w * gc.exp(x), "d")), gc.logsumexp(x + gc.log(w), "d")
+
+
+LARGE = 80.0         # exp(LARGE) = 6e34 fits every format
+
+
+def log_one_plus(gc: Any, x: Any, w: Any) -> Any:
+    """log1p(Σ w exp(x)), or m + log(exp(-m) + Σ w exp(x - m)) where that may overflow"""
+    greatest = scale(x, w != 0)
+    m = gc.where(greatest > LARGE, greatest, 0.0)
+    total = row("grouped", gc.sum(row("times_exp", w, row("excess", x, m)).named("e"), "d"))
+    return gc.where(m[:, 0] > 0, m[:, 0] + gc.log(gc.exp(-m[:, 0]) + total), gc.log1p(total))
+
+
+@rule(x="n d", w="n d", when=of_elements)
+def log_one_plus_weighted_sum_exp(gc: Any, x: Any, w: Any) -> Sides:
+    """log(1 + Σ w exp(x)) = m + log(exp(-m) + Σ w exp(x - m)), with m = max x where w is not 0, held constant, if that is large"""
+    return gc.log(1 + gc.sum(w * gc.exp(x), "d")), log_one_plus(gc, x, w)
+
+
+@rule(x="n d", w="n d", when=of_elements)
+def log1p_weighted_sum_exp(gc: Any, x: Any, w: Any) -> Sides:
+    """log1p(Σ w exp(x)) = m + log(exp(-m) + Σ w exp(x - m)), with m = max x where w is not 0, held constant, if that is large"""
+    return gc.log1p(gc.sum(w * gc.exp(x), "d")), log_one_plus(gc, x, w)
 
 
 @rule(x="n d", w="n d", when=of_elements)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphc.passes.stable.facts import is_positive, square_has_better_logarithm
+from graphc.passes.stable.facts import is_positive, square_has_better_logarithm, underflows
 from graphc.passes.stable.table import Sides, positive, root_of, row, rule
 from graphc.passes.unify import Match
 
@@ -81,6 +81,12 @@ def difference_of_log1p(gc: Any, x: Any) -> Sides:
 def log_one_plus(gc: Any, x: Any) -> Sides:
     """log(1 + x) = log1p(x): 1 + x rounds x away where it is small"""
     return gc.log(1 + x), gc.log1p(x)
+
+
+@rule(x="n d", when=underflows)
+def log_product_of_exponentials(gc: Any, x: Any) -> Sides:
+    """log Π x = Σ log(x), where x is positive by its form and log(x) has a stable one: survival by hazards"""
+    return gc.log(gc.prod(x, "d")), gc.sum(gc.log(x), "d")
 
 
 @rule(x="n d")
