@@ -39,6 +39,7 @@ from graphc.loops.statements import (
     var,
 )
 from graphc.loops.storage import share_storage
+from graphc.loops.turned import with_turned_reads
 from graphc.scalar.symbols import Extent, axis_index
 from graphc.scalar.term import Term, freeze
 from graphc.schedule.plan import Compute, Item, Library, Loop, Tiles, walk_computes
@@ -104,6 +105,7 @@ class _Lowering(Computes):
                 if s.kernel not in made:
                     short = self.kernels == "over_"
                     laid = in_lanes(s.kernel, in_blocks(s.kernel, size, self.own), arrays, size, self.own, short)
+                    laid = with_turned_reads(laid, arrays, self.own) if laid is s.kernel else laid
                     made[s.kernel] = flattened(laid, size)
                 s = replace(s, kernel=made[s.kernel])
             return [s]

@@ -16,8 +16,8 @@ from graphc.scalar.symbols import Extent
 from graphc.scalar.term import Term
 from graphc.schedule.library import MatrixProduct
 
-__all__ = ["Assign", "Store", "Accumulate", "Track", "For", "Stage", "Around", "Flat", "Blocks", "Short", "ForTiles", "Height", "Note", "Allocate",
-           "Product", "Call", "Statement", "Split", "Kernel", "HostProgram", "load", "var", "leaves", "rebuilt", "values"]
+__all__ = ["Assign", "Store", "Accumulate", "Track", "For", "Stage", "Around", "Flat", "Turned", "Blocks", "Short", "ForTiles", "Height", "Note",
+           "Allocate", "Product", "Call", "Statement", "Split", "Kernel", "HostProgram", "load", "var", "leaves", "rebuilt", "values"]
 
 
 def load(name: str, index: tuple[Term, ...], kind: str) -> Term:
@@ -125,13 +125,22 @@ class Flat:
 
 
 @dataclass(frozen=True)
+class Turned:
+    """A step of a block that copies columns of a matrix, from the one at `column` on, to the rows of `copy` (see graphc.loops.turned)."""
+
+    copy: str
+    name: str
+    column: Term
+
+
+@dataclass(frozen=True)
 class Blocks:
     """A loop over rows in blocks of `block` rows, from `begin` to `end`, each in steps (see graphc.loops.blocks, lanes); `row` counts in the block.
     Numbers `kept` from step to step have a place for each row in the array `numbers`. `elements` and `element` name what a function of all
     elements runs over."""
 
     loop: For
-    steps: tuple[Stage | Flat | Around, ...]
+    steps: tuple[Stage | Flat | Around | Turned, ...]
     kept: tuple[str, ...]
     block: str
     row: str

@@ -28,7 +28,7 @@ __all__ = ["emit"]
 
 _TYPES = {"float": "real", "int": "int64", "bool": "boolean"}
 LabelCheck = tuple[str, Size, tuple[int, ...]]
-OTHERS = {"matmul": "matrix", "tile_rows": "matrix", "check_labels": "labels", "matvec": "vectors", "vecmat": "vectors",
+OTHERS = {"matmul": "matrix", "tile_rows": "matrix", "check_labels": "labels", "matvec": "vectors", "vecmat": "vectors", "turn": "turn",
           **dict.fromkeys(("CHUNK", "at", "add_part", "settled"), "chunks")}             # what is not in mathlib.float32 and mathlib.float64
 
 

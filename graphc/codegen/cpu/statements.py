@@ -28,6 +28,7 @@ from graphc.loops.statements import (
     Stage,
     Statement,
     Store,
+    Turned,
     leaves,
     load,
     var,
@@ -128,8 +129,10 @@ class CpuStatements(Statements):
         kept = [f"{s.numbers} = np.empty({len(s.kept) * HEIGHT}, real)"] if s.kept else []
         return [*kept, f"for {s.begin} in range({start}, {stop}, {s.block}):", *("    " + x for x in lines)]
 
-    def step(self, s: Blocks, step: Stage | Flat | Around) -> list[str]:
+    def step(self, s: Blocks, step: Stage | Flat | Around | Turned) -> list[str]:
         match step:
+            case Turned(copy, name, column):
+                return [self.print.apply("turn", [name, self.print(substituted(column, s.loop.index, s.begin)), f"{copy}[:{s.end} - {s.begin}]"])]
             case Flat():
                 return self.flat(s, step)
             case Around(loop, steps):
