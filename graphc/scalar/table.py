@@ -276,9 +276,9 @@ _row("over_squares", lambda a, b, y: (_("over_hypot", b, a) - _("over_hypot", a,
 _row("sin", lambda x, y: _("cos", x), jit="sin", latex=r"\sin")
 _row("cos", lambda x, y: -_("sin", x), numpy="graphc.scalar.oracle.cos", jit="cos", latex=r"\cos")
 _row("tan", lambda x, y: 1 + y**2, jit="tan", latex=r"\tan")
-_row("arcsin", lambda x, y: 1 / _("sqrt", (1 - x) * (1 + x)), jit="math.asin", mpmath="asin", latex=r"\arcsin",
+_row("arcsin", lambda x, y: 1 / _("sqrt", (1 - x) * (1 + x)), jit="arcsin", mpmath="asin", latex=r"\arcsin",
      domain="-1 <= x <= 1", kinks=(Kink(lambda x: _tie(_("abs", x), one), "singular", "inf"),))
-_row("arccos", lambda x, y: -1 / _("sqrt", (1 - x) * (1 + x)), jit="math.acos", mpmath="acos", latex=r"\arccos",
+_row("arccos", lambda x, y: -1 / _("sqrt", (1 - x) * (1 + x)), jit="arccos", mpmath="acos", latex=r"\arccos",
      domain="-1 <= x <= 1", kinks=(Kink(lambda x: _tie(_("abs", x), one), "singular", "-inf"),))
 _row("arctan", lambda x, y: 1 / (1 + x**2), jit="arctan", mpmath="atan", latex=r"\arctan")
 _row("arctan2", lambda a, b, y: _("over_squares", b, a), lambda a, b, y: -_("over_squares", a, b), jit="arctan2",
@@ -292,7 +292,7 @@ _row("logcosh", lambda x, y: _("tanh", x), numpy="graphc.scalar.oracle.logcosh",
      mpmath=lambda mp, x: mp.log1p(2 * mp.sinh(x / 2)**2))
 _row("arcsinh", lambda x, y: 1 / _("hypot", x, sp.Integer(1)), jit="arcsinh", mpmath="asinh",
      latex=r"\mathrm{arsinh}")
-_row("arccosh", lambda x, y: 1 / _("sqrt", (x - 1) * (x + 1)), jit="math.acosh", mpmath="acosh",
+_row("arccosh", lambda x, y: 1 / _("sqrt", (x - 1) * (x + 1)), jit="arccosh", mpmath="acosh",
      latex=r"\mathrm{arcosh}", domain="x >= 1", kinks=(Kink(lambda x: _tie(x, one), "singular", "inf"),))
 _row("arctanh", lambda x, y: 1 / ((1 - x) * (1 + x)), jit="arctanh", mpmath="atanh", latex=r"\mathrm{artanh}",
      domain="-1 <= x <= 1")

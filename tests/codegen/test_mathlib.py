@@ -194,13 +194,24 @@ def _erf_far(w):
     return mpmath.exp(x**2) * mpmath.erfc(x)
 
 
+def _arcsin(z):
+    x = mpmath.sqrt(z)
+    return (mpmath.asin(x) / x - 1) / z if z > 1e-25 else mpmath.mpf(1) / 6
+
+
+def _lgamma(t):
+    x = t + mpmath.mpf(3) / 2
+    near = abs(abs(t) - mpmath.mpf(1) / 2) < 1e-25
+    return mpmath.psi(0, x) / (2 * t) if near else mpmath.loggamma(x) / ((t + mpmath.mpf(1) / 2) * (t - mpmath.mpf(1) / 2))
+
+
 @pytest.mark.parametrize("real", (float32, float64), ids=str)
-@pytest.mark.parametrize(("table", "function"), [("EXP", _exp), ("LOG", _log), ("LOG_PAIR", _log_pair), ("ARCTAN", _arctan), ("CBRT", _cbrt), ("TANH", _tanh), ("LOGCOSH", _logcosh), ("ERF_NEAR", _erf_near), ("ERF_FAR", _erf_far), ("ERFCX", _erfcx)])
+@pytest.mark.parametrize(("table", "function"), [("EXP", _exp), ("LOG", _log), ("LOG_PAIR", _log_pair), ("ARCTAN", _arctan), ("ARCSIN", _arcsin), ("CBRT", _cbrt), ("TANH", _tanh), ("LOGCOSH", _logcosh), ("ERF_NEAR", _erf_near), ("ERF_FAR", _erf_far), ("ERFCX", _erfcx)])
 def test_coefficients_are_those_of_the_interpolant_at_chebyshev_nodes(table, function, real):
     end = coefficients.ERF_END[real]
     with mpmath.workdps(50):
         interval = {"EXP": [-mpmath.log(2) / 2, mpmath.log(2) / 2], **dict.fromkeys(("LOG", "LOG_PAIR"), [0, ((mpmath.sqrt(2) - 1) / (mpmath.sqrt(2) + 1))**2]),
-                    "CBRT": [1 / mpmath.sqrt(2) - 1, mpmath.sqrt(2) - 1], "ERFCX": [-1, 1],
+                    "CBRT": [1 / mpmath.sqrt(2) - 1, mpmath.sqrt(2) - 1], "ERFCX": [-1, 1], "ARCSIN": [0, mpmath.mpf(1) / 4],
                     "ERF_FAR": [-mpmath.mpf(1) / 2, (mpmath.mpf(end) - 3) / (end + 3)]}.get(table, [0, 1])
         stored = getattr(coefficients, table)[real]
         fit = mpmath.chebyfit(function, interval, len(stored))
@@ -212,6 +223,8 @@ def test_coefficients_of_float64_alone():
         quarter = mpmath.mpf(1) / 4
         fit = mpmath.chebyfit(_digamma, [-quarter, quarter], len(coefficients.DIGAMMA_NEAR))
         np.testing.assert_allclose(coefficients.DIGAMMA_NEAR, [float(c) for c in reversed(fit)], 1e-14)
+        fit = mpmath.chebyfit(_lgamma, [-3 * quarter, 3 * quarter], len(coefficients.LGAMMA_NEAR))
+        np.testing.assert_allclose(coefficients.LGAMMA_NEAR, [float(c) for c in reversed(fit)], 1e-14)
         assert sum(map(mpmath.mpf, coefficients.DIGAMMA_ZERO)) == pytest.approx(mpmath.findroot(lambda x: mpmath.psi(0, x), 1.4616), abs=1e-32)
 
 

@@ -1,4 +1,4 @@
-r"""log |gamma|, its derivative digamma and that one's derivatives, polygamma, in float64 also for float32.
+r"""log |gamma|, its derivative digamma and that one's derivatives, polygamma, in float64 also for float32 (but see gamma32).
 
     psi_k(x) = psi_k(x + n) - (-1)^k k! sum over i < n of (x + i)^-(k + 1)       (Abramowitz and Stegun, 6.4.6)
     psi_0(y) ~ log y - 1/(2y) - sum of B_2m/(2m y^2m),   |psi_k(y)| ~ (k-1)!/y^k (1 + k/(2y) + sum of B_2m (2m+k-1)!/((2m)! (k-1)!) y^-2m)

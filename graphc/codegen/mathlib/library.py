@@ -6,14 +6,16 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from numba import njit
+from numba import float32, njit
 
+from graphc.codegen.mathlib.arcsine import arcsine_and_arccosine, inverse_hyperbolic_cosine
 from graphc.codegen.mathlib.arctangent import arctangent, arctangent_of_two
 from graphc.codegen.mathlib.complementary import complementary_error_functions
 from graphc.codegen.mathlib.error import error_function
 from graphc.codegen.mathlib.exponential import exponential, exponential_difference, exponential_minus_one, exponential_of_pair
 from graphc.codegen.mathlib.formats import contracted, reordered, select, strict
 from graphc.codegen.mathlib.gamma import gamma_functions
+from graphc.codegen.mathlib.gamma32 import gamma_functions_of_single_precision
 from graphc.codegen.mathlib.hyperbolic import (
     hyperbolic_secant,
     hyperbolic_sine_and_cosine,
@@ -33,9 +35,9 @@ from graphc.codegen.mathlib.trigonometric import sine_cosine_tangent
 
 __all__ = ["library", "NAMES"]
 
-NAMES = """exp expm1 exp_difference log log1p log2 log10 log1mexp log_product log_ratio log_product3 sin cos tan arctan arctan2
-    sinh cosh tanh sech logcosh arcsinh arctanh hypot erf erfc erfcx logerfc sigmoid logsigmoid softplus logaddexp xlogy cbrt power sign int_sign
-    floor ceil rint relu maximum minimum int_maximum int_minimum int_relu square powi int_powi lgamma digamma polygamma checked plus times
+NAMES = """exp expm1 exp_difference log log1p log2 log10 log1mexp log_product log_ratio log_product3 sin cos tan arcsin arccos arctan arctan2
+    sinh cosh tanh sech logcosh arcsinh arccosh arctanh hypot erf erfc erfcx logerfc sigmoid logsigmoid softplus logaddexp xlogy cbrt power sign
+    int_sign floor ceil rint relu maximum minimum int_maximum int_minimum int_relu square powi int_powi lgamma digamma polygamma checked plus times
     greatest least select""".split() + list(STABLE_NAMES)
 
 def library(real: Any, alone: bool = False, exp: Callable[..., Any] | None = None) -> dict[str, Callable[..., Any]]:
@@ -49,14 +51,16 @@ def library(real: Any, alone: bool = False, exp: Callable[..., Any] | None = Non
     erfc, erfcx, logerfc = complementary_error_functions(real)
     log2, log10 = logarithm_to_base(real, 2), logarithm_to_base(real, 10)
     sin, cos, tan = sine_cosine_tangent(real, alone)
-    arctan, arctan2 = arctangent(real), arctangent_of_two(real)
+    (arcsin, arccos), arctan, arctan2 = arcsine_and_arccosine(real), arctangent(real), arctangent_of_two(real)
     sinh, cosh = hyperbolic_sine_and_cosine(real)
-    arcsinh, arctanh = inverse_hyperbolic_sine(real), inverse_hyperbolic_tangent(real)
+    arcsinh, arccosh, arctanh = inverse_hyperbolic_sine(real), inverse_hyperbolic_cosine(real), inverse_hyperbolic_tangent(real)
     power, cbrt, hypot = power_function(real, alone), cube_root(real), hypotenuse(real)
     tanh, erf = hyperbolic_tangent(real, exp), error_function(real, exp)
     sech, logcosh = hyperbolic_secant(real), logarithm_of_cosine(real, exp, log1p_of_fraction)
     log_product, log_ratio, log_product3 = logarithms_of_products(real)
     lgamma, digamma, polygamma = gamma_functions(real)
+    if real is float32 and not alone:
+        lgamma, digamma, polygamma = gamma_functions_of_single_precision(polygamma)
 
     @contracted
     def sigmoid(x):                                                        # 1 / (1 + exp(-x)), without overflow
