@@ -359,3 +359,26 @@ def test_survival_by_hazards_that_are_nearly_nothing():
     wanted = np.log1p(-special.expit(at))
     for form, sums in ((gc.log(gc.cumprod(1 - gc.sigmoid(u))), np.cumsum(wanted)), (gc.log(gc.prod(1 - gc.sigmoid(u))), wanted.sum())):
         np.testing.assert_allclose(gc.evaluate(prepared(form), u=at), sums, rtol=1e-15)
+
+
+FAR_OUT = {
+    "Weibull's distribution function": (lambda gc, x: 1 - gc.exp(-gc.exp(x)), [-90.0, -30, -1, 1], [8.194012623990515e-40, 9.357622968839737e-14, 0.3077993724446536, 0.9340119641546875]),
+    "square of a sigmoid": (lambda gc, x: 1 - gc.sigmoid(x)**2, [-30.0, 1, 30, 90], [1.0, 0.465553354611477, 1.8715245937677722e-13, 1.638802524798103e-39]),
+    "Burr's distribution": (lambda gc, x: gc.log(1 - (1 + gc.exp(x))**-2), [30.0, 90], [-8.756510762694881e-27, -6.714184288211594e-79]),
+    "inverse root": (lambda gc, x: 1 / gc.sqrt(1 + x**2) - 1, [1e-9, 1e-3, 2.0], [-5e-19, -4.999996250003125e-07, -0.5527864045000421]),
+    "interval far out": (lambda gc, x: -gc.log(gc.erf((x + 1) / 2) - gc.erf((x - 1) / 2)), [30.0, -30.0], [213.49887773809684, 213.49887773809684]),
+    "logarithm of a ratio": (lambda gc, x: gc.log((x + 1) / x), [1e150, 1e20, 1e-3], [1e-150, 1e-20, 6.90875477931522]),
+}
+
+
+@pytest.mark.parametrize("name", FAR_OUT)
+def test_what_is_nearly_nothing_or_far_out(name):
+    """Values by mpmath."""
+    form, at, wanted = FAR_OUT[name]
+    np.testing.assert_allclose(gc.evaluate(prepared(form(gc, gc.param("x", "n"))), x=np.array(at)), wanted, rtol=1e-14)
+
+
+def test_slope_of_a_root_less_one_where_its_square_overflows():
+    x = gc.param("x", "n")
+    slope = gc.evaluate(gc.grad(gc.sum(gc.sqrt(1 + gc.exp(x)) - 1), x), x=np.array([700.0, -40.0]))
+    np.testing.assert_allclose(slope, [np.exp(350) / 2, np.exp(-40) / 2], rtol=1e-13)

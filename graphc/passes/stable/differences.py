@@ -18,18 +18,25 @@ def log_difference_of_sigmoids(gc: Any, x: Any, y: Any) -> Sides:
 
 
 def log_normal_interval(gc: Any, x: Any, y: Any) -> Any:
-    """log((erf(x) - erf(y)) / 2): by both tails outside where 0 is between, by the tail on which both lie where it is not"""
+    """log((erf(x) - erf(y)) / 2): where 0 is between, by the tails outside if they are less; where it is not, by the tail on which both lie"""
     around = (x > 0) & (y < 0)
     outside = gc.erfc(gc.where(around, x, 1.0)) + gc.erfc(gc.where(around, -y, 1.0))
     low, high = gc.where(x > 0, y, -x), gc.where(x > 0, x, -y)
     tail = row("logerfc", low) + row("log1mexp", row("logerfc", low) - row("logerfc", high)) - gc.log(2)
-    return gc.where(around, gc.log1p(row("grouped", -outside / 2)), tail)
+    inside = gc.where(outside < 1, gc.log1p(row("grouped", -outside / 2)), gc.log(row("grouped", (gc.erf(x) - gc.erf(y)) / 2)))
+    return gc.where(around, inside, tail)
 
 
 @rule(varies="x y")
 def log_half_difference_of_erf(gc: Any, x: Any, y: Any) -> Sides:
     """log((erf(x) - erf(y)) / 2) = log(erfc(y) / 2) + log(1 - erfc(x) / erfc(y)): an interval of a normal distribution"""
     return gc.log((gc.erf(x) - gc.erf(y)) / 2), log_normal_interval(gc, x, y)
+
+
+@rule(varies="x y")
+def log_difference_of_erf(gc: Any, x: Any, y: Any) -> Sides:
+    """log(erf(x) - erf(y)) = log((erf(x) - erf(y)) / 2) + log(2)"""
+    return gc.log(gc.erf(x) - gc.erf(y)), log_normal_interval(gc, x, y) + gc.log(2)
 
 
 @rule(varies="x y")

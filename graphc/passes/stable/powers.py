@@ -207,6 +207,12 @@ def log_multiple_of_sum_of_squares(gc: Any, x: Any, z: Any) -> Sides:
     return gc.log(gc.sum(x**2, "d") * z), 2 * gc.log(gc.norm(x, "d")) + gc.log(z)
 
 
+@rule()
+def log_of_sum_over_its_term(gc: Any, x: Any, y: Any) -> Sides:
+    """log((x + y) / x) = log1p(y / x) where y is no greater than x"""
+    return gc.log((x + y) / x), gc.where(gc.abs(y) < gc.abs(x), gc.log1p(row("grouped", y / x)), row("log_ratio", x + y, x))
+
+
 @rule(varies="x y")
 def log_quotient(gc: Any, x: Any, y: Any) -> Sides:
     """log(x / y) = log|x| - log|y| where x / y leaves the format and is positive"""

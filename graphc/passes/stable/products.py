@@ -112,10 +112,16 @@ def one_minus_few_complements(gc: Any, x: Any, w: Any) -> Sides:
     return 1 - (1 - x) * w, x + row("grouped", 1 - x) * row("grouped", 1 - w)
 
 
+@rule()
+def one_minus_square_of_sigmoid(gc: Any, x: Any) -> Sides:
+    """1 - σ(x)^2 = 1 - exp(2 log σ(x))"""
+    return 1 - gc.sigmoid(x)**2, -gc.expm1(2 * gc.logsigmoid(x))
+
+
 @rule(when=of_sigmoids)
 def one_minus_few_sigmoids(gc: Any, x: Any, w: Any) -> Sides:
-    """1 - σ(x) w = σ(-x) + σ(x)(1 - w), where w is a product of sigmoids"""
-    return 1 - gc.sigmoid(x) * w, gc.sigmoid(-x) + gc.sigmoid(x) * row("grouped", 1 - w)
+    """1 - σ(x) w = 1 - exp(log σ(x) + log w), where w is a product of sigmoids"""
+    return 1 - gc.sigmoid(x) * w, -gc.expm1(gc.logsigmoid(x) + gc.log(w))
 
 
 @rule(x="n d")

@@ -189,14 +189,21 @@ def root_of_one_and_square_minus_one(gc: Any, x: Any) -> Sides:
 
 @rule(expand=True, when=lambda m: shrinks(m, "x", None, 2))
 def root_minus_one(gc: Any, x: Any) -> Sides:
-    """sqrt(1 + x) - 1 = x / (sqrt(1 + x) + 1)"""
-    return gc.sqrt(x) - 1, (x - 1) / (gc.sqrt(x) + 1)
+    """sqrt(1 + x) - 1 = x / (sqrt(1 + x) + 1), whose derivative is that of sqrt(1 + x)"""
+    return gc.sqrt(x) - 1, differentiated_as(gc.sqrt(x), (x - 1) / (gc.sqrt(x) + 1))
 
 
 @rule()
 def hypotenuse_minus_one(gc: Any, x: Any) -> Sides:
     """hypot(x, 1) - 1 = x (x / (hypot(x, 1) + 1))"""
     return gc.hypot(x, 1) - 1, beyond_one(gc, x)
+
+
+@rule()
+def inverse_hypotenuse_minus_one(gc: Any, x: Any) -> Sides:
+    """1 / sqrt(1 + x^2) - 1 = -(x / sqrt(1 + x^2)) (x / (sqrt(1 + x^2) + 1)), whose derivative is that of 1 / sqrt(1 + x^2)"""
+    h = row("grouped", gc.hypot(x, 1))
+    return 1 / gc.hypot(x, 1) - 1, differentiated_as(1 / h, -row("over_hypot", x, 1.0) * (x / (h + 1)))
 
 
 @rule()

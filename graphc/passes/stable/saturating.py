@@ -26,6 +26,12 @@ def exp_of_minus_exp(gc: Any, x: Any) -> Sides:
 
 
 @rule()
+def one_minus_exp_of_minus_exp(gc: Any, x: Any) -> Sides:
+    """1 - exp(-exp(x)) = -expm1(-exp(x)): the complementary log-log link, Weibull's distribution function"""
+    return 1 - differentiated_as(gc.exp(-row("grouped", bounded(gc, x))), gc.exp(-row("grouped", gc.exp(x)))), -gc.expm1(-gc.exp(x))
+
+
+@rule()
 def expm1_of_minus_exp(gc: Any, x: Any) -> Sides:
     """exp(-exp(x)) - 1 = exp(-exp(min(x, 9))) - 1, both -1 from 7 on"""
     return gc.expm1(-gc.exp(x)), gc.expm1(-bounded(gc, x)), gc.expm1(-bounded(gc, x))
