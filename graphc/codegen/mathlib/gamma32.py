@@ -50,13 +50,18 @@ def gamma_functions_of_single_precision(of_any_order: Callable[..., Any]) -> tup
         return ab * cd, slope * first, 2.0 * first + 2.0 * slope * slope * (ab + cd + (a + b) * (c + d))
 
     @contracted
-    def lgamma(given):                                                     # type: ignore[no-untyped-def]
-        x = float64(given)
+    def argument(x):                                                       # whether x < 1/2; w and z; whether they are the same; 1/z
         left = x < 0.5
         w = select(left, 1.0 - x, x)
-        near, far = abs(w - 1.5) < 0.75, w >= FAR
+        far = w >= FAR
         z = select(far, w, w + FAR)
-        inverse = 1.0 / z
+        return left, w, z, far, 1.0 / z
+
+    @contracted
+    def lgamma(given):                                                     # type: ignore[no-untyped-def]
+        x = float64(given)
+        left, w, z, far, inverse = argument(x)
+        near = abs(w - 1.5) < 0.75
         whole = (z - 0.5) * log(z) - z + half_log_two_pi + inverse * stirling(inverse * inverse)
         value = select(near, (w - 1.0) * (w - 2.0) * near_zeros(w - 1.5) + 0.0, whole)         # no -0
         p, _, _ = product(w)
@@ -70,11 +75,7 @@ def gamma_functions_of_single_precision(of_any_order: Callable[..., Any]) -> tup
     @contracted
     def digamma(given):                                                    # type: ignore[no-untyped-def]
         x = float64(given)
-        left = x < 0.5
-        w = select(left, 1.0 - x, x)
-        far = w >= FAR
-        z = select(far, w, w + FAR)
-        inverse = 1.0 / z
+        left, w, z, far, inverse = argument(x)
         square = inverse * inverse
         p, slope, _ = product(w)
         value = log(z) - 0.5 * inverse - square * logarithmic(square) - select(far, 0.0, slope / p)
@@ -90,11 +91,7 @@ def gamma_functions_of_single_precision(of_any_order: Callable[..., Any]) -> tup
     @contracted
     def trigamma(given):                                                   # type: ignore[no-untyped-def]
         x = float64(given)
-        left = x < 0.5
-        w = select(left, 1.0 - x, x)
-        far = w >= FAR
-        z = select(far, w, w + FAR)
-        inverse = 1.0 / z
+        left, w, z, far, inverse = argument(x)
         square = inverse * inverse
         p, slope, second = product(w)
         ratio = slope / p

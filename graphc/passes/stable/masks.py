@@ -58,36 +58,54 @@ TERMS = {
 }
 
 
+class Parts(NamedTuple):
+    """What a rule is written in: the terms of exp(x) and their sum; those of exp(x - m), their sum held together, and m; and other values."""
+
+    terms: Any
+    sum: Any
+    shifted: Any
+    total: Any
+    m: Any
+    x: Any
+    u: Any
+    y: Any
+    written: Callable[[Any], Any]
+
+
 def _rules(kind: str, terms: Terms) -> None:
-    def add(name: str, identity: str, when: Callable[[Match], bool] | None = terms.when) -> Callable[[Callable[..., Sides]], None]:
-        def register(sides: Callable[..., Sides]) -> None:
+    """What holds of sums of all three kinds."""
+
+    def add(name: str, identity: str, when: Callable[[Match], bool] | None = terms.when) -> Callable[[Callable[[Any, Parts], Sides]], None]:
+        def register(sides: Callable[[Any, Parts], Sides]) -> None:
             def program(gc: Any, x: Any, w: Any, v: Any, u: Any, y: Any) -> Sides:
-                e = terms.shifted(gc, x, w, v)
+                def written(e: Any) -> Any:
+                    return terms.written(gc, e, w, v)
+                plain, e = written(gc.exp(x)), terms.shifted(gc, x, w, v)
                 total = row("grouped", gc.sum(e, "d", keepdims=True))
-                return sides(gc, lambda exp: terms.written(gc, exp, w, v), x, u, y, e, total, terms.scale(x, w)[:, 0])
+                return sides(gc, Parts(plain, gc.sum(plain, "d"), e, total[:, 0], terms.scale(x, w)[:, 0], x, u, y, written))
             program.__name__, program.__doc__ = name.format(kind), f"{identity}, {kind.replace('_', ' and ')}"
             rule(x="n d", w="n d", v="n d", u="n d", when=when)(program)
         return register
 
     @add("{}_softmax", "exp(x) / Σ exp(x) = exp(x - m) / Σ exp(x - m)")
-    def softmax(gc: Any, t: Any, x: Any, u: Any, y: Any, e: Any, total: Any, m: Any) -> Sides:
-        return t(gc.exp(x)) / gc.sum(t(gc.exp(x)), "d", keepdims=True), e / total
+    def softmax(gc: Any, p: Parts) -> Sides:
+        return p.terms / p.sum[:, None], p.shifted / p.total[:, None]
 
     @add("mean_with_{}_softmax", "Σ u exp(x) / Σ exp(x) = Σ u exp(x - m) / Σ exp(x - m)")
-    def mean(gc: Any, t: Any, x: Any, u: Any, y: Any, e: Any, total: Any, m: Any) -> Sides:
-        return gc.sum(u * t(gc.exp(x)), "d") / gc.sum(t(gc.exp(x)), "d"), gc.sum(u * e, "d") / total[:, 0]
+    def mean(gc: Any, p: Parts) -> Sides:
+        return gc.sum(p.u * p.terms, "d") / p.sum, gc.sum(p.u * p.shifted, "d") / p.total
 
     @add("exp_over_{}_sum_exp", "exp(y) / Σ exp(x) = exp(y - m) / Σ exp(x - m), held together, so that a running maximum stays one")
-    def exp_over(gc: Any, t: Any, x: Any, u: Any, y: Any, e: Any, total: Any, m: Any) -> Sides:
-        return gc.exp(y) / gc.sum(t(gc.exp(x)), "d"), row("grouped", row("exp_sum", y, -m)) / total[:, 0]
+    def exp_over(gc: Any, p: Parts) -> Sides:
+        return gc.exp(p.y) / p.sum, row("grouped", row("exp_sum", p.y, -p.m)) / p.total
 
     @add("one_over_{}_sum_exp", "1 / Σ exp(x) = exp(-m) / Σ exp(x - m)")
-    def one_over(gc: Any, t: Any, x: Any, u: Any, y: Any, e: Any, total: Any, m: Any) -> Sides:
-        return 1 / gc.sum(t(gc.exp(x)), "d"), gc.exp(-m) / total[:, 0], 1 / gc.sum(t(gc.exp(row("excess", x, m[:, None]))), "d")
+    def one_over(gc: Any, p: Parts) -> Sides:
+        return 1 / p.sum, gc.exp(-p.m) / p.total, 1 / gc.sum(p.written(gc.exp(row("excess", p.x, p.m[:, None]))), "d")
 
     @add("{}_sum_exp_times_exp", "exp(y) Σ exp(x) = Σ exp(x + y)", lambda m: no_wider(m) and (terms.when is None or terms.when(m)))
-    def times(gc: Any, t: Any, x: Any, u: Any, y: Any, e: Any, total: Any, m: Any) -> Sides:
-        return gc.sum(t(gc.exp(x)), "d") * gc.exp(y), gc.sum(t(row("exp_sum", x, y[:, None])), "d")
+    def times(gc: Any, p: Parts) -> Sides:
+        return p.sum * gc.exp(p.y), gc.sum(p.written(row("exp_sum", p.x, p.y[:, None])), "d")
 
 
 def of_exponentials(m: Match) -> bool:
