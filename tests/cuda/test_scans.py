@@ -82,3 +82,19 @@ def test_extremes():
     np.testing.assert_allclose(value, expected, rtol=1e-12)
     np.testing.assert_allclose(grads["x"], right["x"], rtol=1e-12)
     assert np.isfinite(value) and np.isfinite(grads["x"]).all()
+
+
+@pytest.mark.parametrize("size", [1, 33, 300])
+def test_what_a_scan_takes_up_is_computed_in_its_own_loop(size):
+    """Stick breaking, and a mean with weights that go on: the values that are scanned are stored as well, after the scan."""
+    data = {"x": np.random.default_rng(size).normal(size=size)}
+    agrees(gc.sum((gc.sigmoid(X) * gc.cumprod(1 - gc.sigmoid(X))) ** 2), data, dtype="float64")
+    agrees(gc.sum((X - gc.cumsum(X * gc.exp(X)) / gc.cumsum(gc.exp(X))) ** 2), data, dtype="float64")
+
+
+def test_scanned_values_that_are_stored_in_several_blocks(monkeypatch):
+    for name, value in {"LONG": 64, "PIECE": 256, "MOST_LANES": 8, "RESIDENT": 64 * 64}.items():
+        monkeypatch.setattr(grids, name, value)
+    data = {"x": np.random.default_rng(3).normal(size=1025)}
+    ran = agrees(gc.sum((gc.sigmoid(X / 100) * gc.cumprod(1 - gc.sigmoid(X - 9))) ** 2), data, dtype="float64")
+    assert any("_pieces_" in x.kernel for x in ran)

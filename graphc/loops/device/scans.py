@@ -7,19 +7,22 @@ r"""Scans: loops that read at each point what they have added up so far, for a g
 
     for j: s = faded(s, d[j]); s += x[j]; a[j] = s                         before, s = scan(d[j], x[j], s); then as on the left, with s = before
 
+A point's value is taken from a variable where the loop also stores it: threads scan first and store after.
+
 A total that also fades is a map s -> d s + v at each point; of two, one after the other is such a map again.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from graphc.loops.accesses import accesses, cone, names_in, read_by
 from graphc.loops.device.independent import carried, position
 from graphc.loops.device.rowwise import replaced
-from graphc.loops.statements import Accumulate, Assign, For, Note, Store, var
-from graphc.scalar.term import Term
+from graphc.loops.statements import Accumulate, Assign, For, Note, Statement, Store, load, values, var
+from graphc.scalar.term import Term, walk
 
 __all__ = ["Running", "running"]
 
@@ -47,6 +50,7 @@ def running(loop: For, own: Callable[[str], str]) -> Running | None:
     if len(read) != 1 or loop.first is not None or not all(isinstance(s, Assign | Accumulate | Store | Note) for s in loop.body):
         return None
     name = next(iter(read))
+    loop = replace(loop, body=_at_hand(loop.body, own))
     steps = [k for k, s in enumerate(loop.body) if isinstance(s, Accumulate) and s.target.op == "var" and s.target.value == name]
     if not _own_point(loop):
         return None
@@ -63,6 +67,21 @@ def running(loop: For, own: Callable[[str], str]) -> Running | None:
     first, last = ({step.target: var(x, step.target.kind)} for x in (before, now))
     rest = (*replaced(tuple(s for s in loop.body[:steps[0]] if s not in made), first), *replaced(loop.body[steps[0] + 1:], last))
     return Running(tuple(made), step.value, step.op, step.target, before, now, replace(loop, body=rest))
+
+
+def _at_hand(body: Sequence[Statement], own: Callable[[str], str]) -> tuple[Statement, ...]:
+    """The statements in which a later one takes what is stored at the point from a variable: the scan comes before the stores."""
+    changed = Counter(a.name for a in accesses(body) if a.write)
+    done, rest = list[Statement](), list(body)
+    while rest:
+        s = rest.pop(0)
+        if isinstance(s, Store) and changed[s.name] == 1:
+            place, here = load(s.name, s.index, s.value.kind), var(own(f"{s.name}_here"), s.value.kind)
+            if any(place in walk(v) for x in rest for v in values(x)):
+                done.append(Assign(here.value, s.value))
+                s, rest = replace(s, value=here), list(replaced(tuple(rest), {place: here}))
+        done.append(s)
+    return tuple(done)
 
 
 def _fading(loop: For, name: str, steps: Sequence[int], own: Callable[[str], str]) -> Running | None:
