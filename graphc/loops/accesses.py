@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from graphc.loops.statements import Accumulate, Assign, For, Statement, Store, Track, values
+from graphc.loops.statements import Accumulate, Assign, For, Statement, Store, Track, values, var
 from graphc.scalar.term import Term, walk
 
-__all__ = ["Access", "statements", "accesses", "targets", "terms", "names_in", "read_by", "cone"]
+__all__ = ["Access", "statements", "accesses", "targets", "terms", "names_in", "read_by", "cone", "in_loops", "replaced"]
 
 
 @dataclass(frozen=True)
@@ -67,3 +67,30 @@ def cone(body: Sequence[Statement], names: set[str]) -> list[Assign]:
             found.insert(0, s)
             needed |= read_by(s)
     return found
+
+
+def in_loops(body: Sequence[Statement], loops: tuple[Term, ...]) -> Iterator[tuple[Statement, tuple[Term, ...]]]:
+    """The statements in loops, with the indices of those."""
+    for s in body:
+        if isinstance(s, For):
+            yield from in_loops(s.body, (*loops, var(s.index, "int")))
+        elif loops:
+            yield s, loops
+
+
+def replaced(x: Any, by: Mapping[Term, Term]) -> Any:
+    """Statements and terms with other terms in place of some, as variables of loads; what is stored to stays."""
+    if isinstance(x, tuple):
+        return tuple(replaced(part, by) for part in x)
+    if isinstance(x, Term):
+        if x in by:
+            return by[x]
+        return replace(x, args=replaced(x.args, by)) if x.args else x
+    if isinstance(x, Statement):
+        parts = {f.name: getattr(x, f.name) for f in fields(x) if f.name not in ("target", "best")}
+        changed = {name: replaced(v, by) for name, v in parts.items() if isinstance(v, Term | tuple)}
+        for place in ("target", "best"):
+            if isinstance(t := getattr(x, place, None), Term):
+                changed[place] = replace(t, args=replaced(t.args, by))
+        return replace(x, **changed)
+    return x

@@ -13,15 +13,15 @@ the end; that pays below SHORT elements, which a call decides (graphc.loops.ways
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 
 import sympy as sp
 
-from graphc.loops.accesses import statements
+from graphc.loops.accesses import in_loops, statements
 from graphc.loops.beside import Arrays, Rows, is_own
-from graphc.loops.statements import Allocate, Assign, Blocks, For, Kernel, Short, Statement, Store, values, var
+from graphc.loops.statements import Allocate, Assign, Blocks, For, Kernel, Short, Statement, Store, values
 from graphc.scalar.symbols import Extent
 from graphc.scalar.term import Term, walk
 from graphc.schedule.cost import functions
@@ -124,17 +124,8 @@ def _whole(op: str, a: Term, b: Term | int) -> Term:
 def _strides(loop: For, first: Sequence[str]) -> bool:
     """Whether more places of arrays are next to one another across rows than along them."""
     across = along = 0
-    for s, inner in _in_loops(loop.body, ()):
+    for s, inner in in_loops(loop.body, ()):
         for at in (*(t.args for v in values(s) for t in walk(v) if t.op == "load"), *([s.index] if isinstance(s, Store) else [])):
             across += len(at) > 1 and is_own(at[-1], loop, first)
             along += len(at) > 1 and at[-1] in inner
     return across > along
-
-
-def _in_loops(body: Sequence[Statement], loops: tuple[Term, ...]) -> Iterator[tuple[Statement, tuple[Term, ...]]]:
-    """The statements in loops, with the indices of those."""
-    for s in body:
-        if isinstance(s, For):
-            yield from _in_loops(s.body, (*loops, var(s.index, "int")))
-        elif loops:
-            yield s, loops

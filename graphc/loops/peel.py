@@ -15,7 +15,7 @@ from dataclasses import fields, replace
 from functools import partial
 from typing import Any
 
-from graphc.loops.accesses import terms
+from graphc.loops.accesses import replaced, terms
 from graphc.loops.around import around
 from graphc.loops.statements import Accumulate, Assign, For, Statement, Store, var
 from graphc.scalar.term import Term, walk
@@ -43,15 +43,11 @@ def _in_parts(loop: For, at: Term, own: Callable[[str], str], size: Term | None)
     if at.op == "load":
         name = own("_".join((at.value, *(str(a.value) for a in at.args if a.op == "var"))))
         before, at, old = [Assign(name, at)], var(name, "int"), at
-        loop = replace(loop, body=tuple(_with_terms(s, partial(_replaced, old=old, new=at)) for s in loop.body))
+        loop = replace(loop, body=tuple(_with_terms(s, partial(replaced, by={old: at})) for s in loop.body))
     if size is None or loop.reverse or any(isinstance(s, For) for s in loop.body):
         return [*before, loop]
     apart = _needed(_plain([_with_terms(s, partial(_decide, index=loop.index, at=at, here=False)) for s in loop.body]))
     return [*before, *around(at, size, own, replace(loop, body=apart), [loop])]
-
-
-def _replaced(t: Term, old: Term, new: Term) -> Term:
-    return new if t == old else replace(t, args=tuple(_replaced(a, old, new) for a in t.args))
 
 
 def _split(loop: For) -> tuple[tuple[Statement, ...], tuple[Statement, ...]] | None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from graphc.ir.nodes import Size
+from graphc.loops.accesses import replaced
 from graphc.loops.statements import (
     Accumulate,
     Assign,
@@ -175,7 +176,7 @@ def _read_first(row: For, name: str, local: str) -> For:
         return row
     element = single.pop()
     value = Term("var", (), local, element.kind)
-    body = [replace(s, value=_replaced(s.value, element, value)) if isinstance(s, Assign) else s for s in row.body]
+    body = [replace(s, value=replaced(s.value, {element: value})) if isinstance(s, Assign) else s for s in row.body]
     needed = {t.value for place in element.args for t in walk(place) if t.op in ("var", "load")}
     known = [k for k, s in enumerate(body) if isinstance(s, Assign) and s.name in needed or any(_stores(s, n) for n in needed)]
     return replace(row, body=(*body[:(at := max(known, default=-1) + 1)], Assign(local, element), *body[at:]))
@@ -190,10 +191,6 @@ def _bare(t: Term) -> Iterator[Term]:
 
 def _stores(s: Statement, name: str) -> bool:
     return isinstance(s, Store) and s.name == name or isinstance(s, For) and any(_stores(inner, name) for inner in s.body)
-
-
-def _replaced(t: Term, old: Term, new: Term) -> Term:
-    return new if t == old else replace(t, args=tuple(_replaced(a, old, new) for a in t.args))
 
 
 # --- statements -------------------------------------------------------------------------------------------------------

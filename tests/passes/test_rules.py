@@ -50,10 +50,10 @@ VALUES = {"an exponent": [-700.0, -40, -1.5, -1e-9, 1e-9, 0.7, 40, 750], "real":
           ABOVE_MINUS_ONE: [-0.9, -0.3, -1e-9, 1e-17, 1e-9, 0.7, 40, 1e200], "negative": [-750.0, -40, -1.5, -0.6, -0.1, -1e-3, -1e-9, -1e-17],
           "above 1": [1.001, 1.5, 2, 3, 10, 40, 750, 1e5], UNIT: [-0.999, -0.5, -1e-9, -1e-17, 1e-17, 1e-9, 0.5, 0.999],
           WEIGHT: [0.1, 0.2, 0.25, 0.5, 0.7, 1.5, 20, 1e5], PROBABILITY: [1e-200, 1e-17, 1e-9, 0.1, 0.4, 0.6, 0.9, 0.999]}
-def chosen(x, weight):
+def chosen(x, weighted=False):
     """exp(x) where |x| > 2, as such or with a weight"""
     e = gc.where(abs(x) > 2, gc.exp(x), 0)
-    return e if weight else (2 + gc.sin(x)) * e
+    return (2 + gc.sin(x)) * e if weighted else e
 
 
 LARGE = [900.0, 899, 690, 3, -3, -800, 1e-9]
@@ -108,13 +108,13 @@ RELATED = {"difference_of_roots": (lambda x: gc.sqrt(x + 1) - gc.sqrt(x), [1e-9,
            "log_half_difference_of_erfc": (lambda x: gc.log(gc.erfc(x) / 2 - gc.erfc(x + 1) / 2), [-20, -3, -0.5, 0.125, 5, 20]),
            "third_moment": (lambda x: gc.mean(x**3) - 3 * gc.mean(x) * gc.mean(x**2) + 2 * gc.mean(x)**3, [1e6 + 1, 1e6, 1e6 + 5, 1e6 + 3]),
            "difference_of_norms": (lambda x: gc.norm(x) - gc.norm(x + 1), [1e-9, -0.5, 40, 1e6]),
-           **{f"{name}{kind}{end}": (functools.partial(form, w), values) for kind, w in (("masked", 1.0), ("masked_weighted", None))
+           **{f"{name}{kind}{end}": (functools.partial(form, w), values) for kind, w in (("masked", False), ("masked_weighted", True))
               for name, end, form, values in (("", "_softmax", lambda w, x: chosen(x, w) / gc.sum(chosen(x, w)), LARGE),
                                               ("mean_with_", "_softmax", lambda w, x: gc.sum(x * chosen(x, w)) / gc.sum(chosen(x, w)), LARGE),
                                               ("exp_over_", "_sum_exp", lambda w, x: gc.exp(x[0]) / gc.sum(chosen(x, w)), LARGE),
                                               ("one_over_", "_sum_exp", lambda w, x: 1 / gc.sum(chosen(x, w)), LARGE[2:]),
                                               ("", "_sum_exp_times_exp", lambda w, x: gc.exp(-x[0]) * gc.sum(chosen(x, w)), LARGE))},
-           "mean_with_masked_softmax_of_selected": (lambda x: gc.sum(gc.where(abs(x) > 2, x * gc.exp(x), 0)) / gc.sum(chosen(x, 1)), LARGE),
+           "mean_with_masked_softmax_of_selected": (lambda x: gc.sum(gc.where(abs(x) > 2, x * gc.exp(x), 0)) / gc.sum(chosen(x)), LARGE),
            "log_other_weighted_sum_exp": (lambda x: gc.log(gc.cumsum((2 + gc.sin(x)) * gc.exp(x))), [-700, 3, 40, 899, 900, 1e-9]),
            "log_sum_exp_of_products": (lambda x: gc.log(gc.sum(gc.exp(x) * (1 + gc.exp(2 * x)))), [-700, 3, 40, 899, 900, 1e-9]),
            "log_product_of_exponentials": (lambda x: gc.log(gc.prod(1 + gc.exp(x))), [-700, 3, 40, 899, 900, 1e-9]),

@@ -12,9 +12,8 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
-from graphc.loops.accesses import accesses, cone, read_by, statements
+from graphc.loops.accesses import accesses, cone, read_by, replaced, statements
 from graphc.loops.device.registers import instructions, touched
-from graphc.loops.device.rowwise import replaced
 from graphc.loops.device.statements import GroupKernel, Over
 from graphc.loops.statements import Assign, For, Store, var
 from graphc.scalar.term import Term

@@ -15,8 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from graphc.loops.accesses import names_in
-from graphc.loops.device.rowwise import replaced
+from graphc.loops.accesses import names_in, replaced
 from graphc.loops.device.statements import GroupKernel, Maximum, Online, Over
 from graphc.loops.statements import Accumulate, Assign, Note, var
 from graphc.scalar.term import Term

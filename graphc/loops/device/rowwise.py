@@ -10,15 +10,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import fields, replace
-from typing import Any
+from dataclasses import replace
 
-from graphc.loops.accesses import accesses, statements
+from graphc.loops.accesses import accesses, replaced, statements
 from graphc.loops.device.independent import letter_of
 from graphc.loops.statements import Assign, For, Statement, Store, values, var
 from graphc.scalar.term import Term, walk
 
-__all__ = ["in_variables", "replaced"]
+__all__ = ["in_variables"]
 
 
 def in_variables(body: Sequence[Statement], rows: Collection[str], own: Callable[[str], str]) -> tuple[Statement, ...]:
@@ -56,21 +55,3 @@ def in_variables(body: Sequence[Statement], rows: Collection[str], own: Callable
 
 def _loads(s: Statement) -> list[Term]:
     return [x for v in values(s) for x in walk(v) if x.op == "load"]
-
-
-def replaced(x: Any, values: dict[Term, Term]) -> Any:
-    """Statements and terms with variables in place of loads; what is stored to stays."""
-    if isinstance(x, tuple):
-        return tuple(replaced(part, values) for part in x)
-    if isinstance(x, Term):
-        if x in values:
-            return values[x]
-        return replace(x, args=replaced(x.args, values)) if x.args else x
-    if isinstance(x, Statement):
-        parts = {f.name: getattr(x, f.name) for f in fields(x) if f.name not in ("target", "best")}
-        changed = {name: replaced(v, values) for name, v in parts.items() if isinstance(v, Term | tuple)}
-        for place in ("target", "best"):
-            if isinstance(t := getattr(x, place, None), Term):
-                changed[place] = replace(t, args=replaced(t.args, values))
-        return replace(x, **changed)
-    return x

@@ -18,9 +18,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from graphc.loops.accesses import accesses, cone, names_in, read_by
+from graphc.loops.accesses import accesses, cone, names_in, read_by, replaced
 from graphc.loops.device.independent import carried, position
-from graphc.loops.device.rowwise import replaced
 from graphc.loops.statements import Accumulate, Assign, For, Note, Statement, Store, load, values, var
 from graphc.scalar.term import Term, walk
 

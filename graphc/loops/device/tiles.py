@@ -15,9 +15,8 @@ from dataclasses import replace
 from typing import Any
 
 from graphc.ir.nodes import Size
-from graphc.loops.accesses import statements
+from graphc.loops.accesses import replaced, statements
 from graphc.loops.device.registers import touched
-from graphc.loops.device.rowwise import replaced
 from graphc.loops.device.statements import GroupKernel, Over, Tile, When
 from graphc.loops.statements import Assign, For, values, var
 from graphc.scalar.term import Term, walk
