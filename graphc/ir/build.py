@@ -88,12 +88,12 @@ def comprehension(axes: Sequence[Size], over: Sequence[Size], reduce: str | None
                   reads: Sequence[Read], origin: Origin = UNKNOWN, dtype: str | None = None) -> Comprehension:
     """A comprehension with its access maps composed and constants in its body. `dtype` follows from the body."""
     composed = [compose(r) for r in reads]
-    body = _inline_constants(body, composed)
-    body, kept = prune(body, composed)
     if dtype is None:
-        dtype = "int" if reduce in ("argmax", "argmin") else freeze(body, tuple(r.operand.dtype for r in kept)).kind
+        dtype = "int" if reduce in ("argmax", "argmin") else freeze(body, tuple(r.operand.dtype for r in composed)).kind
         if dtype == "bool" and reduce in ("sum", "prod"):
             dtype = "int"
+    body = _inline_constants(body, composed)
+    body, kept = prune(body, composed)
     return Comprehension(tuple(axes), tuple(over), reduce if over else None, body, kept, dtype, origin)
 
 

@@ -481,3 +481,12 @@ def test_misuse(wrong, error, words):
         wrong()
     for word in words:
         assert word in str(caught.value), str(caught.value)
+
+
+def test_what_is_computed_of_a_constant_of_floats_is_a_float():
+    """The gradient of a sum, all ones, stands as a number in what uses it."""
+    x = gc.param("x", "n")
+    ones = gc.grad(gc.sum(x), x)
+    assert gc.sum(ones).dtype == (3 * ones).dtype == "float"
+    results = gc.compile({"L": gc.sum(x), "count": gc.sum(ones), "threes": 3 * ones}, wrt=())(x=np.ones(5, np.float32))
+    assert results["count"].dtype == results["threes"].dtype == np.float32 and results["count"] == 5
