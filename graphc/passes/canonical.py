@@ -3,7 +3,7 @@ r"""canonicalise: few forms, so that patterns are few. The graph stays what the 
     views         a node that only re-indexes is read past; a constant stands in the body that uses it
     equal reads   x[i] * x[i] = x[i]**2, where nothing cancels: x - x and x / x keep the NaN of x
     signs         -(-x) = x
-    sums          sum over i of sum over j = sum over i and j, when nothing else reads the inner sum
+    sums          sum over i of sum over j = sum over i and j, when nothing else reads the inner sum; over one element, that element
     parts         f(x)[s, t[s]] = f(x[s, t[s]]): what is read at fewer points than it has is computed there only (passes.parts)
 
 The last brings a gather to the operands of a softmax's logarithm, so that picking the labels' entries costs n and not n c.
@@ -30,7 +30,7 @@ from graphc.scalar.symbols import Placeholder, axis_index, over_index, placehold
 
 __all__ = ["canonicalise", "sweep"]
 
-ONE = sp.Integer(1)
+ZERO, ONE = sp.Integer(0), sp.Integer(1)
 
 
 def canonicalise(roots: Sequence[Node]) -> list[Node]:
@@ -83,7 +83,7 @@ class _Canonical:
         """A node by itself."""
         if isinstance(node, Scatter):
             return node
-        result = _without_needless_steps(self.one_sum(_merged_reads(node)))
+        result = _without_needless_steps(self.one_sum(_over_more_than_one(_merged_reads(node))))
         for rewrite_ in self.more:
             if isinstance(result, Comprehension):
                 result = rewrite_(result)
@@ -165,6 +165,17 @@ def _without_needless_steps(node: Comprehension) -> Node:
     if opened is None or opened.expr != -X0 or opened.reads[0].operand.dtype != node.dtype:
         return node
     return identity(rewrite(opened.reads[0], opened.place), node.axes, node.origin)
+
+
+def _over_more_than_one(node: Comprehension) -> Comprehension:
+    """A reduction without the indices that have one value."""
+    single = [k for k, size in enumerate(node.over) if size == 1]
+    if not single or node.reduce in ("argmax", "argmin"):
+        return node
+    kept = [k for k in range(len(node.over)) if k not in single]
+    place: dict[sp.Symbol, Any] = {over_index(k): ZERO for k in single} | {over_index(k): over_index(m) for m, k in enumerate(kept)}
+    return comprehension(node.axes, [node.over[k] for k in kept], node.reduce, node.body.xreplace(place), [rewrite(r, place) for r in node.reads],
+                         node.origin, node.dtype)
 
 
 def _merged_reads(node: Comprehension) -> Comprehension:

@@ -126,15 +126,15 @@ def _one_scale(node: Comprehension) -> Node:
 
 
 def _independent_sum(node: Comprehension) -> Node:
-    """sum over j of what does not depend on j, or where j is 0 alone"""
+    """sum over j of what does not depend on j"""
     if node.reduce != "sum":
         return node
     used = set(node.body.free_symbols).union(*(symbols_of(r) for r in node.reads))
-    free = [k for k, size in enumerate(node.over) if size == 1 or over_index(k) not in used]
+    free = [k for k in range(len(node.over)) if over_index(k) not in used]
     if not free:
         return node
     kept = [k for k in range(len(node.over)) if k not in free]
-    renumber = {over_index(k): over_index(m) for m, k in enumerate(kept)} | {over_index(k): sp.Integer(0) for k in free}
+    renumber = {over_index(k): over_index(m) for m, k in enumerate(kept)}
     body = sp.Mul(*(node.over[k] for k in free)) * node.body.xreplace(renumber)
     over = [node.over[k] for k in kept]
     reads = [rewrite(r, renumber) for r in node.reads]
