@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import sympy as sp
 
-from graphc.passes.pattern import split
-from graphc.passes.subject import Subject, combined, raised, unfold
+from graphc.ir.nodes import Comprehension
+from graphc.passes.pattern import is_number, split
+from graphc.passes.subject import Subject, combined, located, raised, unfold
 from graphc.scalar.symbols import INF, Placeholder
 from graphc.scalar.table import op, where
 
-__all__ = ["WIDTH", "ZERO", "ONE", "exponent", "is_masked", "nth_root", "parts_of"]
+__all__ = ["WIDTH", "ZERO", "ONE", "exponent", "is_growth", "is_masked", "nth_root", "parts_of"]
 
 WIDTH = 12              # terms or factors beyond which a commutative match is not tried
 ZERO, ONE = sp.Integer(0), sp.Integer(1)
@@ -54,7 +55,37 @@ def exponent(s: Subject, loose: bool) -> Subject | None:
         if coefficient.is_number and coefficient.is_positive and None not in powers:
             scale = [] if coefficient == 1 else [Subject(op("log")(coefficient))]
             return combined(sp.Add, [*scale, *powers])                                          # type: ignore[list-item]
+    if isinstance(e, sp.Add | Placeholder) and _overflows(s) and is_growth(s):
+        return s._replace(expr=op("log")(e))                                                    # Σ exp, 1 + exp
     return None
+
+
+def _overflows(s: Subject) -> bool:
+    """Whether a sum has exponentials, none of them scaled."""
+    s = unfold(s)
+    e = s.expr
+    if isinstance(e, Placeholder):
+        node = located(s).operand
+        return isinstance(node, Comprehension) and node.reduce == "sum" and _overflows(Subject(node.body, node.reads))
+    if isinstance(e, op("exp") | op("exp_sum")):
+        return not e.has(op("excess"))
+    return isinstance(e, sp.Add | sp.Mul) and any(_overflows(s._replace(expr=a)) for a in e.args)
+
+
+POSITIVE = tuple(map(op, "exp exp_sum cosh sech sigmoid softplus erfc erfcx inverse_total".split()))
+
+
+def is_growth(s: Subject) -> bool:
+    """Whether a value is made of exponentials and their kin and of positive numbers, by sums, products, powers and selections."""
+    s = unfold(s)
+    e = s.expr
+    if isinstance(e, POSITIVE) or is_number(e) and bool(e.is_positive):
+        return True
+    if isinstance(e, Placeholder):
+        node = located(s).operand
+        return isinstance(node, Comprehension) and node.reduce in ("sum", "prod") and is_growth(Subject(node.body, node.reads))
+    parts = e.args[1:] if isinstance(e, op("where")) else e.args[:1] if isinstance(e, sp.Pow) else e.args if isinstance(e, sp.Add | sp.Mul) else ()
+    return bool(parts) and all(is_growth(s._replace(expr=a)) for a in parts)
 
 
 def nth_root(s: Subject, n: sp.Expr) -> Subject | None:

@@ -1,9 +1,11 @@
-r"""quotients: of sums of exponentials, and their logarithms, out of which the greatest exponent is taken.
+r"""quotients: of sums of exponentials, their logarithms, and products with an exponential, out of which the greatest exponent is taken.
 
     log Σ d_i exp(a_i)         =  m + log Σ d_i exp(a_i - m),              m = max a_i held constant
     c exp(b) / Σ d_i exp(a_i)  =  c exp(-m) / Σ d_i exp(a_i - b - m),      m = max(a_i - b) held constant
     N / Σ d_i exp(a_i)         =  N exp(-m) / Σ d_i exp(a_i - m)           where N is no single exponential
     (Σ d_i exp(a_i))^q         =  exp(q m) (Σ d_i exp(a_i - m))^q          and a root, as a factor or under a fraction
+    exp(b) Σ d_i exp(a_i)      =  Σ d_i exp(a_i + b)                       where one may be infinite and the other 0
+    exp(b) σ(a)                =  exp(-m) / (exp(-b - m) + exp(-a - b - m))     where they are so for the same values; and a sum times σ(a)
 
 Where such a sum overflows the quotient need not, nor its derivatives, which are infinity / infinity. In the first form the numerator is
 constant, so a derivative is a product: exp(x) / (2 + exp(x)) has 2 exp(-x) / (1 + 2 exp(-x))^2 and no difference of two that are nearly 1.
@@ -13,27 +15,29 @@ Sums and powers of sums are written out over the exponentials that are in them; 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import reduce
 
 import sympy as sp
 
 from graphc.scalar.table import op, where
 
-__all__ = ["scaled"]
+__all__ = ["opposed", "scaled"]
 
 ZERO, ONE = sp.Integer(0), sp.Integer(1)
 WIDTH = 12              # terms of a sum that is written out
 POWER = 4               # of a sum that is written out
+LOGARITHMS = tuple(map(op, ("log", "log1p", "log_product")))
 
 Sum = dict[sp.Expr, sp.Expr]        # exponent: coefficient
 
 
 def scaled(e: sp.Expr) -> sp.Expr | None:
     """A quotient, power or logarithm in this form; None for what is none, or has it already."""
-    if isinstance(e, op("log") | op("log1p")):
-        one = ONE if isinstance(e, op("log1p")) else ZERO
-        inside = _written(e.args[0] + one) if _overflows(e.args[0]) else None
-        return None if inside is None or len(inside) < 2 else _logarithm(inside) if not one else _of_one_and(inside, e.args[0])
+    if isinstance(e, LOGARITHMS):
+        one, value = (ONE if isinstance(e, op("log1p")) else ZERO), sp.Mul(*e.args)
+        inside = _written(value + one) if _overflows(value) else None
+        return None if inside is None or len(inside) < 2 else _logarithm(inside) if not one else _of_one_and(inside, value)
     power = _as_power(e)
     if power is not None:
         inside = _written(power[0]) if _overflows(power[0]) else None
@@ -48,7 +52,7 @@ def scaled(e: sp.Expr) -> sp.Expr | None:
             if terms is not None and len(terms) > 1:
                 rest = sp.Mul(*factors[:k], *factors[k + 1:])
                 return _quotient(rest, terms) * below.base**(below.exp + 1)
-    return None
+    return _product_with_exponential(factors)
 
 
 def _overflows(e: sp.Expr) -> bool:
@@ -118,6 +122,46 @@ def _power(terms: Sum, q: sp.Expr) -> sp.Expr:
     m = op("stop_gradient")(reduce(op("maximum"), terms))
     inside = _sum(terms, m)
     return op("exp")(q * m) * (op("sqrt")(inside)**int(2 * q) if q.is_Rational and 2 % q.q == 0 else op("power")(inside, q))
+
+
+def _product_with_exponential(factors: Sequence[sp.Expr]) -> sp.Expr | None:
+    """exp(b) Σ d_i exp(a_i), or such a product with σ(a), by sums of exponents, where an exponent is positive as another is negative."""
+    known = [f for f in factors if _exponent(f) is not None]
+    sums = [f for f in factors if isinstance(f, sp.Add | sp.Pow) and _overflows(f) and f not in known]
+    above = _written(sp.Mul(*known, *sums)) or {}
+    for f in factors:
+        if isinstance(f, op("sigmoid")) and any(opposed(a, f.args[0]) and _terms(a).keys() == _terms(f.args[0]).keys() for a in above):
+            rest = sp.Mul(*(g for g in factors if g != f and g not in known and g not in sums))
+            return rest * _quotient(sp.Mul(*known, *sums), {ZERO: ONE, -f.args[0]: ONE})
+    b = sp.Add(*(e for f in known if (e := _exponent(f)) is not None))
+    for f in sums:
+        terms = _written(f)
+        if terms is not None and len(terms) > 1 and any(a != 0 and (opposed(b, a) or not _terms(b).keys() <= _terms(a).keys()) for a in terms):
+            return sp.Mul(*(g for g in factors if g != f and g not in known)) * sp.Add(*(d * _exponential(a, b) for a, d in terms.items()))
+    return None
+
+
+def _exponent(e: sp.Expr) -> sp.Expr | None:
+    """The exponent of an exponential, or of its power; None for what is none."""
+    base, power = e.as_base_exp()
+    return power * sp.Add(*base.args) if isinstance(base, op("exp") | op("exp_sum")) and power.is_Integer else None
+
+
+def _exponential(a: sp.Expr, b: sp.Expr) -> sp.Expr:
+    """exp(a + b), the sum in twice the precision where no terms of it meet."""
+    meet = a == 0 or _terms(a).keys() & _terms(b).keys()
+    return op("exp")(a + b) if meet else op("exp_sum")(a, b)
+
+
+def opposed(a: sp.Expr, b: sp.Expr) -> bool:
+    """Whether a term of two sums has different signs in them."""
+    ours, theirs = _terms(a), _terms(b)
+    return any((ours[t] * theirs[t]).is_negative for t in ours.keys() & theirs.keys())
+
+
+def _terms(e: sp.Expr) -> dict[sp.Expr, sp.Expr]:
+    """The terms of a sum that are no numbers, and their coefficients."""
+    return {t: c for t, c in e.as_coefficients_dict().items() if not t.is_number}
 
 
 def _logarithm(terms: Sum) -> sp.Expr:

@@ -38,7 +38,7 @@ TERMS = 50
 WIDTH = 6               # terms or factors of what is looked at
 SIZE = 120              # operations of what is looked at
 SMALL = 1e-50           # a coefficient below it is 0
-ALONE = tuple(map(op, ("log", "log1p", "sqrt", "power")))       # what is looked at by itself, not in a sum or quotient
+ALONE = tuple(map(op, ("log", "log1p", "log_product", "sqrt", "power")))       # what is looked at by itself, not in a sum or quotient
 POINTS = (sp.Integer(0), sp.Integer(1), sp.Integer(-1))
 SMOOTH = frozenset("""exp expm1 log log1p log2 log10 sigmoid logsigmoid softplus sqrt sin cos tan arcsin arccos arctan sinh cosh tanh sech logcosh
     arcsinh arccosh arctanh erf erfc log1p_square""".split())
@@ -53,10 +53,14 @@ def fill_removable(roots: Sequence[Node]) -> list[Node]:
 class _Filler:
     def __init__(self) -> None:
         self.steps: dict[Node, int] = {}        # how many maps below a node's own the nearest function stands
+        self.growing: set[Node] = set()         # maps with exponentials in them, or in maps below
 
     def visit(self, node: Node) -> Node:
         if isinstance(node, Comprehension | Scatter) and self.below(node) <= DEPTH:
-            for site in _sites(node.body):
+            grows = _has_exponential(node.body) or any(r.operand in self.growing for r in node.reads)
+            if grows and node.reduce is None:
+                self.growing.add(node)
+            for site in _sites(node.body, grows):
                 found = _function(node, site)
                 if found is not None:
                     return self.visit(found)
@@ -74,10 +78,15 @@ def _has_function(body: sp.Expr) -> bool:
 
 
 @cache
-def _sites(body: sp.Expr) -> tuple[sp.Expr, ...]:
-    """Sums, quotients, powers and logarithms, outermost first."""
-    return tuple(e for e in sp.preorder_traversal(body)
-                 if isinstance(e, (sp.Add, *ALONE)) or isinstance(e, sp.Mul) and _divides(e) or isinstance(e, sp.Pow) and not e.exp.is_positive)
+def _has_exponential(body: sp.Expr) -> bool:
+    return bool(body.has(op("exp"), op("exp_sum")))
+
+
+@cache
+def _sites(body: sp.Expr, products: bool) -> tuple[sp.Expr, ...]:
+    """Sums, quotients, powers, logarithms, and products where those are asked for, outermost first."""
+    return tuple(e for e in sp.preorder_traversal(body) if isinstance(e, (sp.Add, *ALONE))
+                 or isinstance(e, sp.Mul) and (products or _divides(e)) or isinstance(e, sp.Pow) and not e.exp.is_positive)
 
 
 def _divides(e: sp.Expr) -> bool:
@@ -104,6 +113,8 @@ def _function(node: Comprehension | Scatter, site: sp.Expr) -> Node | None:
 @cache
 def _better(e: sp.Expr) -> sp.Expr | None:
     """An expression by such a function."""
+    if isinstance(e, sp.Mul) and not _divides(e):
+        return scaled(e)
     written = _written_out(e)
     known = None if _is_large(e) else _by_function(_of_one_value(_without_grouping(written))) or _near_zero(written)
     return known or scaled(e)

@@ -26,6 +26,11 @@ FORMULAS = {
     "a logarithm of products": lambda x: gc.log(gc.exp(x) * (gc.exp(2 * x) + gc.exp(-x)) + 3 * gc.exp(-x) * (gc.exp(x) + 2)),
     "a logarithm of five": lambda x: gc.log(1 + gc.exp(x) + gc.exp(2 * x) + gc.exp(-x) + gc.exp(x / 2)),
     "a mixture of normal densities": lambda x: -gc.log(gc.exp(-(x - 1)**2) / 3 + gc.exp(-x**2) / 3 + gc.exp(-(x + 1)**2) / 3),
+    "a product with an exponential": lambda x: (1 + gc.exp(-x)) * gc.exp(x / 2) * gc.exp(x / 4),
+    "with something between": lambda x: x * gc.exp(x) * (1 + gc.exp(-x)),
+    "a square with an exponential": lambda x: gc.exp(-x) * (1 + gc.exp(x / 2))**2,
+    "an exponential over a product": lambda x: x * gc.exp(-x) / gc.exp(x - 1) / (1 + gc.exp(-2 * x)),
+    "a logistic function with an exponential": lambda x: gc.exp(-x / 2) * gc.sigmoid(x),
 }
 AT = [-700.0, -300.0, -37.0, -2.0, 0.3, 3.0, 40.0, 350.0, 700.0]
 

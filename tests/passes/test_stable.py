@@ -10,6 +10,7 @@ from scipy import special
 import graphc as gc
 from graphc.frontend.tensor import Tensor
 from graphc.ir.walk import inputs_of, topological
+from graphc.passes.adjoint import pullback
 from graphc.passes.canonical import canonicalise
 from graphc.passes.prepare import prepare
 from graphc.passes.rewrite import first_match
@@ -112,7 +113,7 @@ def test_what_looks_alike_but_is_not():
     assert unchanged(2 - gc.exp(x))
     assert unchanged(gc.log(y) / x)
     assert unchanged(3 * gc.log(y))
-    assert unchanged(gc.log(gc.sum(gc.exp(x) + 1, axis=1)))
+    assert unchanged(gc.log(gc.sum(gc.exp(x) + y, axis=1)))
     assert "tanh" not in str(prepared((gc.exp(x) - gc.exp(-y)) / (gc.exp(x) + gc.exp(-x))).node.body)
 
 
@@ -316,6 +317,31 @@ ONE_LARGE = np.array([[30.0, -3, 2, 0, 1], [0.5, 0.25, 0.5, -1, 0], [900.0, 899,
 def exact_softmax(x):
     e = [[mpmath.exp(mpmath.mpf(v)) for v in row] for row in x]
     return [[v / mpmath.fsum(row) for v in row] for row in e]
+
+
+OF_SUMS = {
+    "of two exponentials each": lambda gc, x, z: gc.log(gc.sum(gc.exp(-x) + gc.exp(x) * gc.exp(x + z), 1)),
+    "of one and an exponential": lambda gc, x, z: gc.log(gc.sum(1 + (1 + gc.exp(2 * x)), 1)),
+    "of sums": lambda gc, x, z: gc.log(gc.sum(gc.exp(x - z) * (gc.exp(x) + gc.exp(z)) * gc.sum(gc.exp(x) + gc.exp(2 * z), 1, keepdims=True), 1)),
+    "in a product": lambda gc, x, z: gc.log((1 + gc.sum(gc.exp(x - z), 1)) * gc.exp(-x[:, 0]) / gc.sum(gc.exp(x), 1)),
+    "of three": lambda gc, x, z: gc.log(gc.exp(z[:, 0]) + gc.sum(gc.exp(x), 1) + gc.sum(gc.exp(2 * z), 1)),
+    "over one": lambda gc, x, z: gc.log(gc.sum(1 + gc.exp(x[:, :1]), 1)),
+}
+
+
+@pytest.mark.parametrize("name", OF_SUMS)
+def test_logarithm_of_a_sum_of_sums_of_exponentials(name):
+    """Value and gradient to rounding of the greatest term, where each exponential overflows."""
+    x, z = gc.param("x", "n d"), gc.param("z", "n d")
+    L = gc.sum(OF_SUMS[name](gc, x, z))
+    wrt = [p for p in (x, z) if p.node in inputs_of([L.node])]
+    data = {p.name: RNG.normal(size=(C, D)) * 700 for p in wrt}
+    value, grads = gc.compile(L, wrt=tuple(wrt))(**data)
+    with mpmath.workdps(3000):
+        want, *slopes = gc.evaluate([L, *(Tensor(s) for s in pullback([L.node], [None], [p.node for p in wrt]))], digits=3000, **data)
+    np.testing.assert_allclose(value, float(want), rtol=1e-14)
+    for p, slope in zip(wrt, slopes, strict=True):
+        np.testing.assert_allclose(grads[p.name], np.vectorize(float)(slope), rtol=1e-12, atol=1e-15)
 
 
 def test_one_minus_softmax_of_every_element():

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import sympy as sp
 
-from graphc.ir.nodes import Comprehension
-from graphc.passes.pattern import is_number
+from graphc.passes.parts import is_growth
+from graphc.passes.quotients import opposed
 from graphc.passes.rewrite import fires
 from graphc.passes.stable.table import STABLE
-from graphc.passes.subject import Subject, combined, located, unfold
+from graphc.passes.subject import Subject, combined, expanded
 from graphc.passes.unify import Match
-from graphc.scalar.symbols import Placeholder
 from graphc.scalar.table import op
 
-__all__ = ["has_better_logarithm", "is_positive", "shrinks", "side_has_better_logarithm", "square_has_better_logarithm", "underflows"]
+__all__ = ["are_opposed", "has_better_logarithm", "is_positive", "shrinks", "side_has_better_logarithm", "square_has_better_logarithm", "underflows"]
 
 
 def has_better_logarithm(m: Match) -> bool:
@@ -28,22 +27,7 @@ def _has_better_logarithm(s: Subject) -> bool:
 
 def is_positive(m: Match) -> bool:
     """Whether x is made of exponentials and their kin and of positive numbers, by sums, products, powers and selections."""
-    return all(s.expr.is_number or _grows(s) for s in m.wilds.values())
-
-
-POSITIVE = tuple(map(op, "exp exp_sum cosh sech sigmoid softplus erfc erfcx inverse_total".split()))
-
-
-def _grows(s: Subject) -> bool:
-    s = unfold(s)
-    e = s.expr
-    if isinstance(e, POSITIVE) or is_number(e) and bool(e.is_positive):
-        return True
-    if isinstance(e, Placeholder):
-        node = located(s).operand
-        return isinstance(node, Comprehension) and node.reduce in ("sum", "prod") and _grows(Subject(node.body, node.reads))
-    parts = e.args[1:] if isinstance(e, op("where")) else e.args[:1] if isinstance(e, sp.Pow) else e.args if isinstance(e, sp.Add | sp.Mul) else ()
-    return bool(parts) and all(_grows(s._replace(expr=a)) for a in parts)
+    return all(s.expr.is_number or is_growth(s) for s in m.wilds.values())
 
 
 def side_has_better_logarithm(m: Match) -> bool:
@@ -59,7 +43,13 @@ def square_has_better_logarithm(m: Match) -> bool:
 def underflows(m: Match, name: str = "") -> bool:
     """Whether the value, or the only one, is made of exponentials and their kin, and its logarithm does not underflow with it."""
     (s,) = [m.wild(name)] if name else m.wilds.values()
-    return _grows(s) and _has_better_logarithm(s)
+    return is_growth(s) and _has_better_logarithm(s)
+
+
+def are_opposed(m: Match) -> bool:
+    """Whether x and y have a term of different signs: one may be large where the other is small."""
+    pair = combined(lambda a, b: sp.Tuple(a, b), [expanded(m.wild(name)) for name in "xy"]).expr
+    return opposed(*pair)
 
 
 def shrinks(m: Match, x: str, y: str | None, power: int) -> bool:

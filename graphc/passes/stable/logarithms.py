@@ -6,6 +6,8 @@ from typing import Any
 
 from graphc.passes.stable.facts import has_better_logarithm, side_has_better_logarithm
 from graphc.passes.stable.table import Sides, differentiated_as, row, rule
+from graphc.passes.unify import Match
+from graphc.scalar.table import op
 
 __all__: list[str] = []
 
@@ -32,7 +34,12 @@ def log_of_selection(gc: Any, x: Any, y: Any, z: Any) -> Sides:
 
 # --- logarithms of exponentials ---------------------------------------------------------------------------------------
 
-@rule()
+def is_an_exponential(m: Match) -> bool:
+    """Whether what is taken for exp(x) is one, and no sum whose logarithm x would be."""
+    return not isinstance(m.wild("x").expr, op("log"))
+
+
+@rule(when=is_an_exponential)
 def log_exp(gc: Any, x: Any) -> Sides:
     """log(exp(x)) = x"""
     return gc.log(gc.exp(x)), x
@@ -54,18 +61,6 @@ def log_exp_product(gc: Any, x: Any, z: Any) -> Sides:
 def log_exp_product_in_two_forms(gc: Any, x: Any, y: Any, z: Any, w: Any) -> Sides:
     """log(z y) = log(z exp(x) w), where exp(x) w is the value of y: what was found for the sake of derivatives hides no logarithm"""
     return gc.log(differentiated_as(y, gc.exp(x) * w) * z), x + gc.log(w * z)
-
-
-@rule()
-def log_sum_of_two_exp_product(gc: Any, x: Any, y: Any, z: Any) -> Sides:
-    """log(z (exp(x) + exp(y))) = logaddexp(x, y) + log(z)"""
-    return gc.log((gc.exp(x) + gc.exp(y)) * z), gc.logaddexp(x, y) + gc.log(z)
-
-
-@rule(x="n d")
-def log_sum_exp_product(gc: Any, x: Any, z: Any) -> Sides:
-    """log(z Σ exp(x)) = log Σ exp(x) + log(z): a mean of exponentials"""
-    return gc.log(gc.sum(gc.exp(x), "d") * z), gc.logsumexp(x, "d") + gc.log(z)
 
 
 @rule(x="n d")

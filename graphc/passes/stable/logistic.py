@@ -57,6 +57,12 @@ def one_over_one_plus_exp(gc: Any, x: Any) -> Sides:
 
 
 @rule()
+def one_over_sigmoid(gc: Any, x: Any) -> Sides:
+    """1 / σ(x) = 1 + exp(-x)"""
+    return 1 / gc.sigmoid(x), 1 + gc.exp(-x)
+
+
+@rule()
 def exp_times_sigmoid(gc: Any, x: Any) -> Sides:
     """exp(x) σ(-x) = σ(x)"""
     return gc.exp(x) * gc.sigmoid(-x), gc.sigmoid(x)

@@ -113,12 +113,6 @@ def of_exponentials(m: Match) -> bool:
     return underflows(m, "w")
 
 
-@rule(x="n d", w="n d", when=of_exponentials)
-def log_sum_exp_of_products(gc: Any, x: Any, w: Any) -> Sides:
-    """log Σ w exp(x) = log Σ exp(x + log w), where w is a sum of exponentials itself: a step of a hidden Markov model"""
-    return gc.log(gc.sum(w * gc.exp(x), "d")), gc.logsumexp(x + gc.log(w), "d")
-
-
 LARGE = 80.0         # exp(LARGE) = 6e34 fits every format
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from graphc.passes.stable.facts import are_opposed
 from graphc.passes.stable.table import Sides, limit, positive, row, rule
 from graphc.scalar.symbols import placeholder
 from graphc.scalar.table import op
@@ -29,10 +30,33 @@ def log_softplus(gc: Any, x: Any) -> Sides:
     return gc.log(gc.softplus(x)), gc.where(x < 0, x + gc.log(over_exp(gc, x)), gc.log(not_small(gc, x)))
 
 
-@rule()
-def softplus_times_exp(gc: Any, x: Any) -> Sides:
-    """softplus(x) exp(-x) = log(1 + exp(x)) / exp(x)"""
-    return gc.softplus(x) * gc.exp(-x), gc.where(x < 0, over_exp(gc, x), not_small(gc, x) * gc.exp(-x))
+def times_exp(gc: Any, x: Any, y: Any) -> Any:
+    """softplus(x) exp(y), where exp(y) is large as softplus(x) is small"""
+    return gc.where(x < 0, over_exp(gc, x) * row("exp_sum", x, y), not_small(gc, x) * gc.exp(y))
+
+
+@rule(when=are_opposed)
+def softplus_times_exp(gc: Any, x: Any, y: Any) -> Sides:
+    """softplus(x) exp(y) = log(1 + exp(x)) / exp(x) exp(x + y)"""
+    return gc.softplus(x) * gc.exp(y), times_exp(gc, x, y)
+
+
+@rule(when=are_opposed)
+def exp_weighted_softplus(gc: Any, x: Any, y: Any) -> Sides:
+    """times_log(exp(y), softplus(x)) = softplus(x) exp(y)"""
+    return row("times_log", gc.exp(y), gc.softplus(x)), times_exp(gc, x, y)
+
+
+@rule(when=are_opposed)
+def log_sigmoid_times_exp(gc: Any, x: Any, y: Any) -> Sides:
+    """log σ(-x) exp(y) = -softplus(x) exp(y)"""
+    return gc.logsigmoid(-x) * gc.exp(y), -times_exp(gc, x, y)
+
+
+@rule(when=are_opposed)
+def exp_weighted_log_sigmoid(gc: Any, x: Any, y: Any) -> Sides:
+    """times_log(exp(y), log σ(-x)) = -softplus(x) exp(y)"""
+    return row("times_log", gc.exp(y), gc.logsigmoid(-x)), -times_exp(gc, x, y)
 
 
 @rule()

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphc.passes.stable.table import Sides, positive, row, rule, shift
+from graphc.passes.stable.table import Sides, row, rule, shift
 from graphc.passes.subject import symbols
 from graphc.passes.unify import Match
+from graphc.scalar.table import op
 
 __all__ = ["no_wider"]
 
@@ -31,6 +32,37 @@ def no_wider(m: Match) -> bool:
 def sum_exp_times_exp(gc: Any, x: Any, y: Any) -> Sides:
     """exp(y) Σ exp(x) = Σ exp(x + y): infinity / infinity where both are large"""
     return gc.sum(gc.exp(x), "d") * gc.exp(y), gc.sum(row("exp_sum", x, y[:, None]), "d")
+
+
+def is_wider(m: Match) -> bool:
+    """Whether y depends on more than x, whose exponentials are not scaled yet."""
+    return not no_wider(m) and not m.wild("x").expr.has(op("excess"))
+
+
+@rule(x="n d", y="n", when=is_wider)
+def sum_exp_times_wider_exp(gc: Any, x: Any, y: Any) -> Sides:
+    """exp(y) Σ exp(x) = exp(y + m) Σ exp(x - m), with m = max x held constant"""
+    m = shift(x, (1,))
+    return gc.sum(gc.exp(x), "d") * gc.exp(y), row("exp_sum", m[:, 0], y) * row("grouped", gc.sum(gc.exp(row("excess", x, m)), 1))
+
+
+def are_unscaled(m: Match) -> bool:
+    """Whether neither exponential is scaled yet."""
+    return not any(m.wild(name).expr.has(op("excess")) for name in "xy")
+
+
+@rule(x="n d", y="n c", when=are_unscaled)
+def product_of_sums_of_exp(gc: Any, x: Any, y: Any) -> Sides:
+    """Σ exp(x) Σ exp(y) = exp(m + l) Σ exp(x - m) Σ exp(y - l), with m = max x and l = max y held constant"""
+    m, l_ = shift(x, (1,)), shift(y, (1,))
+    of_x, of_y = (row("grouped", gc.sum(gc.exp(row("excess", v, top)), 1)) for v, top in ((x, m), (y, l_)))
+    return gc.sum(gc.exp(x), "d") * gc.sum(gc.exp(y), "c"), row("exp_sum", m[:, 0], l_[:, 0]) * (of_x * of_y)
+
+
+@rule(x="n d", y="n", varies="y")
+def one_plus_sum_exp_times_exp(gc: Any, x: Any, y: Any) -> Sides:
+    """exp(y) (1 + Σ exp(x)) = exp(y) + exp(y) Σ exp(x)"""
+    return gc.exp(y) * (1 + gc.sum(gc.exp(x), "d")), gc.exp(y) + gc.exp(y) * gc.sum(gc.exp(x), "d")
 
 
 @rule(x="n d")
@@ -71,30 +103,6 @@ def log_sum_of_squares_exp(gc: Any, x: Any, w: Any) -> Sides:
     m = shift(x, (1,))
     return gc.log(gc.sum(row("grouped", w * gc.exp(x))**2, "d")), 2 * m[:, 0] + gc.log(gc.sum(row("grouped", w * gc.exp(x - m))**2, "d")), \
         gc.log(gc.sum(row("grouped", w * gc.exp(x - m))**2, "d"))
-
-
-@rule(x="n d")
-def log_one_plus_sum_exp(gc: Any, x: Any) -> Sides:
-    """log(1 + Σ exp(x)) = softplus(log Σ exp(x))"""
-    return gc.log(1 + gc.sum(gc.exp(x), "d")), gc.softplus(gc.logsumexp(x, "d"))
-
-
-@rule(x="n d")
-def log1p_sum_exp(gc: Any, x: Any) -> Sides:
-    """log1p(Σ exp(x)) = softplus(log Σ exp(x))"""
-    return gc.log1p(gc.sum(gc.exp(x), "d")), gc.softplus(gc.logsumexp(x, "d"))
-
-
-@rule(x="n d", when=positive)
-def log_one_plus_multiple_of_sum_exp(gc: Any, x: Any, z: Any) -> Sides:
-    """log(1 + z Σ exp(x)) = softplus(log Σ exp(x) + log z), for a number z > 0"""
-    return gc.log(1 + z * gc.sum(gc.exp(x), "d")), gc.softplus(gc.logsumexp(x, "d") + gc.log(z))
-
-
-@rule(x="n d", y="n c")
-def log_one_plus_product_of_sums(gc: Any, x: Any, y: Any) -> Sides:
-    """log(1 + Σ exp(x) Σ exp(y)) = softplus(log Σ exp(x) + log Σ exp(y)): circle loss"""
-    return gc.log(1 + gc.sum(gc.exp(x), "d") * gc.sum(gc.exp(y), "c")), gc.softplus(gc.logsumexp(x, "d") + gc.logsumexp(y, "c"))
 
 
 @rule(x="n d")
@@ -150,16 +158,3 @@ def log_sum_exp_and_exp(gc: Any, x: Any, z: Any) -> Sides:
 def exp_over_sum_and_exp(gc: Any, x: Any, y: Any) -> Sides:
     """exp(y) / (exp(y) + Σ exp(x)) = σ(y - log Σ exp(x)): one term against the others"""
     return gc.exp(y) / (gc.exp(y) + gc.sum(gc.exp(x), "d")), gc.sigmoid(y - gc.logsumexp(x, "d"))
-
-
-@rule(x="n d", y="n c")
-def log_of_two_sums_of_exp(gc: Any, x: Any, y: Any) -> Sides:
-    """log(Σ exp(x) + Σ exp(y)) = logaddexp(log Σ exp(x), log Σ exp(y)): the positives and the negatives of a contrastive loss"""
-    return gc.log(gc.sum(gc.exp(x), "d") + gc.sum(gc.exp(y), "c")), gc.logaddexp(gc.logsumexp(x, "d"), gc.logsumexp(y, "c"))
-
-
-@rule(x="n d", y="n c", z="n")
-def log_of_exp_and_two_sums_of_exp(gc: Any, x: Any, y: Any, z: Any) -> Sides:
-    """log(exp(z) + Σ exp(x) + Σ exp(y)) = logaddexp(z, logaddexp(log Σ exp(x), log Σ exp(y)))"""
-    return (gc.log(gc.exp(z) + gc.sum(gc.exp(x), "d") + gc.sum(gc.exp(y), "c")),
-            gc.logaddexp(z, gc.logaddexp(gc.logsumexp(x, "d"), gc.logsumexp(y, "c"))))

@@ -58,3 +58,9 @@ def weight_times_log_softmax(gc: Any, x: Any, w: Any) -> Sides:
 def xlogy(gc: Any, x: Any, z: Any) -> Sides:
     """xlogy(x, z) = x log(z), and 0 where x = 0"""
     return gc.xlogy(x, z), row("times_log", x, gc.log(z))
+
+
+@rule()
+def exp_times_weighted(gc: Any, x: Any, y: Any, z: Any) -> Sides:
+    """exp(y) times_log(exp(x), z) = times_log(exp(x + y), z)"""
+    return gc.exp(y) * row("times_log", gc.exp(x), z), row("times_log", row("exp_sum", x, y), z)
