@@ -95,7 +95,7 @@ class Printer:
             text = self(base, _MUL)
             return f"{text}*{text}", _MUL
         if n == 2:
-            return self.call("square", (base,))
+            return self.call("sech_squared", base.args) if base.op == "sech" else self.call("square", (base,))
         return self.apply("int_powi" if kind == "int" else "powi", [self(base), str(n)]), _ATOM
 
     def constant(self, t: Term) -> tuple[str, int]:

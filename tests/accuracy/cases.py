@@ -1,6 +1,6 @@
 """What is measured: for each function that generated kernels call, its interval, the points where trouble is to be expected, its arguments.
 
-One case is a row of the table, or a row at one order (polygamma), or a power x**n that is a product (powi).
+One case is a row of the table, or a row at one order (polygamma), or a power x**n that is a product (powi), or a power of a row (sech2).
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ class Case:
     call: str = ""
     row: str = ""
     order: int = 0                  # the leading argument of polygamma, or the exponent of powi
+    power: int = 1                  # of the row's value that is measured
     within: str = ""                # only arguments for which this holds, of a, b, c
 
 
@@ -59,7 +60,7 @@ CASES: dict[str, Case] = {
     **_same("sin cos tan", Case(-100, 100, TRIGONOMETRIC)), "arctan": Case(-30, 30, (1.0,)),
     **_same("arcsin arccos arctanh", Case(-1, 1, (0.5, 1.0))), "arccosh": Case(1, 100, (1.0,)), "arcsinh": Case(-100, 100, (1.0, 2.0**28)),
     **_same("sinh cosh", Case(-712, 712, (1.0,))), "tanh": Case(-25, 25, (1.0,)),
-    "sech": Case(-760, 760, (1.0,)), "logcosh": Case(-40, 40, (1.0,)),
+    "sech": Case(-760, 760, (1.0,)), "sech2": Case(-380, 380, (1.0,), call="sech_squared(a[i])", row="sech", power=2), "logcosh": Case(-40, 40, (1.0,)),
     "erf": Case(-7, 7, (1.0,)), "erfc": Case(-7, 28, (0.5, -0.5)), "erfcx": Case(-27, 100, (0.5, -0.5, -6.5, 2.0**28)),
     "logerfc": Case(-10, 100, (0.5, -0.5, 1.0, -1.0)),
     "lgamma": Case(-30, 200, GAMMA_ZEROS), "digamma": Case(-30, 200, DIGAMMA_ZEROS),
@@ -71,6 +72,7 @@ CASES: dict[str, Case] = {
     "mod": Case(-30, 60, (1.0, 0.5), 2, "a[i] % b[i]"), "floordiv": Case(-30, 60, (1.0, 0.5), 2, "a[i] // b[i]"),
     "log_product3": Case(-30, 60, (1.0, 0.5), 3), "log_total": Case(-30, 60, (-0.7, -3.0), 3),
     "times_exp": Case(-30, 60, (1.0, 0.5, -20.0), 2, within="abs(b) < 87"),      # where exp(b) has all its digits: of a weighted sum b <= 0
+    "sech2.part": Case(-380, 380, (1.0,), call="sech_squared(a[i])", row="sech", power=2, within="np.abs(a) < (43 if a.dtype == np.float32 else 353)"),
     "lgamma.part": Case(-30, 200, (1.0, 2.0), row="lgamma", within="a > 0"),
     "digamma.part": Case(-30, 200, (DIGAMMA_ZEROS[0],), row="digamma", within="a > 0"),
     "logaddexp.part": Case(-30.0, 60.0, (1.0, -1.5, -20.0), 2, row="logaddexp", within="(np.maximum(a, b) < -1.5) | (np.maximum(a, b) > 0)"),
@@ -102,7 +104,8 @@ def oracle(name: str) -> Callable[..., Any]:
 
     def call(*arguments: np.ndarray) -> Any:
         given = (arguments[0], arguments[1] > 0) if name == "apart" else arguments
-        return Arithmetic(arguments[0].dtype).apply(case.row or name, *leading, *given)
+        value = Arithmetic(arguments[0].dtype).apply(case.row or name, *leading, *given)
+        return value if case.power == 1 else value**case.power
     return call
 
 
@@ -110,7 +113,7 @@ def oracle(name: str) -> Callable[..., Any]:
 def generated(name: str, dtype: str) -> Callable[..., Any]:
     """The row's function as kernels call it, in a loop: of arrays of that dtype."""
     case = CASES[name]
-    target = case.row if case.row == "powi" else row(name).jit
+    target = case.call.partition("(")[0] if case.power > 1 else case.row if case.row == "powi" else row(name).jit
     scope: dict[str, Any] = {"math": math, "np": np}
     if target.isidentifier() and target != "abs":
         scope[target] = getattr(importlib.import_module(f"graphc.codegen.mathlib.{dtype}"), target)

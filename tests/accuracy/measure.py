@@ -30,6 +30,7 @@ REASONS = {
     "logaddexp": "near its zeros, exp(a) + exp(b) = 1, terms cancel: the error is 1 ULP of the greater argument, whose rounding moves the value as far",
     "log_total": "near its zeros, m = -log(k + r), terms cancel: the error is 1 ULP of m, whose rounding moves the value as far",
     "lgamma": "below 0, where it is the C library's, and near its zeros there the absolute error is small, the relative one not",
+    "sech2": "below four times the smallest normal number it is four times exp(-2|x|), which is subnormal there",
     "digamma": "near its zeros below 0 the absolute error is some 2^-60, the relative one not small",
 }
 # why one of the oracle may
@@ -38,7 +39,7 @@ ORACLE_REASONS = REASONS | {"over_squares": "two quotients by a rounded hypotenu
 # float32 of these is their float64, rounded: comparing every value with float64 would show nothing
 WIDE = {"polygamma2", "polygamma3"}
 # odd or even by construction, as a test sees: float32 is measured for x >= 0
-SYMMETRIC = set("cbrt log1p_square sin cos tan arctan arctanh arcsinh sinh cosh tanh sech logcosh erf abs powi3 powi5 powi8".split())
+SYMMETRIC = set("cbrt log1p_square sin cos tan arctan arctanh arcsinh sinh cosh tanh sech sech2 logcosh erf abs powi3 powi5 powi8".split())
 SPECIAL = (0.0, 1.0, 0.5, 2.0, 3.0, 1e30, 1e-30, 1e-40, 2.0**-149, 5e-324, np.inf)
 # the sign of whose zeros means nothing
 UNCHECKED = ("scaled", "log_total")                # a power of two; log_total.part is

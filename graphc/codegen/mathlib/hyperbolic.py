@@ -1,6 +1,6 @@
 r"""Hyperbolic functions and their inverses without branches and calls, so that loops over them vectorise. With y = |x|:
 
-    tanh(y) = y + y^3 P(y^2) for y < 1, else 1 - 2/(exp(2y) + 1)
+    tanh(y) = y + y^3 P(y^2) for y < 1, else 1 - 2q;   sech(y)^2 = 4q (1 - q),   q = E/(1 + E), E = exp(-2y): its slope costs little beside it
     log(cosh(y)) = y^2/2 + y^4 Q(y^2) for y < 1, else (y - log 2) + log1p(exp(-2y));   sech(y) = 2 E/(1 + E^2),  E = exp(-y) as a pair
     cosh(y) = A + 1/(4A),  A = exp(y)/2 as a pair;   sinh(y) = y + y^3 S(y^2) for y < 1, else A - 1/(4A)
     artanh(y) = log1p(2y/(1 - y))/2;   arsinh(y) = log1p(y + y^2/(1 + sqrt(1 + y^2))), and log(y) + log(2) where y^2 + 1 rounds to y^2
@@ -28,21 +28,31 @@ __all__ = ["hyperbolic_tangent", "hyperbolic_secant", "logarithm_of_cosine", "hy
            "inverse_hyperbolic_tangent"]
 
 
-def hyperbolic_tangent(real: Any, exp: Callable[..., Any]) -> Callable[..., Any]:
-    """tanh in the precision `real`."""
-    zero, one, two = map(real, (0.0, 1.0, 2.0))
-    near = polynomial(real, TANH[real])
+def hyperbolic_tangent(real: Any, exp: Callable[..., Any]) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """tanh and sech^2 in the precision `real`."""
+    zero, one, two, four = map(real, (0.0, 1.0, 2.0, 4.0))
+    near, fma = polynomial(real, TANH[real]), fused(real)
 
     @contracted
     def tanh(given):                                                       # type: ignore[no-untyped-def]
         x = real(given)
         size = abs(x)
         z = x * x
-        far = one - two / (exp(two * size) + one)
+        e = exp(-two * size)
+        far = one - two * (e * (one / (one + e)))
         value = select(size < one, x + x * z * near(z), select(x < zero, -far, far))
         return select(x == zero, x, value)                                 # the sign of 0
 
-    return tanh
+    @strict
+    def sech_squared(given):                                               # type: ignore[no-untyped-def]
+        e = exp(-two * abs(real(given)))
+        d = one + e
+        inverse = one / d
+        q = e * inverse                                                    # and the corrections of its roundings
+        lost = inverse * (fma(-q, d, e) - q * ((one - d) + e))
+        return four * (q - fma(q, q, lost * (two * q - one)))
+
+    return tanh, sech_squared
 
 
 def hyperbolic_secant(real: Any) -> Callable[..., Any]:

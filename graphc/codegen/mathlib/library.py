@@ -36,7 +36,7 @@ from graphc.codegen.mathlib.trigonometric import sine_cosine_tangent
 __all__ = ["library", "NAMES"]
 
 NAMES = """exp expm1 exp_difference log log1p log2 log10 log1mexp log_product log_ratio log_product3 sin cos tan arcsin arccos arctan arctan2
-    sinh cosh tanh sech logcosh arcsinh arccosh arctanh hypot erf erfc erfcx logerfc sigmoid logsigmoid softplus logaddexp xlogy cbrt power sign
+    sinh cosh tanh sech sech_squared logcosh arcsinh arccosh arctanh hypot erf erfc erfcx logerfc sigmoid logsigmoid softplus logaddexp xlogy cbrt power sign
     int_sign floor ceil rint relu maximum minimum int_maximum int_minimum int_relu square powi int_powi lgamma digamma polygamma checked plus times
     greatest least select""".split() + list(STABLE_NAMES)
 
@@ -55,7 +55,7 @@ def library(real: Any, alone: bool = False, exp: Callable[..., Any] | None = Non
     sinh, cosh = hyperbolic_sine_and_cosine(real)
     arcsinh, arccosh, arctanh = inverse_hyperbolic_sine(real), inverse_hyperbolic_cosine(real), inverse_hyperbolic_tangent(real)
     power, cbrt, hypot = power_function(real, alone), cube_root(real), hypotenuse(real)
-    tanh, erf = hyperbolic_tangent(real, exp), error_function(real, exp)
+    (tanh, sech_squared), erf = hyperbolic_tangent(real, exp), error_function(real, exp)
     sech, logcosh = hyperbolic_secant(real), logarithm_of_cosine(real, exp, log1p_of_fraction)
     log_product, log_ratio, log_product3 = logarithms_of_products(real)
     lgamma, digamma, polygamma = gamma_functions(real)
