@@ -168,9 +168,9 @@ def _without_needless_steps(node: Comprehension) -> Node:
 
 
 def _over_more_than_one(node: Comprehension) -> Comprehension:
-    """A reduction without the indices that have one value."""
+    """A reduction of one operand without the indices that have one value. A product of matrices stays one until it is simplified: X @ w."""
     single = [k for k, size in enumerate(node.over) if size == 1]
-    if not single or node.reduce in ("argmax", "argmin"):
+    if not single or len(node.reads) > 1 or node.reduce in ("argmax", "argmin"):
         return node
     kept = [k for k in range(len(node.over)) if k not in single]
     place: dict[sp.Symbol, Any] = {over_index(k): ZERO for k in single} | {over_index(k): over_index(m) for m, k in enumerate(kept)}

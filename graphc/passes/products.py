@@ -23,7 +23,7 @@ import sympy as sp
 from graphc.ir.access import rewrite, symbols_of
 from graphc.ir.build import comprehension, plain
 from graphc.ir.classify import classify, product_operands
-from graphc.ir.nodes import Comprehension, Node, Read
+from graphc.ir.nodes import Comprehension, Input, Node, Read
 from graphc.ir.walk import operands, topological, with_reads
 from graphc.passes.subject import enter
 from graphc.scalar.symbols import OverIndex, Placeholder, axis_index, placeholder
@@ -86,16 +86,19 @@ def _with_one_product(node: Comprehension, shared: Collection[Node]) -> Comprehe
 
 
 def _term(e: sp.Expr, node: Comprehension) -> Term | None:
-    """A term of a sum that is a multiple of a product of two factors."""
+    """A term of a sum that is a multiple of a product of two factors, or of the negative of one."""
     found = [s for s in e.free_symbols if isinstance(s, Placeholder)]
     if len(found) != 1 or (e / found[0]).free_symbols & {*node.ranges, found[0]} or (node.body - e).has(found[0]):
         return None
-    read = node.reads[int(found[0].name[1:])]
+    read, coefficient = node.reads[int(found[0].name[1:])], e / found[0]
+    opened = enter(read)
+    if opened is not None and opened.expr == -placeholder(0):
+        read, coefficient = rewrite(opened.reads[0], opened.place), -coefficient
     product = read.operand
     if not isinstance(product, Comprehension) or len(product_operands(product) or ()) != 2 or set(read.index) != set(node.ranges):
         return None
     place = {axis_index(k): i for k, i in enumerate(read.index)}
-    return Term(e, e / found[0], product, tuple(rewrite(r, place) for r in product.reads))
+    return Term(e, coefficient, product, tuple(rewrite(r, place) for r in product.reads))
 
 
 def _joined(one: Term, two: Term, common: Read, node: Comprehension) -> Comprehension | None:
@@ -128,8 +131,9 @@ def _side_by_side(a: Read, c: Read) -> Node | None:
 
 @dataclass
 class _Transpose:
-    """Transposes over two axes, computed from what a node is computed from, if none of that is read down its columns, which would cost more than a
-    product with few columns. Maps may be a long chain, and be read more than once."""
+    """Transposes over two axes, computed from what a node is computed from, if only inputs of that are read down their columns. A loop copies
+    those to rows in blocks, which costs less than the second product, if that has more than a dozen columns. Maps may be a long chain, and be
+    read more than once."""
 
     swap: Swap
     done: dict[Node, Node | None] = field(default_factory=dict)
@@ -161,6 +165,8 @@ class _Transpose:
             turned = rewrite(read, self.swap)
             if not set(self.swap) <= symbols_of(read):
                 yield turned if not turned.index or not self.has_product(read.operand) else None
+            elif isinstance(read.operand, Input):
+                yield turned
             elif read == plain(read.operand):
                 whole = self.done[read.operand]
                 yield None if whole is None else plain(whole)

@@ -8,6 +8,7 @@ r"""simplify: algebra on the finished graph, mostly on what differentiation leav
     a * (b * x)                           = (a * b) * x     for numbers and extents a and b
     sum over j of f, when f has no j      = size(j) * f
     sum over j of where(i == 0, f(j), 0)  = where(i == 0, sum over j of f(j), 0)    computed once, not for each i
+    (-A) B                                = -(A B)          so that -F F' is known to be its own transpose
     sum over k of A[i,k] * B[j,k]         = A B',  A B + C B = (A + C) B           (passes.products)
 
 Nothing here loses a NaN: 0 * x stays. Constants were written into bodies when they were built, so x * 1 and x + 0 are gone.
@@ -21,7 +22,8 @@ from functools import cache
 import sympy as sp
 
 from graphc.ir.access import inside, rewrite, symbols_of
-from graphc.ir.build import X0, comprehension, identity, is_view
+from graphc.ir.build import X0, comprehension, identity, is_view, plain
+from graphc.ir.classify import product_operands
 from graphc.ir.nodes import Comprehension, Input, Node, Read, Size
 from graphc.ir.verify import law
 from graphc.passes.canonical import sweep
@@ -41,7 +43,7 @@ _BOUNDED = tuple(op(name) for name in ("sigmoid", "tanh", "arctan", "erf", "erfc
 
 def simplify(roots: Sequence[Node]) -> list[Node]:
     """The graph with the algebra done."""
-    return joined_products(sweep(roots, (_body, _unguarded, _one_scale, _independent_sum, _selected_sum, found_product)))
+    return joined_products(sweep(roots, (_body, _unguarded, _one_scale, _independent_sum, _selected_sum, found_product, _signed_product)))
 
 
 @law("simplify", "no stop_gradient and no choice at a kink is left")
@@ -125,16 +127,30 @@ def _one_scale(node: Comprehension) -> Node:
     return _made(node.axes, (), None, outer * inner * X0, [read], node)
 
 
+def _signed_product(node: Comprehension) -> Node:
+    """(-A) B = -(A B)"""
+    positive, sign = [], 1
+    for read in product_operands(node) or ():
+        opened = enter(read)
+        negated = opened is not None and opened.expr == -X0
+        positive.append(rewrite(opened.reads[0], opened.place) if opened is not None and negated else read)
+        sign = -sign if negated else sign
+    if positive in ([], list(node.reads)):
+        return node
+    product = comprehension(node.axes, node.over, "sum", node.body, positive, node.origin, node.dtype)
+    return product if sign > 0 else comprehension(node.axes, (), None, -X0, [plain(product)], node.origin, node.dtype)
+
+
 def _independent_sum(node: Comprehension) -> Node:
-    """sum over j of what does not depend on j"""
+    """sum over j of what does not depend on j, or where j is 0 alone"""
     if node.reduce != "sum":
         return node
     used = set(node.body.free_symbols).union(*(symbols_of(r) for r in node.reads))
-    free = [k for k in range(len(node.over)) if over_index(k) not in used]
+    free = [k for k, size in enumerate(node.over) if size == 1 or over_index(k) not in used]
     if not free:
         return node
     kept = [k for k in range(len(node.over)) if k not in free]
-    renumber = {over_index(k): over_index(m) for m, k in enumerate(kept)}
+    renumber = {over_index(k): over_index(m) for m, k in enumerate(kept)} | {over_index(k): sp.Integer(0) for k in free}
     body = sp.Mul(*(node.over[k] for k in free)) * node.body.xreplace(renumber)
     over = [node.over[k] for k in kept]
     reads = [rewrite(r, renumber) for r in node.reads]

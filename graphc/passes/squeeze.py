@@ -1,4 +1,4 @@
-"""squeeze: axes of literal size 1 go, so that no loop runs once, and the axes of a map stand in the order of what it reads, so
+"""squeeze: axes and reduced indices of literal size 1 go, so that no loop runs once, and the axes of a map stand in the order of what it reads, so
 that one loop strides through neither. Outputs keep their axes."""
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from graphc.ir.access import rewrite
 from graphc.ir.build import comprehension
 from graphc.ir.nodes import Comprehension, Input, Node, Read
 from graphc.ir.walk import topological
-from graphc.scalar.symbols import axis_index
+from graphc.scalar.symbols import axis_index, over_index
 
 __all__ = ["squeeze"]
 
@@ -46,11 +46,14 @@ def _read(read: Read, done: dict[Node, Node], kept: dict[Node, Sequence[int]]) -
 def _node(node: Comprehension, is_root: bool) -> tuple[Node, Sequence[int]]:
     """The node, and which of its axes it has, in order."""
     axes = range(len(node.axes)) if is_root else _ordered(node, [k for k, size in enumerate(node.axes) if size != ONE])
-    if list(axes) == list(range(len(node.axes))):
+    single = () if node.reduce in ("argmax", "argmin") else tuple(k for k, size in enumerate(node.over) if size == ONE)
+    if list(axes) == list(range(len(node.axes))) and not single:
         return node, axes
-    mapping: dict[sp.Symbol, sp.Expr] = {axis_index(k): ZERO for k in range(len(node.axes)) if k not in axes}
-    mapping |= {axis_index(k): axis_index(m) for m, k in enumerate(axes)}
-    return comprehension([node.axes[k] for k in axes], node.over, node.reduce, node.body.xreplace(mapping),
+    over = [k for k in range(len(node.over)) if k not in single]
+    gone = (k for k in range(len(node.axes)) if k not in axes)
+    mapping: dict[sp.Symbol, sp.Expr] = {axis_index(k): ZERO for k in gone} | {over_index(k): ZERO for k in single}
+    mapping |= {axis_index(k): axis_index(m) for m, k in enumerate(axes)} | {over_index(k): over_index(m) for m, k in enumerate(over)}
+    return comprehension([node.axes[k] for k in axes], [node.over[k] for k in over], node.reduce, node.body.xreplace(mapping),
                          [rewrite(r, mapping) for r in node.reads], node.origin, node.dtype), axes
 
 

@@ -23,6 +23,10 @@ def _target(F, G):
     return gc.sum((F @ F.T/D - G)**2)
 
 
+def _negative(F, G):
+    return gc.sum(gc.exp(-F @ F.T/D)*G)
+
+
 def _covariance(F, G):
     return gc.sum((F.T @ F)**2) + gc.sum(G)
 
@@ -45,9 +49,8 @@ def _two_weights(F, G):
     return gc.sum((G @ F + (G*G) @ F)**2)
 
 
-# The products that are left in value and gradient: K, and (R + R') F. A matrix beside K would be read down its columns, and a sum of each row would
-# need other rows of K.
-LOSSES = {_gram: 2, _covariance: 2, _cosine: 2, _scaled_by_all: 2, _two_weights: 2, _target: 3, _row_sums: 3}
+# The products that are left in value and gradient: K, and (R + R') F. A sum of each row would need other rows of K.
+LOSSES = {_gram: 2, _covariance: 2, _cosine: 2, _scaled_by_all: 2, _two_weights: 2, _target: 2, _negative: 2, _row_sums: 3}
 
 
 def _products(outputs):

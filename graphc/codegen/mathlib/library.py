@@ -36,9 +36,9 @@ from graphc.codegen.mathlib.trigonometric import sine_cosine_tangent
 __all__ = ["library", "NAMES"]
 
 NAMES = """exp expm1 exp_difference log log1p log2 log10 log1mexp log_product log_ratio log_product3 sin cos tan arcsin arccos arctan arctan2
-    sinh cosh tanh sech sech_squared logcosh arcsinh arccosh arctanh hypot erf erfc erfcx logerfc sigmoid logsigmoid softplus logaddexp xlogy cbrt power sign
-    int_sign floor ceil rint relu maximum minimum int_maximum int_minimum int_relu square powi int_powi lgamma digamma polygamma checked plus times
-    greatest least select""".split() + list(STABLE_NAMES)
+    sinh cosh tanh sech sech_squared logcosh arcsinh arccosh arctanh hypot erf erfc erfcx logerfc sigmoid logsigmoid softplus logaddexp xlogy
+    cbrt power sign int_sign floor ceil rint relu maximum minimum int_maximum int_minimum int_relu square powi int_powi lgamma digamma polygamma
+    checked plus times greatest least select""".split() + list(STABLE_NAMES)
 
 def library(real: Any, alone: bool = False, exp: Callable[..., Any] | None = None) -> dict[str, Callable[..., Any]]:
     """All functions of mathlib in the precision `real`; `alone` where float32 is to do without float64, which graphics cards have little of;
