@@ -2,7 +2,7 @@ r"""Conditions on indices that hold everywhere, or nowhere.
 
     i == i     i < i + 1     i >= 0     j < n        for j over n                 hold
     i != i     i == i + 1    i < 0      n <= j                                    fail
-    c | c = c                c | true = true                                      and so on; a == b | a != b holds
+    c | c = c                c | true = true                                      and so on; a == b | a != b holds, and 2 < 3
 
 A comparison a ? b is decided by the least and the greatest value of a - b. Extents of the loops around are at least 1, others may be 0:
 where(n > 0, total / n, 0) keeps its condition.
@@ -32,6 +32,10 @@ _LIMITS: dict[str, tuple[tuple[int, int], tuple[int, int]]] = {
 }
 
 
+# what a - b is where a comparison of two numbers holds
+_OF_NUMBERS = {"lt": "is_negative", "le": "is_nonpositive", "gt": "is_positive", "ge": "is_nonnegative", "eq": "is_zero", "ne": "is_nonzero"}
+
+
 def truth(condition: sp.Expr, ranges: Mapping[sp.Symbol, Size]) -> sp.Expr:
     """1 or 0 where a condition certainly holds or fails; else what is left of it."""
     if isinstance(condition, op("and_")):
@@ -42,6 +46,8 @@ def truth(condition: sp.Expr, ranges: Mapping[sp.Symbol, Size]) -> sp.Expr:
         inner = truth(condition.args[0], ranges)
         return ONE - inner if inner in (ONE, ZERO) else op("not_")(inner)
     name = type(condition).__name__
+    if name in _OF_NUMBERS and all(a.is_Number for a in condition.args):
+        return sp.Integer(bool(getattr(sp.Add(condition.args[0], -condition.args[1]), _OF_NUMBERS[name])))
     if name in ("eq", "ne"):
         equal = _equal(condition, ranges)
         return condition if equal is None else sp.Integer(equal == (name == "eq"))

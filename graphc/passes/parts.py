@@ -17,20 +17,26 @@ from graphc.passes.subject import Subject, combined, located, raised, unfold
 from graphc.scalar.symbols import INF, Placeholder
 from graphc.scalar.table import op, where
 
-__all__ = ["WIDTH", "ZERO", "ONE", "exponent", "is_growth", "is_masked", "nth_root", "parts_of"]
+__all__ = ["EXPONENTIALS", "WIDTH", "ZERO", "ONE", "exponent", "exponent_of", "is_growth", "is_masked", "nth_root", "parts_of"]
 
 WIDTH = 12              # terms or factors beyond which a commutative match is not tried
 ZERO, ONE = sp.Integer(0), sp.Integer(1)
+
+
+EXPONENTIALS = (op("exp"), op("exp_sum"), op("exp_affine"))
+
+
+def exponent_of(e: sp.Expr) -> sp.Expr:
+    """x of exp(x), x + y of exp_sum(x, y), x + y z of exp_affine(x, y, z)"""
+    return e.args[0] + e.args[1] * e.args[2] if isinstance(e, op("exp_affine")) else sp.Add(*e.args)
 
 
 def exponent(s: Subject, loose: bool) -> Subject | None:
     """x where the subject is exp(x); None where it is no exponential."""
     s = unfold(s)
     e = s.expr
-    if isinstance(e, op("exp")):
-        return s._replace(expr=e.args[0])
-    if isinstance(e, op("exp_sum")):
-        return s._replace(expr=sp.Add(*e.args))
+    if isinstance(e, EXPONENTIALS):
+        return s._replace(expr=exponent_of(e))
     if isinstance(e, op("sqrt")):
         e = sp.sqrt(e.args[0])
     if isinstance(e, sp.Pow) and e.exp.is_number and (loose or e.exp in (-1, 2, -2)):           # exact multiples of the exponent
@@ -67,12 +73,12 @@ def _overflows(s: Subject) -> bool:
     if isinstance(e, Placeholder):
         node = located(s).operand
         return isinstance(node, Comprehension) and node.reduce == "sum" and _overflows(Subject(node.body, node.reads))
-    if isinstance(e, op("exp") | op("exp_sum")):
+    if isinstance(e, EXPONENTIALS):
         return not e.has(op("excess"))
     return isinstance(e, sp.Add | sp.Mul) and any(_overflows(s._replace(expr=a)) for a in e.args)
 
 
-POSITIVE = tuple(map(op, "exp exp_sum cosh sech sigmoid softplus erfc erfcx inverse_total".split()))
+POSITIVE = tuple(map(op, "exp exp_sum exp_affine cosh sech sigmoid softplus erfc erfcx inverse_total".split()))
 
 
 def is_growth(s: Subject) -> bool:

@@ -3,7 +3,7 @@ r"""quotients: of sums of exponentials, their logarithms, and products with an e
     log Σ d_i exp(a_i)         =  m + log Σ d_i exp(a_i - m),              m = max a_i held constant
     c exp(b) / Σ d_i exp(a_i)  =  c exp(-m) / Σ d_i exp(a_i - b - m),      m = max(a_i - b) held constant
     N / Σ d_i exp(a_i)         =  N exp(-m) / Σ d_i exp(a_i - m)           where N is no single exponential
-    (Σ d_i exp(a_i))^q         =  exp(q m) (Σ d_i exp(a_i - m))^q          and a root, as a factor or under a fraction
+    (Σ d_i exp(a_i))^q         =  exp(m q) (Σ d_i exp(a_i - m))^q          and a root, as a factor or under a fraction
     exp(b) Σ d_i exp(a_i)      =  Σ d_i exp(a_i + b)                       where one may be infinite and the other 0
     exp(b) σ(a)                =  exp(-m) / (exp(-b - m) + exp(-a - b - m))     where they are so for the same values; and a sum times σ(a)
 
@@ -20,6 +20,7 @@ from functools import reduce
 
 import sympy as sp
 
+from graphc.passes.parts import EXPONENTIALS, exponent_of
 from graphc.scalar.table import op, where
 
 __all__ = ["opposed", "scaled"]
@@ -62,7 +63,7 @@ def _overflows(e: sp.Expr) -> bool:
 
 def _has_exponential(e: sp.Expr) -> bool:
     """Whether sums, products and powers of exponentials make up an expression, or a part of it."""
-    if isinstance(e, op("exp") | op("exp_sum")):
+    if isinstance(e, EXPONENTIALS):
         return bool(e.free_symbols)
     return isinstance(e, sp.Add | sp.Mul | sp.Pow) and any(_has_exponential(a) for a in e.args)
 
@@ -71,8 +72,8 @@ def _written(e: sp.Expr) -> Sum | None:
     """An expression as a sum of exponentials; None for one that has too many."""
     if not _has_exponential(e):
         return {ZERO: e}
-    if isinstance(e, op("exp") | op("exp_sum")):
-        return {sp.Add(*e.args): ONE}
+    if isinstance(e, EXPONENTIALS):
+        return {exponent_of(e): ONE}
     if isinstance(e, sp.Pow):
         base = _written(e.base) if e.exp.is_Integer and (0 < e.exp <= POWER or isinstance(e.base, op("exp"))) else None
         if base is None:
@@ -121,7 +122,8 @@ def _over_root(above: sp.Expr, base: sp.Expr, q: sp.Expr) -> sp.Expr | None:
 def _power(terms: Sum, q: sp.Expr) -> sp.Expr:
     m = op("stop_gradient")(reduce(op("maximum"), terms))
     inside = _sum(terms, m)
-    return op("exp")(q * m) * (op("sqrt")(inside)**int(2 * q) if q.is_Rational and 2 % q.q == 0 else op("power")(inside, q))
+    power = inside**q if q.is_Integer else op("sqrt")(inside)**int(2 * q) if abs(2 * q) in (1, 3) else op("power")(inside, q)
+    return op("exp_affine")(ZERO, m, q) * power
 
 
 def _product_with_exponential(factors: Sequence[sp.Expr]) -> sp.Expr | None:
@@ -144,7 +146,7 @@ def _product_with_exponential(factors: Sequence[sp.Expr]) -> sp.Expr | None:
 def _exponent(e: sp.Expr) -> sp.Expr | None:
     """The exponent of an exponential, or of its power; None for what is none."""
     base, power = e.as_base_exp()
-    return power * sp.Add(*base.args) if isinstance(base, op("exp") | op("exp_sum")) and power.is_Integer else None
+    return power * exponent_of(base) if isinstance(base, EXPONENTIALS) and power.is_Integer else None
 
 
 def _exponential(a: sp.Expr, b: sp.Expr) -> sp.Expr:

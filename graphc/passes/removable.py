@@ -21,6 +21,7 @@ import sympy as sp
 from graphc.ir.build import comprehension, prune
 from graphc.ir.nodes import Comprehension, Input, Node, Read, Scatter
 from graphc.ir.walk import rebuild
+from graphc.passes.parts import EXPONENTIALS
 from graphc.passes.quotients import scaled
 from graphc.passes.rewrite import apply_rules
 from graphc.passes.subject import DEPTH, Subject, expanded
@@ -79,7 +80,7 @@ def _has_function(body: sp.Expr) -> bool:
 
 @cache
 def _has_exponential(body: sp.Expr) -> bool:
-    return bool(body.has(op("exp"), op("exp_sum")))
+    return bool(body.has(*EXPONENTIALS))
 
 
 @cache

@@ -21,7 +21,7 @@ from graphc.scalar.table import Op, op
 
 __all__ = ["tokens_of", "needed", "needs"]
 
-EXPONENTIAL = frozenset(("exp", "exp_sum", "^-1"))       # what the exponential of a pattern may be: see passes.match
+EXPONENTIAL = frozenset(("exp", "exp_sum", "exp_affine", "^-1"))       # what the exponential of a pattern may be: see passes.match
 
 
 def tokens_of(s: Subject) -> frozenset[str]:

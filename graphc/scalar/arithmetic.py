@@ -24,8 +24,8 @@ def resolve(dotted: str) -> Any:
 
 
 # mpmath reduces the arguments of these modulo log(2) or pi, so that 2^k takes k bits: past 2^2000 they are as infinite.
-_REDUCED = frozenset("""exp expm1 exp_sum exp_difference times_exp log1mexp sigmoid logsigmoid softplus logaddexp sin cos tan sinh cosh tanh sech
-    logcosh erf erfc lgamma digamma polygamma power mod""".split())
+_REDUCED = frozenset("""exp expm1 exp_sum exp_affine exp_difference times_exp log1mexp sigmoid logsigmoid softplus logaddexp sin cos tan sinh
+    cosh tanh sech logcosh erf erfc lgamma digamma polygamma power mod""".split())
 _LARGEST = 2000
 
 

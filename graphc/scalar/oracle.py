@@ -181,6 +181,12 @@ def exp_sum(x: Any, y: Any) -> Any:
 
 
 @extended
+def exp_affine(a: Any, b: Any, c: Any) -> Any:
+    """exp(a + b*c), with what the sum and the product round away."""
+    return np.exp(a + b * c)
+
+
+@extended
 def exp_difference(x: Any, y: Any) -> Any:
     """exp(x) - exp(y), from the greater of the two."""
     d = excess(x, y)

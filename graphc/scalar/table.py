@@ -235,6 +235,8 @@ _row("scaled", lambda x, b, y: 1 / b, None, plain=lambda x, b: x / b,
      numpy="numpy.divide", jit="scaled", mpmath=lambda mp, x, b: x / b, note="everywhere: 0 in b, which is held constant")
 _row("exp_sum", lambda a, b, y: y, lambda a, b, y: y, plain=lambda a, b: _("exp", a + b),
      numpy="graphc.scalar.oracle.exp_sum", jit="exp_sum", mpmath=lambda mp, a, b: mp.exp(a + b))
+_row("exp_affine", lambda a, b, c, y: y, lambda a, b, c, y: c * y, lambda a, b, c, y: b * y, plain=lambda a, b, c: _("exp", a + b * c),
+     numpy="graphc.scalar.oracle.exp_affine", jit="exp_affine", mpmath=lambda mp, a, b, c: mp.exp(a + b * c))
 _row("exp_difference", lambda a, b, y: _("exp", a), lambda a, b, y: -_("exp", b), plain=lambda a, b: _("exp", a) - _("exp", b),
      numpy="graphc.scalar.oracle.exp_difference", jit="exp_difference",
      mpmath=lambda mp, a, b: mp.exp(b) * mp.expm1(a - b) if mp.isfinite(a) and mp.isfinite(b) else mp.exp(a) - mp.exp(b))

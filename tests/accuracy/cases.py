@@ -70,7 +70,7 @@ CASES: dict[str, Case] = {
     **_pair("power hypot over_hypot over_squares arctan2 xlogy times_log maximum minimum excess"), **_pair("logaddexp exp_sum exp_difference", -0.7, -20.0),
     **_pair("log_product log_ratio scaled"), "inverse_total": Case(0, 100, (1.0,), 2), "apart": Case(-30, 60, (1.0,), 2, "f(a[i], b[i] > 0)"),
     "mod": Case(-30, 60, (1.0, 0.5), 2, "a[i] % b[i]"), "floordiv": Case(-30, 60, (1.0, 0.5), 2, "a[i] // b[i]"),
-    "log_product3": Case(-30, 60, (1.0, 0.5), 3), "log_total": Case(-30, 60, (-0.7, -3.0), 3),
+    "log_product3": Case(-30, 60, (1.0, 0.5), 3), "exp_affine": Case(-30, 60, (1.0, 0.5), 3), "log_total": Case(-30, 60, (-0.7, -3.0), 3),
     "times_exp": Case(-30, 60, (1.0, 0.5, -20.0), 2, within="abs(b) < 87"),      # where exp(b) has all its digits: of a weighted sum b <= 0
     "sech2.part": Case(-380, 380, (1.0,), call="sech_squared(a[i])", row="sech", power=2, within="np.abs(a) < (43 if a.dtype == np.float32 else 353)"),
     "lgamma.part": Case(-30, 200, (1.0, 2.0), row="lgamma", within="a > 0"),

@@ -44,14 +44,21 @@ def _log_near(q: Any, excess: Any) -> Any:
     return np.where(abs(excess) < 0.3, np.log1p(excess), np.log(q))
 
 
-def _product_minus_one(x: Any, y: Any) -> Any:
-    """x*y - 1: the greater parts have 32 bits, so that all products are exact (Dekker)."""
+def _lost(x: Any, y: Any, total: Any) -> Any:
+    """x*y - total: the greater parts have 32 bits, so that all products are exact (Dekker)."""
     def halves(v: Any) -> tuple[Any, Any]:
         t = v * LONG(2**32 + 1)
         high = t - (t - v)
         return high, v - high
     (h, l), (g, m) = halves(x), halves(y)
-    return (((h * g - 1) + h * m) + l * g) + l * m             # where the sum is small, each step is exact
+    return (((h * g - total) + h * m) + l * g) + l * m         # where the sum is small, each step is exact
+
+
+def _exp_affine(a: Any, b: Any, c: Any) -> Any:
+    """exp(a + b*c), with what product and sum round away."""
+    p = b * c
+    s, lost = _two_sum(a, p)
+    return np.exp(s) * (1 + np.where(abs(s) < 20000, lost + _lost(b, c, p), 0))
 
 
 def _logcosh(x: Any) -> Any:
@@ -74,10 +81,10 @@ RULES: dict[str, Callable[..., Any]] = {
     "xlogy": lambda x, y: np.where((x == 0) & ~np.isnan(y), 0, x * np.log(y)), "times_log": lambda x, y: np.where((x == 0) & ~np.isnan(y), 0, x * y),
     "sech": lambda x: 1 / np.cosh(x), "sech2": lambda x: np.cosh(x)**-2, "logcosh": _logcosh, "log1p_square": lambda x: np.log1p(x * x),
     "times_exp": lambda x, u: np.where((x == 0) & ~np.isnan(u), 0, x * np.exp(u)), "excess": lambda x, m: np.where(x == m, 0, x - m), "apart": lambda e, c: np.where(c > 0, 0, e), "scaled": lambda x, b: x / b,
-    "inverse_total": lambda r, k: np.where(r + k == 0, 0, 1 / (r + k)), "exp_sum": _exp_sum, "exp_difference": _exp_difference,
+    "inverse_total": lambda r, k: np.where(r + k == 0, 0, 1 / (r + k)), "exp_sum": _exp_sum, "exp_affine": _exp_affine, "exp_difference": _exp_difference,
     "over_hypot": lambda a, b: np.where((a == 0) & (b == 0), 0, a / np.hypot(a, b)),
     "over_squares": lambda a, b: np.where((a == 0) & (b == 0), 0, a / np.hypot(a, b) / np.hypot(a, b)),
-    "log_ratio": lambda x, y: _log_near(x / y, (x - y) / y), "log_product": lambda x, y: _log_near(x * y, _product_minus_one(x, y)),
+    "log_ratio": lambda x, y: _log_near(x / y, (x - y) / y), "log_product": lambda x, y: _log_near(x * y, _lost(x, y, 1)),
     **{f"powi{n}": functools.partial(lambda n, x: x**n, n) for n in (3, 5, 8)},
 }
 # What these reduce, mpmath reduces in as many bits as the exponent has: far arguments take minutes.

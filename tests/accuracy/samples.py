@@ -79,10 +79,17 @@ def _total(rng: np.random.Generator, a: np.ndarray) -> Arrays:
     return np.where(rng.random(len(a)) < 0.4, _near_one(rng, a, -np.log(k + r)), a), r, k
 
 
+def _affine(rng: np.random.Generator, a: np.ndarray) -> Arrays:
+    """a + b*c within the exponents that have a value, and beyond them, by terms below 1,000."""
+    b, s = np.where(rng.random(len(a)) < 0.2, a, 2.0**rng.uniform(-8, 8, len(a))), rng.uniform(-800, 750, len(a))
+    a = np.where((rng.random(len(a)) < 0.5) & (np.abs(a) < 1e3), a, 0)
+    return a, b, ((s - a) / b).astype(b.dtype)
+
+
 RELATIONS: dict[str, Callable[[np.random.Generator, np.ndarray], Arrays]] = {
     "power": _power, "xlogy": lambda rng, a: (a, np.abs(rng.permutation(a))), "times_log": lambda rng, a: (a, rng.permutation(a)),
     "apart": lambda rng, a: (a, rng.permutation(a)), "logaddexp": _zero_of_sum, "log_product": _product, "log_product3": _product3, "log_ratio": _ratio,
-    "log_total": _total, "inverse_total": lambda rng, a: (np.abs(a), np.floor(2.0**rng.uniform(-1, 8, len(a)))),
+    "log_total": _total, "exp_affine": _affine, "inverse_total": lambda rng, a: (np.abs(a), np.floor(2.0**rng.uniform(-1, 8, len(a)))),
     "scaled": lambda rng, a: (a, 2.0**rng.integers(*((-119, 120) if a.dtype == np.float32 else (-960, 961)), len(a)).astype(float)),
 }
 

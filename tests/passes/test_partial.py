@@ -155,6 +155,7 @@ eq, ne, lt, ge, both, either, no = (op(name) for name in "eq ne lt ge and_ or_ n
     (eq(NAN, NAN), None), (lt(i0, NAN), None), (lt(i0, INF), None), (no(eq(i0, i0)), 0), (either(eq(x0, x1), ne(x1, x0)), 1), (both(eq(x0, x1), ne(x0, x1)), 0),
     (both(eq(x0, x1), eq(i0, i0)), eq(x0, x1)), (either(eq(x0, x1), lt(i0, 0)), eq(x0, x1)), (either(eq(x0, x1), ge(i0, 0)), 1),
     (either(ne(x0, x1), either(ne(x0, x1), eq(x0, 0))), either(ne(x0, x1), eq(x0, 0))), (either(lt(x0, x1), ge(x0, x1)), None),
+    (eq(sp.Float(-0.3), sp.Integer(0)), 0), (eq(sp.Float(0.0), sp.Integer(0)), 1), (lt(sp.Float(-0.3), sp.Integer(0)), 1), (both(eq(x0, 0), eq(sp.Float(0.5), sp.Integer(1))), 0),
 ], ids=str)
 def test_what_a_condition_on_indices_is(condition, want):
     assert truth(condition, {i0: n, j0: n}) == (condition if want is None else want)

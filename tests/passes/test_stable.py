@@ -408,3 +408,29 @@ def test_slope_of_a_root_less_one_where_its_square_overflows():
     x = gc.param("x", "n")
     slope = gc.evaluate(gc.grad(gc.sum(gc.sqrt(1 + gc.exp(x)) - 1), x), x=np.array([700.0, -40.0]))
     np.testing.assert_allclose(slope, [np.exp(350) / 2, np.exp(-40) / 2], rtol=1e-13)
+
+
+POWERS = {
+    "of a logistic function": lambda x: gc.sigmoid(x)**0.75,
+    "of another": lambda x: (1 - gc.sigmoid(x))**2.5,
+    "a root of one": lambda x: gc.sqrt(gc.sigmoid(x)),
+    "of an exponential": lambda x: gc.exp(x)**0.25,
+    "of a sum": lambda x: (1 + gc.exp(-x))**-0.25,
+    "of a sum over a dim": lambda x: gc.sum(gc.exp(gc.stack([x, -x], axis=1)), axis=1)**0.375,
+}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", POWERS)
+def test_powers_of_exponentials_keep_their_digits(name, dtype):
+    """An exponent that is a product is rounded once: exp(-0.25 * 300) would be wrong by 18 ULP."""
+    x = gc.param("x", "n")
+    y = POWERS[name](x)
+    at = (np.random.default_rng(3).normal(size=211) * (14 if dtype == "float32" else 120)).astype(dtype)
+    value, slope = gc.compile({"y": y, "slope": gc.grad(gc.sum(y), x)}, wrt=())(x=at).values()
+    with mpmath.workdps(500):
+        want = gc.evaluate([y, Tensor(pullback([gc.sum(y).node], [None], [x.node])[0])], digits=500, x=at.astype(float))
+    for got, exact in zip((value, slope), want, strict=True):
+        exact = np.vectorize(float)(exact)
+        assert got.dtype == dtype
+        assert (np.abs(got - exact) <= 6 * np.spacing(np.abs(exact).astype(dtype))).all()

@@ -13,7 +13,7 @@ from graphc.scalar.term import freeze
 # ordinary arguments, and the arguments by which the derivative is that of the plain mathematics; others are held constant
 ROWS_AT = {
     "excess": ([(0.3, 1.7), (1e200, -1e200)], (0, 1)), "inverse_total": ([(0.3, 1.0), (1e-30, 2.0)], (0,)), "log_total": ([(0.3, 1e-20, 1.0), (-5.0, 3.0, 2.0)], (1,)),
-    "times_log": ([(0.3, -1.7), (1e-30, 5.0)], (0, 1)), "times_exp": ([(0.3, -1.7), (1e-30, 5.0)], (0, 1)), "exp_sum": ([(0.3, -0.1), (700.1, -699.9)], (0, 1)), "exp_difference": ([(0.3, -0.1), (1e-10, -1e-10)], (0, 1)),
+    "times_log": ([(0.3, -1.7), (1e-30, 5.0)], (0, 1)), "times_exp": ([(0.3, -1.7), (1e-30, 5.0)], (0, 1)), "exp_sum": ([(0.3, -0.1), (700.1, -699.9)], (0, 1)), "exp_affine": ([(0.2, 0.3, -0.1), (-3.0, 700.1, 0.3)], (0, 1, 2)), "exp_difference": ([(0.3, -0.1), (1e-10, -1e-10)], (0, 1)),
     "log_ratio": ([(0.3, 1.7), (1e200, 1e-200)], (0, 1)), "log_product": ([(0.3, 1.7), (1e200, 1e200)], (0, 1)), "log_product3": ([(0.3, 1.7, 2.0), (1e200, 1e200, 3.0)], (0, 1, 2)),
     "log1p_square": ([(0.3,), (1e200,), (1e-200,)], (0,)), "scaled": ([(0.3, 4.0), (1e200, 2.0**600)], (0,)), "grouped": ([(0.3,)], (0,)),
     "over_hypot": ([(0.3, 1.7), (3e200, 4e200)], (0, 1)), "over_squares": ([(0.3, 1.7), (3e120, 4e120), (2e-110, 3e-110)], (0, 1)),
@@ -52,7 +52,7 @@ def test_derivatives_are_those_of_the_plain_mathematics(name):
     ("excess", (np.inf, np.inf), 0.0), ("excess", (-np.inf, 0.0), -np.inf), ("log_total", (0.0, 0.0, 0.0), -np.inf), ("inverse_total", (0.0, 0.0), 0.0),
     ("times_log", (0.0, -np.inf), 0.0), ("times_log", (0.0, np.inf), 0.0), ("times_log", (0.0, np.nan), np.nan), ("times_log", (2.0, -np.inf), -np.inf),
     ("times_exp", (0.0, np.inf), 0.0), ("times_exp", (0.0, 800.0), 0.0), ("times_exp", (0.0, np.nan), np.nan), ("times_exp", (2.0, -np.inf), 0.0),
-    ("exp_sum", (-np.inf, 0.0), 0.0), ("exp_sum", (np.inf, 0.0), np.inf), ("exp_difference", (-np.inf, -np.inf), 0.0), ("log_ratio", (0.0, 2.0), -np.inf),
+    ("exp_sum", (-np.inf, 0.0), 0.0), ("exp_affine", (0.0, -np.inf, 0.5), 0.0), ("exp_affine", (0.0, 800.0, 1.0), np.inf), ("exp_sum", (np.inf, 0.0), np.inf), ("exp_difference", (-np.inf, -np.inf), 0.0), ("log_ratio", (0.0, 2.0), -np.inf),
     ("log_ratio", (-1.0, 2.0), np.nan), ("log_product", (-1e200, -1e200), 200 * np.log(10) * 2), ("log_product", (-1.0, 2.0), np.nan), ("over_hypot", (0.0, 0.0), 0.0), ("over_squares", (0.0, 0.0), 0.0), ("over_squares", (np.inf, 1.0), 0.0), ("over_squares", (1e200, 1.0), 1e-200),
     ("binade", (3.0,), 2.0), ("binade", (0.75,), 0.5), ("binade", (np.inf,), 1.0), ("binade", (np.nan,), 1.0), ("log1p_square", (np.inf,), np.inf)])
 def test_conventions(name, args, wanted):

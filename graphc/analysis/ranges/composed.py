@@ -55,6 +55,7 @@ COMPOSED: dict[str, Callable[..., Term]] = {
     "grouped": lambda x: x,
     "at_kink": lambda condition, line, value: value,
     "exp_sum": lambda a, b: _("exp", _("add", a, b)),
+    "exp_affine": lambda a, b, c: _("exp", _("add", a, _("mul", b, c))),
     "exp_difference": lambda a, b: _("sub", _("exp", a), _("exp", b)),
 }
 

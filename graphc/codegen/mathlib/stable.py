@@ -11,11 +11,12 @@ from typing import Any
 
 from graphc.codegen.mathlib.formats import FORMATS, casts, select, strict
 from graphc.codegen.mathlib.intrinsics import llvm
-from graphc.codegen.mathlib.pairs import fused
+from graphc.codegen.mathlib.pairs import fused, two_sum
 
 __all__ = ["stable_functions", "STABLE_NAMES"]
 
-STABLE_NAMES = "excess apart faded log_total inverse_total times_log times_exp exp_sum log1p_square scaled binade over_hypot over_squares".split()
+STABLE_NAMES = """excess apart faded log_total inverse_total times_log times_exp exp_sum exp_affine log1p_square scaled binade over_hypot
+    over_squares""".split()
 
 
 def stable_functions(real: Any, exp: Callable[..., Any], log: Callable[..., Any], log1p: Callable[..., Any]) -> dict[str, Callable[..., Any]]:
@@ -60,6 +61,15 @@ def stable_functions(real: Any, exp: Callable[..., Any], log: Callable[..., Any]
         t = s - x
         lost = select(abs(s) < inf, (x - (s - t)) + (y - t), zero)
         e = exp(s)
+        return select(e < inf, e + e * lost, e)
+
+    @inlined
+    def exp_affine(a, b, c):                                               # exp(a + b c)
+        p = b * c
+        total, lost = two_sum(a, p)
+        s, lost = two_sum(total, lost + fma(b, c, -p))
+        within = abs(s) < inf
+        e, lost = exp(select(within, s, fma(b, c, a))), select(within, lost, zero)
         return select(e < inf, e + e * lost, e)
 
     @inlined

@@ -76,14 +76,14 @@ def one_minus_sigmoid(gc: Any, x: Any) -> Sides:
 
 @rule()
 def power_of_sigmoid(gc: Any, x: Any, q: Any) -> Sides:
-    """σ(x)^q = exp(-q softplus(-x)): its derivative is not 0 * infinity where σ underflows"""
-    return gc.sigmoid(x)**q, gc.exp(row("times_log", q, gc.logsigmoid(x)))
+    """σ(x)^q = (1 + exp(-x))^-q: its derivative is not 0 * infinity where σ underflows"""
+    return gc.sigmoid(x)**q, (1 + gc.exp(-x))**-q
 
 
 @rule()
 def root_of_sigmoid(gc: Any, x: Any) -> Sides:
-    """sqrt(σ(x)) = exp(-softplus(-x) / 2)"""
-    return gc.sqrt(gc.sigmoid(x)), gc.exp(gc.logsigmoid(x) / 2)
+    """sqrt(σ(x)) = 1 / sqrt(1 + exp(-x))"""
+    return gc.sqrt(gc.sigmoid(x)), 1 / gc.sqrt(1 + gc.exp(-x))
 
 
 @rule()

@@ -166,6 +166,7 @@ NEEDS = {
     "exp_sum_minus_the_other": "Add: +- exp exp_sum",
     "one_minus_product_of_sigmoids": "Add: +- prod",
     "exp_minus_exp": "Add: +- exp",
+    "exp_affine_times_exp": "Mul: exp exp_affine",
     "exp_times_exp": "Mul: exp",
     "square_times_exp": "Mul: ^2 exp",
     "cube_times_exp": "Mul: ^3 exp",

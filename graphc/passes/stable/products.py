@@ -22,6 +22,12 @@ def no_matrix_product(m: Match) -> bool:
     return x <= y or y <= x or not any(isinstance(s, OverIndex) for s in x & y)
 
 
+@rule()
+def exp_affine_times_exp(gc: Any, x: Any, y: Any, z: Any, w: Any) -> Sides:
+    """exp(w + y z) exp(x) = exp(x + w + y z), the product in twice the precision"""
+    return row("exp_affine", w, y, z) * gc.exp(x), row("exp_affine", x + w, y, z)
+
+
 @rule(varies="x y", when=no_matrix_product)
 def exp_times_exp(gc: Any, x: Any, y: Any) -> Sides:
     """exp(x) exp(y) = exp(x + y), the sum in twice the precision"""
@@ -48,8 +54,8 @@ def fourth_power_times_exp(gc: Any, x: Any, y: Any) -> Sides:
 
 @rule()
 def power_of_exp(gc: Any, x: Any, y: Any) -> Sides:
-    """exp(x)^y = exp(x y)"""
-    return gc.exp(x)**y, gc.exp(x * y)
+    """exp(x)^y = exp(x y), the product in twice the precision"""
+    return gc.exp(x)**y, row("exp_affine", 0.0, x, y)
 
 
 @rule()

@@ -138,7 +138,7 @@ def one_over_sum_exp(gc: Any, x: Any) -> Sides:
 def power_of_sum_exp(gc: Any, x: Any, q: Any) -> Sides:
     """(Σ exp(x))^q = exp(q m) (Σ exp(x - m))^q, with m = max x held constant"""
     m = shift(x, (1,))
-    return gc.sum(gc.exp(x), "d")**q, gc.exp(q * m[:, 0]) * row("grouped", gc.sum(gc.exp(row("excess", x, m)), 1))**q
+    return gc.sum(gc.exp(x), "d")**q, row("exp_affine", 0.0, m[:, 0], q) * row("grouped", gc.sum(gc.exp(row("excess", x, m)), 1))**q
 
 
 @rule(x="n d")
