@@ -414,6 +414,8 @@ POWERS = {
     "of a logistic function": lambda x: gc.sigmoid(x)**0.75,
     "of another": lambda x: (1 - gc.sigmoid(x))**2.5,
     "a root of one": lambda x: gc.sqrt(gc.sigmoid(x)),
+    "a square less one": lambda x: 1 - gc.sigmoid(x)**2,
+    "a logarithm beside one": lambda x: gc.log(1 + gc.sigmoid(x)),
     "of an exponential": lambda x: gc.exp(x)**0.25,
     "of a sum": lambda x: (1 + gc.exp(-x))**-0.25,
     "of a sum over a dim": lambda x: gc.sum(gc.exp(gc.stack([x, -x], axis=1)), axis=1)**0.375,

@@ -5,9 +5,18 @@ from __future__ import annotations
 import functools
 from typing import Any
 
+from graphc.passes.parts import ONE
 from graphc.passes.stable.table import Sides, differentiated_as, row, rule
+from graphc.passes.unify import Match
+from graphc.scalar.table import op
 
 __all__ = ["log_mean"]
+
+
+def is_no_sigmoid(m: Match) -> bool:
+    """Whether what is taken for exp(x) is no logistic function beside 1, which loses nothing in the sum."""
+    others = [w.expr for w in m.wilds.values() if w.expr not in (0, op("log")(ONE))]
+    return len(others) != 1 or not isinstance(others[0], op("logsigmoid"))
 
 
 def beside_maximum(gc: Any, *x: Any) -> list[Any]:
@@ -42,13 +51,13 @@ def softmax_of_two_and_one(gc: Any, x: Any, y: Any) -> Sides:
     return gc.exp(x) / (1 + gc.exp(x) + gc.exp(y)), gc.sigmoid(x - gc.softplus(y))
 
 
-@rule()
+@rule(when=is_no_sigmoid)
 def log_one_plus_exp(gc: Any, x: Any) -> Sides:
     """log(1 + exp(x)) = softplus(x)"""
     return gc.log(1 + gc.exp(x)), gc.softplus(x)
 
 
-@rule()
+@rule(when=is_no_sigmoid)
 def log1p_exp(gc: Any, x: Any) -> Sides:
     """log1p(exp(x)) = softplus(x)"""
     return gc.log1p(gc.exp(x)), gc.softplus(x)
@@ -72,7 +81,7 @@ def log_half_and_half(gc: Any, x: Any, y: Any) -> Sides:
     return gc.log(gc.exp(x) / 2 + gc.exp(y) / 2), log_mean(gc, x, y)
 
 
-@rule()
+@rule(when=is_no_sigmoid)
 def log_add_exp(gc: Any, x: Any, y: Any) -> Sides:
     """log(exp(x) + exp(y)) = max(x, y) + log1p(exp(-|x - y|))"""
     return gc.log(gc.exp(x) + gc.exp(y)), gc.logaddexp(x, y)

@@ -102,3 +102,21 @@ def difference_of_log_sigmoids(gc: Any, x: Any) -> Sides:
 def log1p_minus_sigmoid(gc: Any, x: Any) -> Sides:
     """log1p(-σ(x)) = log(σ(-x))"""
     return gc.log1p(-gc.sigmoid(x)), gc.logsigmoid(-x)
+
+
+def _power(n: int) -> None:
+    def of_softplus(gc: Any, x: Any) -> Sides:
+        return gc.exp(-n * gc.softplus(x)), gc.sigmoid(-x)**n
+    of_softplus.__name__ = f"exp_of_minus_{n}_softplus"
+    of_softplus.__doc__ = f"exp(-{n} log(1 + exp(x))) = σ(-x)^{n}: the logarithm's rounding is not magnified"
+    rule()(of_softplus)
+
+    def of_logarithm(gc: Any, x: Any) -> Sides:
+        return gc.exp(n * gc.logsigmoid(x)), gc.sigmoid(x)**n
+    of_logarithm.__name__ = f"exp_of_{n}_log_sigmoid"
+    of_logarithm.__doc__ = f"exp({n} log(σ(x))) = σ(x)^{n}"
+    rule()(of_logarithm)
+
+
+for _n in (1, 2, 3):
+    _power(_n)
