@@ -61,7 +61,7 @@ def exponent(s: Subject, loose: bool) -> Subject | None:
         if coefficient.is_number and coefficient.is_positive and None not in powers:
             scale = [] if coefficient == 1 else [Subject(op("log")(coefficient))]
             return combined(sp.Add, [*scale, *powers])                                          # type: ignore[list-item]
-    if isinstance(e, sp.Add | Placeholder) and _overflows(s) and is_growth(s):
+    if isinstance(e, sp.Add | sp.Mul | Placeholder) and _overflows(s) and is_growth(s):
         return s._replace(expr=op("log")(e))                                                    # Σ exp, 1 + exp
     return None
 
@@ -90,7 +90,8 @@ def is_growth(s: Subject) -> bool:
     if isinstance(e, Placeholder):
         node = located(s).operand
         return isinstance(node, Comprehension) and node.reduce in ("sum", "prod") and is_growth(Subject(node.body, node.reads))
-    parts = e.args[1:] if isinstance(e, op("where")) else e.args[:1] if isinstance(e, sp.Pow) else e.args if isinstance(e, sp.Add | sp.Mul) else ()
+    whole = isinstance(e, sp.Add | sp.Mul | op("grouped"))
+    parts = e.args if whole else e.args[1:] if isinstance(e, op("where")) else e.args[:1] if isinstance(e, sp.Pow) else ()
     return bool(parts) and all(is_growth(s._replace(expr=a)) for a in parts)
 
 
