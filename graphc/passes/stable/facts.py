@@ -40,9 +40,9 @@ def square_has_better_logarithm(m: Match) -> bool:
     return bool(m.wild("z").expr.is_positive) and _has_better_logarithm(m.wild("x"))
 
 
-def underflows(m: Match, name: str = "") -> bool:
-    """Whether the value, or the only one, is made of exponentials and their kin, and its logarithm does not underflow with it."""
-    (s,) = [m.wild(name)] if name else m.wilds.values()
+def underflows(m: Match) -> bool:
+    """Whether the value is made of exponentials and their kin, and its logarithm does not underflow with it."""
+    (s,) = m.wilds.values()
     return is_growth(s) and _has_better_logarithm(s)
 
 

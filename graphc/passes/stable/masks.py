@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 
 from graphc.ir.nodes import Input
 from graphc.passes.parts import is_masked
-from graphc.passes.stable.facts import underflows
 from graphc.passes.stable.sums import no_wider
 from graphc.passes.stable.table import Sides, row, rule, shift
 from graphc.passes.subject import located, symbols, unfold
@@ -106,11 +105,6 @@ def _rules(kind: str, terms: Terms) -> None:
     @add("{}_sum_exp_times_exp", "exp(y) Σ exp(x) = Σ exp(x + y)", lambda m: no_wider(m) and (terms.when is None or terms.when(m)))
     def times(gc: Any, p: Parts) -> Sides:
         return p.sum * gc.exp(p.y), gc.sum(p.written(row("exp_sum", p.x, p.y[:, None])), "d")
-
-
-def of_exponentials(m: Match) -> bool:
-    """Whether w is positive by its form, and its logarithm has a stable one: it may overflow as the exponentials do."""
-    return underflows(m, "w")
 
 
 LARGE = 80.0         # exp(LARGE) = 6e34 fits every format
