@@ -61,7 +61,7 @@ def exponent(s: Subject, loose: bool) -> Subject | None:
         if coefficient.is_number and coefficient.is_positive and None not in powers:
             scale = [] if coefficient == 1 else [Subject(op("log")(coefficient))]
             return combined(sp.Add, [*scale, *powers])                                          # type: ignore[list-item]
-    if isinstance(e, sp.Add | sp.Mul | Placeholder) and _overflows(s) and is_growth(s):
+    if isinstance(e, sp.Add | sp.Mul | Placeholder) and _overflows(s) and is_growth(s, masked=True):
         return s._replace(expr=op("log")(e))                                                    # Σ exp, 1 + exp
     return None
 
@@ -75,24 +75,25 @@ def _overflows(s: Subject) -> bool:
         return isinstance(node, Comprehension) and node.reduce == "sum" and _overflows(Subject(node.body, node.reads))
     if isinstance(e, EXPONENTIALS):
         return not e.has(op("excess"))
-    return isinstance(e, sp.Add | sp.Mul) and any(_overflows(s._replace(expr=a)) for a in e.args)
+    return isinstance(e, sp.Add | sp.Mul | op("where")) and any(_overflows(s._replace(expr=a)) for a in e.args)
 
 
 POSITIVE = tuple(map(op, "exp exp_sum exp_affine cosh sech sigmoid softplus erfc erfcx inverse_total".split()))
 
 
-def is_growth(s: Subject) -> bool:
-    """Whether a value is made of exponentials and their kin and of positive numbers, by sums, products, powers and selections."""
+def is_growth(s: Subject, masked: bool = False) -> bool:
+    """Whether a value is made of exponentials and their kin and of positive numbers, by sums, products, powers and selections; `masked` where some
+    of it may be 0."""
     s = unfold(s)
     e = s.expr
-    if isinstance(e, POSITIVE) or is_number(e) and bool(e.is_positive):
+    if isinstance(e, POSITIVE) or is_number(e) and bool(e.is_nonnegative if masked else e.is_positive):
         return True
     if isinstance(e, Placeholder):
         node = located(s).operand
-        return isinstance(node, Comprehension) and node.reduce in ("sum", "prod") and is_growth(Subject(node.body, node.reads))
+        return isinstance(node, Comprehension) and node.reduce in ("sum", "prod") and is_growth(Subject(node.body, node.reads), masked)
     whole = isinstance(e, sp.Add | sp.Mul | op("grouped"))
     parts = e.args if whole else e.args[1:] if isinstance(e, op("where")) else e.args[:1] if isinstance(e, sp.Pow) else ()
-    return bool(parts) and all(is_growth(s._replace(expr=a)) for a in parts)
+    return bool(parts) and all(is_growth(s._replace(expr=a), masked) for a in parts)
 
 
 def nth_root(s: Subject, n: sp.Expr) -> Subject | None:

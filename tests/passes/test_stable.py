@@ -324,6 +324,7 @@ OF_SUMS = {
     "of one and an exponential": lambda gc, x, z: gc.log(gc.sum(1 + (1 + gc.exp(2 * x)), 1)),
     "of sums": lambda gc, x, z: gc.log(gc.sum(gc.exp(x - z) * (gc.exp(x) + gc.exp(z)) * gc.sum(gc.exp(x) + gc.exp(2 * z), 1, keepdims=True), 1)),
     "in a product": lambda gc, x, z: gc.log((1 + gc.sum(gc.exp(x - z), 1)) * gc.exp(-x[:, 0]) / gc.sum(gc.exp(x), 1)),
+    "of some, and one": lambda gc, x, z: gc.log(1 + gc.sum(gc.where(z > 0, 0, gc.exp(x - z)), 1)),
     "beside a logistic function": lambda gc, x, z: gc.log(gc.sigmoid(x - z) + gc.sum(gc.exp(x), 1, keepdims=True) * gc.exp(-x)),
     "of three": lambda gc, x, z: gc.log(gc.exp(z[:, 0]) + gc.sum(gc.exp(x), 1) + gc.sum(gc.exp(2 * z), 1)),
     "over one": lambda gc, x, z: gc.log(gc.sum(1 + gc.exp(x[:, :1]), 1)),
