@@ -84,7 +84,8 @@ def accuracy() -> Iterator[str]:
     yield "every value, or each so many-th, against generated code in float64, whose own error is beside it; of more arguments a grid of corners, all"
     yield "combinations. float64: samples where trouble is to be expected, near zeros, poles, powers of two and switches of method, against 80-bit"
     yield "arithmetic, or mpmath where that lacks the function; some of all against mpmath. Measured by `python -m tests.accuracy`, which also"
-    yield "compares zeros, subnormal numbers, infinities and NaN.\n"
+    yield "compares zeros, subnormal numbers, infinities and NaN. `powi3` is x**3, and so on; `sech2` is sech(x)**2, the slope of tanh,"
+    yield "which kernels compute as one function.\n"
     yield "| function | float32, generated | evaluated | float64, generated | evaluated | how: float32; float64 | above 2 ULP, since |"
     yield "|" + " --- |" * 7
     for name, found in known.items():

@@ -21,9 +21,8 @@ __all__ = ["EXPONENTIALS", "WIDTH", "ZERO", "ONE", "exponent", "exponent_of", "i
 
 WIDTH = 12              # terms or factors beyond which a commutative match is not tried
 ZERO, ONE = sp.Integer(0), sp.Integer(1)
-
-
 EXPONENTIALS = (op("exp"), op("exp_sum"), op("exp_affine"))
+POSITIVE = tuple(map(op, "exp exp_sum exp_affine cosh sech sigmoid softplus erfc erfcx inverse_total".split()))
 
 
 def exponent_of(e: sp.Expr) -> sp.Expr:
@@ -61,24 +60,21 @@ def exponent(s: Subject, loose: bool) -> Subject | None:
         if coefficient.is_number and coefficient.is_positive and None not in powers:
             scale = [] if coefficient == 1 else [Subject(op("log")(coefficient))]
             return combined(sp.Add, [*scale, *powers])                                          # type: ignore[list-item]
-    if isinstance(e, sp.Add | sp.Mul | Placeholder) and _overflows(s) and is_growth(s, masked=True):
+    if isinstance(e, sp.Add | sp.Mul | Placeholder) and _grows_unscaled(s) and is_growth(s, masked=True):
         return s._replace(expr=op("log")(e))                                                    # Σ exp, 1 + exp
     return None
 
 
-def _overflows(s: Subject) -> bool:
-    """Whether a sum has exponentials, none of them scaled."""
+def _grows_unscaled(s: Subject) -> bool:
+    """Whether there are exponentials in it, or in sums that it reads, that no maximum is taken out of."""
     s = unfold(s)
     e = s.expr
     if isinstance(e, Placeholder):
         node = located(s).operand
-        return isinstance(node, Comprehension) and node.reduce == "sum" and _overflows(Subject(node.body, node.reads))
+        return isinstance(node, Comprehension) and node.reduce == "sum" and _grows_unscaled(Subject(node.body, node.reads))
     if isinstance(e, EXPONENTIALS):
         return not e.has(op("excess"))
-    return isinstance(e, sp.Add | sp.Mul | op("where")) and any(_overflows(s._replace(expr=a)) for a in e.args)
-
-
-POSITIVE = tuple(map(op, "exp exp_sum exp_affine cosh sech sigmoid softplus erfc erfcx inverse_total".split()))
+    return isinstance(e, sp.Add | sp.Mul | op("where")) and any(_grows_unscaled(s._replace(expr=a)) for a in e.args)
 
 
 def is_growth(s: Subject, masked: bool = False) -> bool:
